@@ -1,0 +1,65 @@
+/* The reading side of one attempt: a body of a success status in, a dialect's events out.
+ *
+ * Decides by the first bytes, never by Content-Type, whether the body is an event stream or one
+ * JSON document (leading white space, which gateways send as keep-alive, is skipped), splits it,
+ * and drives the dialect's decoder. A body that is neither ("<html>") is LEAT_ENOTSTREAM, with its
+ * first bytes kept for the message. A dialect of NULL passes bytes through as LEAT_EVENT_RAW
+ * ("raw").
+ *
+ * Used by core/request, by the decode command and by the fuzz targets. */
+#ifndef LTI_ANSWER_H
+#define LTI_ANSWER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "protocol.h"
+#include "wire/sse.h"
+
+#define LTI_ANSWER_SHOWN 512 /* bytes of a foreign body kept for the message */
+
+enum lti_answer_form { LTI_FORM_UNDECIDED = 0, LTI_FORM_SSE, LTI_FORM_JSON, LTI_FORM_RAW };
+
+typedef struct lti_answer_limits {
+  size_t event_bytes_max, body_bytes_max;
+} lti_answer_limits;
+
+typedef struct lti_answer {
+  const lti_protocol *protocol;
+  lti_emit emit;                             /* the driver's own, in front of the user's sink */
+  int (*sink)(void *ctx, leat_event *event); /* LTI_OK or LTI_STOPPED: stop behind this record */
+  void *ctx;
+  lti_alloc *alloc;
+  void *decoder;
+  union {
+    lti_sse sse;
+    lti_buf json;
+  };
+  lti_answer_limits limits;
+  leat_slice raw; /* the record being decoded */
+  enum lti_answer_form form;
+  bool want_raw;     /* emit each record as LEAT_EVENT_RAW first */
+  bool want_stop;    /* the sink asked */
+  bool ended;        /* the dialect's end marker came */
+  int error;         /* sticky */
+  unsigned char bom; /* bytes of a BOM skipped while undecided */
+  uint64_t records;
+  uint64_t copied;  /* bytes gathered instead of viewed */
+  leat_slice shown; /* first bytes of a body of neither form, NUL-free copy */
+  char *shown_copy;
+} lti_answer;
+
+int lti_answer_init(lti_answer *a, lti_alloc *alloc, const lti_protocol *protocol,
+                    const lti_answer_limits *limits, int (*sink)(void *ctx, leat_event *event),
+                    void *ctx);
+void lti_answer_deinit(lti_answer *a);
+/* LTI_OK: all taken. LTI_STOPPED: the sink asked, or a->ended; `*taken` says where. Or an error. */
+int lti_answer_feed(lti_answer *a, leat_slice bytes, size_t *taken);
+/* The body ended, cleanly as HTTP sees it. Emits what a JSON body holds, then the verdict: LEAT_OK,
+ * LEAT_EAPI, LEAT_EINCOMPLETE, LEAT_ENOTSTREAM, LEAT_EDECODE. */
+int lti_answer_end(lti_answer *a, lti_verdict *verdict);
+/* The verdict as things stand, without ending. */
+void lti_answer_verdict(lti_answer *a, lti_verdict *verdict);
+
+#endif

@@ -1,0 +1,79 @@
+/* What a dialect implements: how a request is written and how an answer is read.
+ *
+ * A dialect is one const struct in protocols/, listed in protocols/registry.c. It knows bytes and
+ * JSON only: no sockets, no HTTP, no time. core/answer drives the decoding side, core/request the
+ * encoding side. Emitted events carry views that live during the call; the fields received_ns,
+ * attempt, raw and response are filled in by the driver. */
+#ifndef LTI_PROTOCOL_H
+#define LTI_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+#include "leat.h"
+
+/* Where a decoder's events go. The return value is LTI_OK or an error to hand on; a pause does not
+ * show here: the rest of a record is always decoded. */
+typedef struct lti_emit {
+  int (*event)(struct lti_emit *emit, leat_event *event);
+} lti_emit;
+
+/* An error object of the provider, as found: views that the decoder keeps alive. */
+typedef struct lti_provider_error {
+  bool set;
+  leat_slice type, code, message;
+} lti_provider_error;
+
+/* What a decoder knows when asked. */
+typedef struct lti_verdict {
+  int error; /* LEAT_OK: the dialect's evidence of a whole answer is there; LEAT_EAPI;
+                LEAT_EINCOMPLETE */
+  lti_provider_error provider;
+} lti_verdict;
+
+/* The facts of an encoded body that the engine needs. */
+typedef struct lti_encoded {
+  bool stream;         /* the body asks for an event stream */
+  const char *message; /* on failure: why, static text */
+  size_t offset;       /* on LEAT_EJSON: where */
+} lti_encoded;
+
+typedef struct lti_protocol {
+  const char *name;       /* "openai-chat" */
+  const char *path;       /* behind the version root: "/chat/completions" */
+  const char *end_marker; /* how `ended` is called when the dialect's own end came: "done" */
+
+  /* Writes the JSON body. LEAT_EINVAL, LEAT_EJSON, LEAT_ENOMEM or the buffer's full_error. */
+  int (*encode)(const leat_chat_request *chat, lti_buf *out, lti_encoded *encoded);
+  /* Looks at a body the caller brought: valid JSON, and does it ask for a stream? */
+  int (*inspect)(leat_slice body, lti_encoded *encoded);
+
+  size_t decoder_size; /* bytes of state the driver provides, zeroed */
+  void (*decoder_init)(void *decoder, lti_alloc *alloc);
+  void (*decoder_deinit)(void *decoder);
+  /* One SSE event. LTI_OK; LTI_STOPPED: the dialect's end marker; LEAT_EDECODE; LEAT_ENOMEM. */
+  int (*record)(void *decoder, leat_slice type, leat_slice data, lti_emit *emit);
+  /* A line outside SSE's framing, or one that named an unknown field: an error may hide in it. */
+  int (*stray)(void *decoder, leat_slice line, lti_emit *emit);
+  /* The whole of an answer that is JSON, streamed or not, of a success status. */
+  int (*body)(void *decoder, leat_slice json, lti_emit *emit);
+  /* What the answer amounts to if it ended here. */
+  void (*verdict)(void *decoder, lti_verdict *verdict);
+  /* What is known of the response as a whole: lives in the decoder. */
+  const leat_response *(*response)(const void *decoder);
+} lti_protocol;
+
+/* NULL when there is none of this name. */
+const lti_protocol *lti_protocol_find(const char *name);
+/* The i-th, NULL behind the last. */
+const lti_protocol *lti_protocol_at(size_t i);
+
+/* Reads any gateway's error body (OpenAI, new-api, Anthropic, Gemini, FastAPI, Midjourney
+ * forms...): false when it is none. Texts are decoded into `scratch`, which the views point into.
+ * Understands a JSON object, or an array whose first element is one. */
+bool lti_protocol_error(leat_slice json, lti_provider_error *error, lti_buf *scratch);
+
+#endif

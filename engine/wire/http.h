@@ -1,0 +1,48 @@
+/* What HTTP/1.1 and HTTP/2 have in common: a request to encode, and the events of a response.
+ *
+ * A sink's functions are called from inside feed. `head` comes once for the final response (1xx are
+ * skipped and counted by the codec), `body` any number of times, `complete` once. Each returns
+ * LTI_OK, LTI_STOPPED to have feed return after the bytes taken so far, or an error that feed hands
+ * on. */
+#ifndef LTI_HTTP_H
+#define LTI_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+typedef struct lti_http_head {
+  int status;
+  const leat_header *headers; /* views, valid during the call; order and duplicates kept */
+  size_t header_count;
+  bool has_body; /* false: 204, 304, HEAD, or a length of 0 */
+} lti_http_head;
+
+typedef struct lti_http_sink {
+  int (*head)(void *ctx, const lti_http_head *head);
+  /* `*taken` is bytes.size unless LTI_STOPPED says otherwise. */
+  int (*body)(void *ctx, leat_slice bytes, size_t *taken);
+  int (*complete)(void *ctx);
+} lti_http_sink;
+
+/* A request's head. Everything is checked before it comes here; values are sent as they are. */
+typedef struct lti_http_request {
+  const char *method;
+  leat_slice path; /* origin form, with the query */
+  leat_slice host; /* the Host field */
+  const leat_header *headers;
+  size_t header_count;
+  uint64_t body_size; /* Content-Length is sent when has_body */
+  bool has_body;
+} lti_http_request;
+
+/* The first header of this name, or the empty slice with data NULL. */
+leat_slice lti_http_find(const leat_header *headers, size_t count, const char *name);
+/* RFC 9110 5.6.2 token; RFC 9110 5.5 field value without CR, LF, NUL, other CTLs but HTAB, and
+ * without bytes above 0x7e. */
+bool lti_http_name_ok(leat_slice name);
+bool lti_http_value_ok(leat_slice value);
+
+#endif

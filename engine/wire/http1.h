@@ -1,0 +1,52 @@
+/* HTTP/1.1 (RFC 9112) on one connection, client side: requests out, responses in, on llhttp.
+ *
+ * One codec serves a connection for its whole life: `begin` before each request, then feed what
+ * arrives, `end` at the transport's end. It is strict where llhttp is not (request smuggling and
+ * response splitting rows of the tests): any breach is LEAT_EHTTP and sticky; a header block above
+ * the limit is LEAT_EHEADERSMAX; more than 32 interim responses are LEAT_EHTTP.
+ *
+ * States: IDLE -> (begin) HEAD -> BODY -> COMPLETE -> (begin) HEAD ... ; FAILED is final. Bytes
+ * that arrive in IDLE or COMPLETE are nobody's answer: LEAT_EHTTP, the connection must be closed.
+ */
+#ifndef LTI_HTTP1_H
+#define LTI_HTTP1_H
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "wire/http.h"
+
+typedef struct lti_http1 lti_http1;
+
+/* `header_bytes_max` counts names, values and 32 bytes a field. `sink` must outlive the codec. */
+lti_http1 *lti_http1_new(lti_alloc *alloc, size_t header_bytes_max, const lti_http_sink *sink,
+                         void *ctx);
+void lti_http1_free(lti_http1 *x);
+
+/* A request line and headers, CRLF CRLF included, are appended to `out`; the body is the caller's
+ * to send. Host first, then Content-Length, then the given headers in order. */
+int lti_http1_encode(const lti_http_request *request, lti_buf *out);
+
+/* Expects a response to a request of `method`. Only in IDLE, or in COMPLETE when reusable. */
+void lti_http1_begin(lti_http1 *x, const char *method);
+/* LTI_OK: all taken, `*taken` == bytes.size. LTI_STOPPED: a sink asked to stop; feed the rest
+ * later, with or without new bytes behind it. When the response completes, `complete` was called
+ * and the surplus, if any, makes the connection not reusable. Otherwise an error, sticky. */
+int lti_http1_feed(lti_http1 *x, leat_slice bytes, size_t *taken);
+/* The transport ended. `clean`: FIN on plain TCP or close_notify on TLS. LTI_OK when nothing was
+ * owed, or when the body was delimited by the end and the end is clean (complete is called then);
+ * LEAT_ERESET when no byte of a response had come; LEAT_EHTTP inside a header block;
+ * LEAT_ETRUNCATED inside a body. */
+int lti_http1_end(lti_http1 *x, bool clean);
+/* Gives up the exchange under way: the codec fails and calls no sink any more. */
+void lti_http1_abandon(lti_http1 *x);
+
+/* Any byte of a (final or interim) response to the current request has arrived. */
+bool lti_http1_started(const lti_http1 *x);
+/* Idle or complete, by the response's own headers persistent, and no surplus byte. */
+bool lti_http1_reusable(const lti_http1 *x);
+/* Keep-Alive: timeout=N of the last response, in ms; -1 when it had none. */
+int64_t lti_http1_keep_alive_ms(const lti_http1 *x);
+/* A static text on the failure, for the trace and the result's message. */
+const char *lti_http1_reason(const lti_http1 *x);
+
+#endif

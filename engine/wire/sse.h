@@ -1,0 +1,59 @@
+/* Server-sent events (WHATWG HTML 9.2.6) split out of a body, zero-copy in the usual case.
+ *
+ * An event whose lines lie in one slice and which has one data line is handed on as views of that
+ * slice. Otherwise its data is gathered in a scratch buffer: several data lines are joined by LF.
+ * The data's bytes are passed as they came; making them valid UTF-8 is for whoever reads text.
+ * An unterminated last block is dropped, as the standard says.
+ *
+ * What is no SSE at all is offered to `stray`: a line with an unknown field (such as `error:
+ * {...}`) or without a colon (such as bare JSON), cut to LTI_SSE_STRAY_MAX bytes. Comments and the
+ * standard's own fields are never stray. At the end of input an unfinished line counts as one. */
+#ifndef LTI_SSE_H
+#define LTI_SSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire/lines.h"
+
+#define LTI_SSE_STRAY_MAX 4096
+
+typedef struct lti_sse_event {
+  leat_slice type; /* "message" unless the event named another */
+  leat_slice data;
+  leat_slice id;  /* the last event id at dispatch */
+  bool has_retry; /* this block set the reconnection time */
+  uint64_t retry_ms;
+} lti_sse_event;
+
+typedef struct lti_sse_sink {
+  /* LTI_OK, LTI_STOPPED (feed returns behind this event), or an error. */
+  int (*event)(void *ctx, const lti_sse_event *event);
+  /* May be NULL. LTI_OK or an error. */
+  int (*stray)(void *ctx, leat_slice line);
+} lti_sse_sink;
+
+typedef struct lti_sse {
+  lti_lines lines;
+  const lti_sse_sink *sink;
+  void *ctx;
+  leat_slice data_view, type_view; /* into the slice being fed; moved to scratch when it ends */
+  lti_buf data, type, id, next_id;
+  bool has_data, has_type, has_next_id, has_block_retry;
+  bool has_retry;
+  uint64_t retry_ms; /* saturates at UINT64_MAX */
+  uint64_t events;
+  int error;
+} lti_sse;
+
+/* `event_bytes_max` bounds one line and one event's data: LEAT_EEVENTMAX. */
+void lti_sse_init(lti_sse *x, lti_alloc *alloc, size_t event_bytes_max, const lti_sse_sink *sink,
+                  void *ctx);
+void lti_sse_deinit(lti_sse *x);
+int lti_sse_feed(lti_sse *x, leat_slice bytes, size_t *taken);
+int lti_sse_end(lti_sse *x);
+/* Bytes that were gathered instead of viewed, so far. */
+size_t lti_sse_copied(const lti_sse *x);
+leat_slice lti_sse_last_id(const lti_sse *x);
+
+#endif

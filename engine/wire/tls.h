@@ -1,0 +1,82 @@
+/* TLS client sessions on mbedTLS, without a socket: cipher bytes in, plain bytes out, and back.
+ *
+ * The differences between mbedTLS 2.28 and 3.6 live in tls.c alone. A context holds what
+ * connections share: trusted certificates, random numbers, ciphers (ECDHE with AES-GCM first,
+ * TLS 1.2 or better). Certificate and host name are always checked unless `insecure`; for an IP
+ * literal no SNI is sent and only an iPAddress subjectAltName matches; the certificate's CN is
+ * never looked at.
+ *
+ * A session saved from one connection lets others resume: it is tied to the host name, and carries
+ * no peer certificate. A refused ticket costs a full handshake, never an error. A handshake during
+ * which an allocation failed under mbedTLS is never used. */
+#ifndef LTI_TLS_H
+#define LTI_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/outq.h"
+#include "base/slice.h"
+
+typedef struct lti_tls_context lti_tls_context;
+typedef struct lti_tls_session lti_tls_session;
+typedef struct lti_tls lti_tls;
+
+typedef struct lti_tls_config {
+  const char *ca_file; /* NULL and no ca_pem: the system's places */
+  leat_slice ca_pem;
+  bool insecure;
+} lti_tls_config;
+
+/* LEAT_ENOCA (why in `message`, which gets at most `size` bytes), LEAT_ENOMEM, LEAT_ETLS.
+ * Expensive: parses the CA file; made once, at the first TLS origin. */
+int lti_tls_context_new(lti_alloc *alloc, const lti_tls_config *config, lti_tls_context **context,
+                        char *message, size_t size);
+void lti_tls_context_free(lti_tls_context *context);
+
+/* `host`: the name or IP literal to check, NUL-terminated. `resume` may be NULL. `out` gets the
+ * cipher bytes and must outlive the session. */
+int lti_tls_new(lti_tls_context *context, const char *host, const lti_tls_session *resume,
+                lti_outq *out, lti_tls **tls);
+void lti_tls_free(lti_tls *tls);
+
+/* One step of the handshake with the cipher bytes at hand; `*cipher` is advanced past what was
+ * used. LTI_OK: finished, what is left of `*cipher` belongs to read. LTI_AGAIN: needs more bytes.
+ * Or LEAT_ECERT, LEAT_ETLS, LEAT_ERESET, LEAT_ENOMEM. The first call, with no bytes, sends
+ * ClientHello. */
+int lti_tls_handshake(lti_tls *tls, leat_slice *cipher);
+/* The next step may cost a full key exchange (milliseconds): not true of one that resumes. */
+bool lti_tls_step_expensive(const lti_tls *tls);
+
+/* Decrypts into plain[0..capacity): as many whole records as fit. `*size` says how many bytes were
+ * written. LTI_OK: the cipher bytes are used up. LTI_AGAIN: no room is left in `plain`; call again.
+ * LTI_STOPPED: close_notify came; nothing follows. LEAT_ETLS: a bad record. */
+int lti_tls_read(lti_tls *tls, leat_slice *cipher, char *plain, size_t capacity, size_t *size);
+/* Encrypts all of `plain` into the out-queue. */
+int lti_tls_write(lti_tls *tls, leat_slice plain);
+/* Queues close_notify; harmless before the handshake ended. */
+void lti_tls_close(lti_tls *tls);
+
+/* After the handshake. A resumed one is told by the verify callback not having run. */
+bool lti_tls_resumed(const lti_tls *tls);
+/* The session to resume from, to be freed by the caller; NULL when the server gave no ticket. With
+ * TLS 1.3 tickets come later: lti_tls_ticket_ready says when one has. */
+lti_tls_session *lti_tls_session_save(lti_tls *tls);
+void lti_tls_session_free(lti_tls_session *session);
+bool lti_tls_ticket_ready(const lti_tls *tls);
+/* Gives unused whole pages inside the library's record buffers back to the system; cheap, for idle
+ * moments when no record is half read. */
+void lti_tls_purge(lti_tls *tls);
+
+/* The last failure in words, such as "certificate refused for api.test: expired". */
+const char *lti_tls_message(const lti_tls *tls);
+int lti_tls_native(const lti_tls *tls);
+/* "TLSv1.2", and the cipher suite's name. */
+const char *lti_tls_version(const lti_tls *tls);
+const char *lti_tls_cipher(const lti_tls *tls);
+/* Cipher bytes handed to the library so far (the BIO's copy). */
+uint64_t lti_tls_copied(const lti_tls *tls);
+
+#endif
