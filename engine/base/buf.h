@@ -25,7 +25,7 @@ void lti_buf_init(lti_buf *b, lti_alloc *alloc, size_t max, int full_error);
 void lti_buf_deinit(lti_buf *b);
 /* Keeps the memory. */
 void lti_buf_clear(lti_buf *b);
-/* Gives memory above `keep` bytes back when the buffer is empty. */
+/* Gives the memory of an empty buffer back when it is more than `keep` bytes. */
 void lti_buf_shrink(lti_buf *b, size_t keep);
 /* Room for `extra` more bytes. LEAT_ENOMEM or full_error. */
 int lti_buf_reserve(lti_buf *b, size_t extra);
