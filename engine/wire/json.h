@@ -7,9 +7,11 @@
  *         if (lti_json_key_is(key, "id")) lti_json_string(&r, &id); else lti_json_skip(&r);
  *
  * The reader is sticky: after a syntax error every call returns false and `error`/`offset` say what
- * and where. Each value must be consumed by exactly one call. Asking for the wrong type consumes
+ * and where. Each value is consumed by one call; what was not consumed when the next key or value
+ * is asked for is skipped. Asking for the wrong type consumes
  * the value, returns false and is no error, so that a hostile type is simply ignored. Values are
- * views of the text; lti_json_raw gives any value's exact bytes. */
+ * views of the text; lti_json_raw gives any value's exact bytes. Everything that is passed over is
+ * checked, but for the UTF-8 of strings, which lti_json_decode makes valid. */
 #ifndef LTI_JSON_H
 #define LTI_JSON_H
 
@@ -44,7 +46,7 @@ typedef struct lti_json {
   const char *start, *at, *end;
   const char *error; /* static text, NULL: fine */
   uint32_t depth;
-  bool need_comma;                           /* a value of this container has been read */
+  unsigned char due;                         /* what may come next: enum due in json.c */
   uint64_t objects[LTI_JSON_DEPTH_MAX / 64]; /* one bit a level: 1 object, 0 array */
 } lti_json;
 
@@ -77,8 +79,11 @@ static inline size_t lti_json_offset(const lti_json *r) {
   return (size_t)(r->at - r->start);
 }
 
-/* Compares a key with an ASCII name, escapes understood. */
-bool lti_json_key_is(lti_json_text key, const char *name);
+/* Compares a key with a name in UTF-8, escapes understood. */
+bool lti_json_escaped_is(lti_json_text key, leat_slice name);
+static inline bool lti_json_key_is(lti_json_text key, const char *name) {
+  return key.escaped ? lti_json_escaped_is(key, lti_slice_of(name)) : lti_slice_is(key.raw, name);
+}
 /* Is `text` one valid value with nothing behind it? `*offset` and `*why` on failure. */
 bool lti_json_valid(leat_slice text, size_t *offset, const char **why);
 
@@ -102,5 +107,10 @@ int lti_json_decode(lti_json_text text, lti_json_half *half, lti_buf *scratch, l
 int lti_json_write_string(lti_buf *out, leat_slice text);
 /* Shortest form that reads back the same; LEAT_EINVAL for NaN and infinities. */
 int lti_json_write_double(lti_buf *out, double value);
+
+/* The first quote, backslash or control character from `at` on, or `end`; `*high` gets the top bit
+ * of every byte passed over. The second one is for machines without SSE2, and for the tests. */
+const char *lti_json_scan(const char *at, const char *end, unsigned *high);
+const char *lti_json_scan_portable(const char *at, const char *end, unsigned *high);
 
 #endif
