@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# Which packages of the distribution leat needs, and how they get onto the machine. Sourced by
+# test/run.sh, bench/demo.sh and bench/compare/run.sh.
+#
+#   packages_ensure GROUP...     installs what is missing of: build, peers, compare
+#
+# Known: Debian 12 and 13, Ubuntu 24.04. As root, or where sudo asks for no password, it installs;
+# elsewhere it prints the command and leaves with 2. Nothing is touched when nothing is missing.
+
+packages_release() {
+  local id version
+  id=$(. /etc/os-release 2>/dev/null && printf '%s' "${ID:-}")
+  version=$(. /etc/os-release 2>/dev/null && printf '%s' "${VERSION_ID:-}")
+  printf '%s-%s' "$id" "$version"
+}
+
+# Names that differ: llhttp is a library from Debian 13 on, before that its C sources come with
+# node-llhttp; clang's run-time library carries the version of the distribution's clang.
+packages_of() {
+  local release=$1 group=$2 llhttp=node-llhttp clang_rt
+  case $release in
+    debian-12) clang_rt=libclang-rt-14-dev ;;
+    debian-13) clang_rt=libclang-rt-19-dev llhttp=libllhttp-dev ;;
+    ubuntu-24.04) clang_rt=libclang-rt-18-dev ;;
+    *) return 1 ;;
+  esac
+  case $group in
+    build)
+      echo build-essential cmake ninja-build pkg-config python3 libuv1-dev "$llhttp" \
+        libmbedtls-dev zlib1g-dev libcmocka-dev
+      ;;
+    peers) echo nginx haproxy nodejs openssl clang "$clang_rt" ;;
+    compare) echo libcurl4-openssl-dev openssl ;;
+  esac
+}
+
+packages_missing() {
+  local name
+  for name in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || echo "$name"
+  done
+}
+
+# A server that is installed for tests must not start. policy-rc.d is Debian's own way to say so;
+# one that is there already is left as it is.
+packages_forbid_starts() {
+  local policy=/usr/sbin/policy-rc.d
+  [ -e "$policy" ] && return
+  # shellcheck disable=SC2064
+  trap "$* rm -f $policy" EXIT
+  printf '#!/bin/sh\nexit 101\n' | "$@" tee "$policy" >/dev/null
+  "$@" chmod 755 "$policy"
+}
+
+# Runs in a subshell, so that the trap of packages_forbid_starts ends with it.
+packages_install() (
+  root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    if ! sudo -n true 2>/dev/null; then
+      echo "packages are missing; install them and start again:" >&2
+      echo "  sudo apt-get update && sudo apt-get install --no-install-recommends -y $*" >&2
+      exit 2
+    fi
+    root=(sudo -n)
+  fi
+  as_root() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive "$@"; }
+  echo "installing: $*" >&2
+  packages_forbid_starts as_root
+  as_root apt-get update -q >&2 </dev/null &&
+    as_root apt-get install -q -y --no-install-recommends "$@" >&2 </dev/null
+)
+
+packages_ensure() {
+  local release group wanted=() missing
+  release=$(packages_release)
+  for group in "$@"; do
+    if ! packages_of "$release" "$group" >/dev/null; then
+      echo "$release is not a system this script knows (Debian 12, 13, Ubuntu 24.04); what a" >&2
+      echo "build needs is in CONTRIBUTING.md; going on with what is installed" >&2
+      return 0
+    fi
+    # shellcheck disable=SC2207
+    wanted+=($(packages_of "$release" "$group"))
+  done
+  missing=$(packages_missing "${wanted[@]}")
+  [ -z "$missing" ] && return 0
+  # shellcheck disable=SC2086
+  packages_install $missing
+}
