@@ -40,6 +40,7 @@ typedef struct lti_http_request {
 
 /* The first header of this name, or the empty slice with data NULL. */
 leat_slice lti_http_find(const leat_header *headers, size_t count, const char *name);
+bool lti_http_token_byte(unsigned char c);
 /* RFC 9110 5.6.2 token; RFC 9110 5.5 field value without CR, LF, NUL, other CTLs but HTAB, and
  * without bytes above 0x7e. */
 bool lti_http_name_ok(leat_slice name);

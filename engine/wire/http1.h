@@ -17,27 +17,33 @@
 
 typedef struct lti_http1 lti_http1;
 
-/* `header_bytes_max` counts names, values and 32 bytes a field. `sink` must outlive the codec. */
+/* `header_bytes_max` bounds a head twice: its bytes on the wire, and names, values and 32 bytes a
+ * field. Trailers are under the same limit. `sink` must outlive the codec. */
 lti_http1 *lti_http1_new(lti_alloc *alloc, size_t header_bytes_max, const lti_http_sink *sink,
                          void *ctx);
 void lti_http1_free(lti_http1 *x);
 
 /* A request line and headers, CRLF CRLF included, are appended to `out`; the body is the caller's
- * to send. Host first, then Content-Length, then the given headers in order. */
+ * to send. Host first, then Content-Length, then the given headers in order. All or nothing:
+ * LEAT_EHEADER for a forbidden byte in method, path, host, a name or a value, LEAT_ENOMEM, or the
+ * buffer's full_error. */
 int lti_http1_encode(const lti_http_request *request, lti_buf *out);
 
 /* Expects a response to a request of `method`. Only in IDLE, or in COMPLETE when reusable. */
 void lti_http1_begin(lti_http1 *x, const char *method);
 /* LTI_OK: all taken, `*taken` == bytes.size. LTI_STOPPED: a sink asked to stop; feed the rest
- * later, with or without new bytes behind it. When the response completes, `complete` was called
- * and the surplus, if any, makes the connection not reusable. Otherwise an error, sticky. */
+ * later, with or without new bytes behind it (an empty feed is fine, and is what calls `complete`
+ * when nothing else is owed). When the response completes, the surplus behind it, if any, is taken
+ * and dropped, and the connection is not reusable, which `complete` can see already. Otherwise an
+ * error, sticky. A sink may call abandon, and `complete` may call begin, but none may call free. */
 int lti_http1_feed(lti_http1 *x, leat_slice bytes, size_t *taken);
 /* The transport ended. `clean`: FIN on plain TCP or close_notify on TLS. LTI_OK when nothing was
  * owed, or when the body was delimited by the end and the end is clean (complete is called then);
  * LEAT_ERESET when no byte of a response had come; LEAT_EHTTP inside a header block;
  * LEAT_ETRUNCATED inside a body. */
 int lti_http1_end(lti_http1 *x, bool clean);
-/* Gives up the exchange under way: the codec fails and calls no sink any more. */
+/* Gives up the exchange under way: the codec fails with LEAT_ECANCELLED and calls no sink any
+ * more. */
 void lti_http1_abandon(lti_http1 *x);
 
 /* Any byte of a (final or interim) response to the current request has arrived. */
