@@ -2,8 +2,9 @@
  *
  * A line that lies whole in one slice is handed on as a view of it; only one that straddles slices
  * is gathered in a scratch buffer, and scanned once. One leading UTF-8 BOM of the whole input is
- * skipped. Before a line is gathered beyond 256 bytes the sink's `keep` is asked with what there is
- * so far: a line that nobody wants (a comment without end) is then dropped to its end, unbuffered.
+ * skipped. Before a line is gathered beyond LTI_LINES_ASK bytes the sink's `keep` is asked how much
+ * of it is wanted: a line that nobody wants (a comment without end) is then dropped to its end,
+ * unbuffered, and one that is wanted in part is cut. A line that was not gathered is not cut.
  *
  * Example: "a\r" | "\nb\n" gives "a" (at once: a CR ends the line), then "b". */
 #ifndef LTI_LINES_H
@@ -11,29 +12,37 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/slice.h"
 
+#define LTI_LINES_ASK 256
+#define LTI_LINES_ALL SIZE_MAX
+
 typedef struct lti_lines_sink {
   /* LTI_OK, LTI_STOPPED (feed returns right behind this line), or an error. */
   int (*line)(void *ctx, leat_slice line);
-  bool (*keep)(void *ctx, leat_slice start);
+  /* How many bytes of the line that begins with `start` are wanted: 0, LTI_LINES_ALL (and then
+   * the limit holds), or something between. NULL: all of every line. */
+  size_t (*keep)(void *ctx, leat_slice start);
 } lti_lines_sink;
 
 typedef struct lti_lines {
   const lti_lines_sink *sink;
   void *ctx;
-  lti_buf scratch;
+  lti_buf scratch; /* the line under way, or the last gathered one until the next begins */
+  size_t line_max;
+  size_t wanted; /* bytes of the line under way, once `asked` */
+  size_t copied; /* bytes gathered, for the copy counter */
   int error;
-  unsigned char bom; /* bytes of a leading BOM seen; 4: decided */
+  unsigned char bom; /* bytes of a leading BOM seen; BOM_DECIDED in lines.c */
   bool after_cr;     /* an LF now belongs to the line before */
-  bool dropping;     /* inside a line that nobody wants */
-  bool asked;        /* keep said yes for the line under way */
-  size_t copied;     /* bytes gathered, for the copy counter */
+  bool gathering;    /* the line under way began in an earlier slice */
+  bool asked;
 } lti_lines;
 
-/* `line_bytes_max`: above it feed gives `full_error`. */
+/* `line_bytes_max` is raised to LTI_LINES_ASK; above it feed gives `full_error`. */
 void lti_lines_init(lti_lines *x, lti_alloc *alloc, size_t line_bytes_max, int full_error,
                     const lti_lines_sink *sink, void *ctx);
 void lti_lines_deinit(lti_lines *x);

@@ -1,7 +1,8 @@
 /* Server-sent events (WHATWG HTML 9.2.6) split out of a body, zero-copy in the usual case.
  *
  * An event whose lines lie in one slice and which has one data line is handed on as views of that
- * slice. Otherwise its data is gathered in a scratch buffer: several data lines are joined by LF.
+ * slice. A line that straddles slices was gathered once already and is taken over as it is; only
+ * several data lines, joined by LF, and a block that straddles slices between lines are copied.
  * The data's bytes are passed as they came; making them valid UTF-8 is for whoever reads text.
  * An unterminated last block is dropped, as the standard says.
  *
@@ -22,7 +23,7 @@ typedef struct lti_sse_event {
   leat_slice type; /* "message" unless the event named another */
   leat_slice data;
   leat_slice id;  /* the last event id at dispatch */
-  bool has_retry; /* this block set the reconnection time */
+  bool has_retry; /* the reconnection time was set since the event before */
   uint64_t retry_ms;
 } lti_sse_event;
 
@@ -37,16 +38,18 @@ typedef struct lti_sse {
   lti_lines lines;
   const lti_sse_sink *sink;
   void *ctx;
-  leat_slice data_view, type_view; /* into the slice being fed; moved to scratch when it ends */
+  leat_slice data_view; /* the block's data so far: into the slice being fed, or into `data` */
+  leat_slice type_view; /* likewise, or into `type` */
   lti_buf data, type, id, next_id;
-  bool has_data, has_type, has_next_id, has_block_retry;
+  bool has_data, data_held, has_type, type_held, has_next_id, has_new_retry;
   bool has_retry;
   uint64_t retry_ms; /* saturates at UINT64_MAX */
   uint64_t events;
-  int error;
+  size_t copied;
 } lti_sse;
 
-/* `event_bytes_max` bounds one line and one event's data: LEAT_EEVENTMAX. */
+/* `event_bytes_max`, at least LTI_LINES_ASK, bounds one line and one event's data: LEAT_EEVENTMAX.
+ * Comments and stray lines are not bounded, for they are not kept. */
 void lti_sse_init(lti_sse *x, lti_alloc *alloc, size_t event_bytes_max, const lti_sse_sink *sink,
                   void *ctx);
 void lti_sse_deinit(lti_sse *x);

@@ -1,0 +1,255 @@
+/* The event splitter: what each line does to the block under way, and one event at its blank line.
+ *
+ * The usual block, `data: {...}` and an empty line in one slice, costs a memcmp and two calls; its
+ * data is a view of the slice. `data_view` and `type_view` say what the block has so far; when a
+ * slice ends within a block they are moved to the buffers `data` and `type` and are then "held".
+ * Of a data line that lines.c had to gather, the whole buffer is taken over.
+ *
+ * The last event id becomes valid at the blank line, with or without data; the reconnection time at
+ * its own line (WHATWG HTML 9.2.6). After an event everything of its block is reset before the sink
+ * is called, which is the last thing done with a line. */
+#include "wire/sse.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+#define KEPT_BYTES 4096 /* of a buffer, between events: larger ones are given back */
+
+enum field { FIELD_UNKNOWN, FIELD_COMMENT, FIELD_DATA, FIELD_EVENT, FIELD_ID, FIELD_RETRY };
+
+static int on_line(void *ctx, leat_slice line);
+static size_t on_keep(void *ctx, leat_slice start);
+static const lti_lines_sink lines_sink = {on_line, on_keep};
+
+static int hold_views(lti_sse *x);
+static void shrink(lti_sse *x);
+static enum field split_field(leat_slice line, leat_slice *value);
+static int add_data(lti_sse *x, leat_slice value, bool gathered);
+static int set_type(lti_sse *x, leat_slice value, bool gathered);
+static int set_id(lti_sse *x, leat_slice value);
+static int set_retry(lti_sse *x, leat_slice value);
+static int offer_stray(lti_sse *x, leat_slice line);
+static int dispatch(lti_sse *x);
+
+void lti_sse_init(lti_sse *x, lti_alloc *alloc, size_t event_bytes_max, const lti_sse_sink *sink,
+                  void *ctx) {
+  memset(x, 0, sizeof *x);
+  x->sink = sink;
+  x->ctx = ctx;
+  lti_lines_init(&x->lines, alloc, event_bytes_max, LEAT_EEVENTMAX, &lines_sink, x);
+  lti_buf_init(&x->data, alloc, x->lines.line_max, LEAT_EEVENTMAX);
+  lti_buf_init(&x->type, alloc, x->lines.line_max, LEAT_EEVENTMAX);
+  lti_buf_init(&x->id, alloc, x->lines.line_max, LEAT_EEVENTMAX);
+  lti_buf_init(&x->next_id, alloc, x->lines.line_max, LEAT_EEVENTMAX);
+}
+
+void lti_sse_deinit(lti_sse *x) {
+  lti_lines_deinit(&x->lines);
+  lti_buf_deinit(&x->data);
+  lti_buf_deinit(&x->type);
+  lti_buf_deinit(&x->id);
+  lti_buf_deinit(&x->next_id);
+}
+
+int lti_sse_feed(lti_sse *x, leat_slice bytes, size_t *taken) {
+  int rc = lti_lines_feed(&x->lines, bytes, taken);
+  int held = rc < 0 ? rc : hold_views(x);
+  if (held < 0) x->lines.error = held;
+  shrink(x);
+  return held < 0 ? held : rc;
+}
+
+int lti_sse_end(lti_sse *x) {
+  leat_slice rest, value;
+  int rc = lti_lines_end(&x->lines, &rest);
+  if (rc != LTI_OK || rest.size == 0 || split_field(rest, &value) != FIELD_UNKNOWN) return rc;
+  x->lines.error = offer_stray(x, rest);
+  return x->lines.error;
+}
+
+size_t lti_sse_copied(const lti_sse *x) {
+  return x->lines.copied + x->copied;
+}
+
+leat_slice lti_sse_last_id(const lti_sse *x) {
+  return lti_buf_slice(&x->id);
+}
+
+/* ---- lines ----------------------------------------------------------------------------------- */
+
+static int on_line(void *ctx, leat_slice line) {
+  lti_sse *x = ctx;
+  leat_slice value;
+  bool gathered = line.data == x->lines.scratch.data;
+  if (line.size == 0) return dispatch(x);
+  switch (split_field(line, &value)) {
+    case FIELD_DATA: return add_data(x, value, gathered);
+    case FIELD_EVENT: return set_type(x, value, gathered);
+    case FIELD_ID: return set_id(x, value);
+    case FIELD_RETRY: return set_retry(x, value);
+    case FIELD_COMMENT: return LTI_OK;
+    case FIELD_UNKNOWN: break;
+  }
+  return offer_stray(x, line);
+}
+
+static size_t stray_max(const lti_sse *x) {
+  return x->lines.line_max < LTI_SSE_STRAY_MAX ? x->lines.line_max : LTI_SSE_STRAY_MAX;
+}
+
+static size_t on_keep(void *ctx, leat_slice start) {
+  const lti_sse *x = ctx;
+  leat_slice value;
+  enum field field = split_field(start, &value);
+  if (field == FIELD_COMMENT) return 0;
+  if (field == FIELD_UNKNOWN) return x->sink->stray ? stray_max(x) : 0;
+  return LTI_LINES_ALL;
+}
+
+/* "data", "data:x" and "data: x" are a field; "datax" and " data" are not. */
+static enum field split_field(leat_slice line, leat_slice *value) {
+  static const struct {
+    const char *name;
+    size_t size;
+  } names[] = {[FIELD_DATA] = {"data", 4},
+               [FIELD_EVENT] = {"event", 5},
+               [FIELD_ID] = {"id", 2},
+               [FIELD_RETRY] = {"retry", 5}};
+  enum field field;
+  switch (line.data[0]) {
+    case ':': return FIELD_COMMENT;
+    case 'd': field = FIELD_DATA; break;
+    case 'e': field = FIELD_EVENT; break;
+    case 'i': field = FIELD_ID; break;
+    case 'r': field = FIELD_RETRY; break;
+    default: return FIELD_UNKNOWN;
+  }
+  size_t size = names[field].size;
+  if (line.size < size || memcmp(line.data, names[field].name, size) != 0) return FIELD_UNKNOWN;
+  *value = lti_slice_from(line, size);
+  if (value->size == 0) return field;
+  if (value->data[0] != ':') return FIELD_UNKNOWN;
+  *value = lti_slice_from(*value, value->size > 1 && value->data[1] == ' ' ? 2 : 1);
+  return field;
+}
+
+static int offer_stray(lti_sse *x, leat_slice line) {
+  if (!x->sink->stray) return LTI_OK;
+  if (line.size > stray_max(x)) line.size = stray_max(x);
+  return x->sink->stray(x->ctx, line);
+}
+
+/* ---- fields ---------------------------------------------------------------------------------- */
+
+static int copy(lti_sse *x, lti_buf *to, leat_slice bytes) {
+  int rc = lti_buf_append(to, bytes);
+  if (rc == LTI_OK) x->copied += bytes.size;
+  return rc;
+}
+
+static void exchange(lti_buf *a, lti_buf *b) {
+  lti_buf kept = *a;
+  *a = *b;
+  *b = kept;
+}
+
+/* Makes the data so far the whole content of the buffer `data`. */
+static int hold_data(lti_sse *x) {
+  int rc = LTI_OK;
+  if (x->data_held) {
+    lti_buf_consume(&x->data, (size_t)(x->data_view.data - x->data.data));
+  } else {
+    lti_buf_clear(&x->data);
+    rc = copy(x, &x->data, x->data_view);
+  }
+  x->data_held = true;
+  x->data_view = lti_buf_slice(&x->data);
+  return rc;
+}
+
+static int add_data(lti_sse *x, leat_slice value, bool gathered) {
+  if (!x->has_data) {
+    if (gathered) exchange(&x->data, &x->lines.scratch);
+    x->data_view = value;
+    x->data_held = gathered;
+    x->has_data = true;
+    return LTI_OK;
+  }
+  int rc = hold_data(x);
+  if (rc == LTI_OK) rc = lti_buf_byte(&x->data, '\n');
+  if (rc == LTI_OK) rc = copy(x, &x->data, value);
+  x->data_view = lti_buf_slice(&x->data);
+  return rc;
+}
+
+static int hold_type(lti_sse *x) {
+  lti_buf_clear(&x->type);
+  int rc = copy(x, &x->type, x->type_view);
+  x->type_view = lti_buf_slice(&x->type);
+  x->type_held = true;
+  return rc;
+}
+
+static int set_type(lti_sse *x, leat_slice value, bool gathered) {
+  x->has_type = value.size > 0;
+  x->type_view = value;
+  x->type_held = false;
+  return gathered && x->has_type ? hold_type(x) : LTI_OK;
+}
+
+static int set_id(lti_sse *x, leat_slice value) {
+  if (value.size && memchr(value.data, '\0', value.size)) return LTI_OK;
+  lti_buf_clear(&x->next_id);
+  x->has_next_id = true;
+  return copy(x, &x->next_id, value);
+}
+
+static int set_retry(lti_sse *x, leat_slice value) {
+  uint64_t ms = 0;
+  for (size_t i = 0; i < value.size; i++) {
+    if (value.data[i] < '0' || value.data[i] > '9') return LTI_OK;
+    uint64_t digit = (uint64_t)(value.data[i] - '0');
+    ms = ms > (UINT64_MAX - digit) / 10 ? UINT64_MAX : ms * 10 + digit;
+  }
+  if (value.size == 0) return LTI_OK;
+  x->retry_ms = ms;
+  x->has_retry = true;
+  x->has_new_retry = true;
+  return LTI_OK;
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+static int hold_views(lti_sse *x) {
+  int rc = LTI_OK;
+  if (x->has_data && !x->data_held) rc = hold_data(x);
+  if (rc == LTI_OK && x->has_type && !x->type_held) rc = hold_type(x);
+  return rc;
+}
+
+static void shrink(lti_sse *x) {
+  if (!x->has_data && x->data.capacity > KEPT_BYTES) {
+    lti_buf_clear(&x->data);
+    lti_buf_shrink(&x->data, KEPT_BYTES);
+  }
+  if (!x->lines.gathering && x->lines.scratch.capacity > KEPT_BYTES) {
+    lti_buf_clear(&x->lines.scratch);
+    lti_buf_shrink(&x->lines.scratch, KEPT_BYTES);
+  }
+}
+
+static int dispatch(lti_sse *x) {
+  bool has_data = x->has_data;
+  lti_sse_event event = {.data = x->data_view, .has_retry = x->has_new_retry};
+  event.type = x->has_type ? x->type_view : lti_slice("message", 7);
+  if (x->has_next_id) exchange(&x->id, &x->next_id);
+  event.id = lti_buf_slice(&x->id);
+  event.retry_ms = x->retry_ms;
+  x->has_data = x->data_held = x->has_type = x->type_held = false;
+  x->has_next_id = false;
+  if (!has_data) return LTI_OK;
+  x->has_new_retry = false;
+  x->events++;
+  return x->sink->event(x->ctx, &event);
+}
