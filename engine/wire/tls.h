@@ -4,11 +4,13 @@
  * connections share: trusted certificates, random numbers, ciphers (ECDHE with AES-GCM first,
  * TLS 1.2 or better). Certificate and host name are always checked unless `insecure`; for an IP
  * literal no SNI is sent and only an iPAddress subjectAltName matches; the certificate's CN is
- * never looked at.
+ * never looked at. RSA keys below 2048 bits and SHA-1 are refused.
  *
  * A session saved from one connection lets others resume: it is tied to the host name, and carries
  * no peer certificate. A refused ticket costs a full handshake, never an error. A handshake during
- * which an allocation failed under mbedTLS is never used. */
+ * which an allocation failed under mbedTLS is never used: its error codes are looked at, and where
+ * 2.28.3 has none, in the computation of Finished (CVE-2025-27810), a mark in the result tells.
+ * Errors are sticky, and no bytes are written after one. mbedTLS itself allocates from malloc. */
 #ifndef LTI_TLS_H
 #define LTI_TLS_H
 
@@ -36,8 +38,9 @@ int lti_tls_context_new(lti_alloc *alloc, const lti_tls_config *config, lti_tls_
                         char *message, size_t size);
 void lti_tls_context_free(lti_tls_context *context);
 
-/* `host`: the name or IP literal to check, NUL-terminated. `resume` may be NULL. `out` gets the
- * cipher bytes and must outlive the session. */
+/* `host`: the name or IP literal to check, NUL-terminated; one trailing dot is dropped. `resume`
+ * may be NULL, and is left aside when it belongs to another context or host. `out` gets the cipher
+ * bytes and must outlive the session. LEAT_EINVAL for an empty or overlong host, LEAT_ENOMEM. */
 int lti_tls_new(lti_tls_context *context, const char *host, const lti_tls_session *resume,
                 lti_outq *out, lti_tls **tls);
 void lti_tls_free(lti_tls *tls);
@@ -47,14 +50,20 @@ void lti_tls_free(lti_tls *tls);
  * Or LEAT_ECERT, LEAT_ETLS, LEAT_ERESET, LEAT_ENOMEM. The first call, with no bytes, sends
  * ClientHello. */
 int lti_tls_handshake(lti_tls *tls, leat_slice *cipher);
-/* The next step may cost a full key exchange (milliseconds): not true of one that resumes. */
+/* True while the next bytes from the server may cost a full key exchange (milliseconds): the steps
+ * from ServerHello to ServerHelloDone, unless a session was offered whose answer is still open. Ask
+ * before reading the socket: when true, the read may wait for a later turn, with the bytes left in
+ * the kernel, since nothing is lost by feeding them later. A server that refuses an offered session
+ * is met unprepared: its whole flight is mostly in one read, and costs the full price there. */
 bool lti_tls_step_expensive(const lti_tls *tls);
 
-/* Decrypts into plain[0..capacity): as many whole records as fit. `*size` says how many bytes were
- * written. LTI_OK: the cipher bytes are used up. LTI_AGAIN: no room is left in `plain`; call again.
- * LTI_STOPPED: close_notify came; nothing follows. LEAT_ETLS: a bad record. */
+/* Decrypts into plain[0..capacity): as many whole records as fit; a record larger than the capacity
+ * comes in pieces. `*size` says how many bytes were written, whatever is returned. LTI_OK: the
+ * cipher bytes are used up. LTI_AGAIN: no room is left in `plain`; call again. LTI_STOPPED:
+ * close_notify came; nothing follows. LEAT_ETLS: a bad record. */
 int lti_tls_read(lti_tls *tls, leat_slice *cipher, char *plain, size_t capacity, size_t *size);
-/* Encrypts all of `plain` into the out-queue. */
+/* Encrypts all of `plain` into the out-queue: one record for each 16 KB, so join small pieces
+ * before. After an error here the queue may hold part of a message: close the connection. */
 int lti_tls_write(lti_tls *tls, leat_slice plain);
 /* Queues close_notify; harmless before the handshake ended. */
 void lti_tls_close(lti_tls *tls);
@@ -66,8 +75,10 @@ bool lti_tls_resumed(const lti_tls *tls);
 lti_tls_session *lti_tls_session_save(lti_tls *tls);
 void lti_tls_session_free(lti_tls_session *session);
 bool lti_tls_ticket_ready(const lti_tls *tls);
-/* Gives unused whole pages inside the library's record buffers back to the system; cheap, for idle
- * moments when no record is half read. */
+/* Gives unused whole pages inside the library's record buffers back to the system. Does nothing
+ * unless records above some 2 KB went through since the last time or while a record is half read,
+ * so it may be called at every idle moment; when it does something it costs a system call, and the
+ * next large record a page fault for each 4 KB. The end of a handshake does it by itself. */
 void lti_tls_purge(lti_tls *tls);
 
 /* The last failure in words, such as "certificate refused for api.test: expired". */

@@ -1,0 +1,180 @@
+/* The server side of in-memory TLS. Its memory is malloc's, and it aborts where that fails: what is
+ * under test is the other end. */
+#include "support/tls_server.h"
+
+#include <mbedtls/ssl_cache.h>
+#include <mbedtls/ssl_ticket.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+enum { BUFFER_BYTES_MAX = 64 << 20 };
+
+struct tls_server {
+  lti_alloc alloc;
+  tls_server_options options;
+  mbedtls_ssl_config config;
+  mbedtls_ssl_ticket_context tickets;
+  mbedtls_ssl_cache_context cache;
+  mbedtls_x509_crt certificates;
+  char name[256];
+};
+
+/* A server's order counts. TLS 1.1 has no GCM. */
+static const int default_suites[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+                                     MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+                                     MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+                                     MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+                                     MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+                                     MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
+                                     0};
+
+static void must(int native) {
+  if (native >= 0) return;
+  fprintf(stderr, "tls_server: -0x%04x\n", (unsigned)-native);
+  abort();
+}
+
+static void start_resumption(tls_server *s) {
+  mbedtls_ssl_ticket_init(&s->tickets);
+  mbedtls_ssl_cache_init(&s->cache);
+  if (s->options.tickets) {
+    must(mbedtls_ssl_ticket_setup(&s->tickets, certs_random, NULL, MBEDTLS_CIPHER_AES_256_GCM,
+                                  86400));
+    mbedtls_ssl_conf_session_tickets_cb(&s->config, mbedtls_ssl_ticket_write,
+                                        mbedtls_ssl_ticket_parse, &s->tickets);
+  }
+  if (s->options.cache) {
+    mbedtls_ssl_conf_session_cache(&s->config, &s->cache, mbedtls_ssl_cache_get,
+                                   mbedtls_ssl_cache_set);
+  }
+}
+
+static int note_name(void *context, mbedtls_ssl_context *ssl, const unsigned char *name, size_t n) {
+  tls_server *s = context;
+  (void)ssl;
+  if (n >= sizeof s->name) n = sizeof s->name - 1;
+  memcpy(s->name, name, n);
+  s->name[n] = '\0';
+  return 0;
+}
+
+tls_server *tls_server_new(const tls_server_options *options) {
+  tls_server *s = calloc(1, sizeof *s);
+  if (!s) abort();
+  lti_alloc_init(&s->alloc, NULL);
+  s->options = *options;
+  mbedtls_ssl_config_init(&s->config);
+  must(mbedtls_ssl_config_defaults(&s->config, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                   MBEDTLS_SSL_PRESET_DEFAULT));
+  mbedtls_ssl_conf_rng(&s->config, certs_random, NULL);
+  mbedtls_ssl_conf_sni(&s->config, note_name, s);
+  mbedtls_ssl_conf_ciphersuites(&s->config, options->suites ? options->suites : default_suites);
+  if (options->tls11) {
+    mbedtls_ssl_conf_max_version(&s->config, MBEDTLS_SSL_MAJOR_VERSION_3,
+                                 MBEDTLS_SSL_MINOR_VERSION_2);
+  }
+  if (options->renegotiates) {
+    mbedtls_ssl_conf_renegotiation(&s->config, MBEDTLS_SSL_RENEGOTIATION_ENABLED);
+  }
+  mbedtls_x509_crt_init(&s->certificates);
+  must(mbedtls_x509_crt_parse_der(&s->certificates, options->leaf->certificate.raw.p,
+                                  options->leaf->certificate.raw.len));
+  if (options->chain) {
+    must(mbedtls_x509_crt_parse_der(&s->certificates, options->chain->certificate.raw.p,
+                                    options->chain->certificate.raw.len));
+  }
+  must(mbedtls_ssl_conf_own_cert(&s->config, &s->certificates, &options->leaf->key));
+  start_resumption(s);
+  return s;
+}
+
+void tls_server_free(tls_server *s) {
+  if (!s) return;
+  mbedtls_ssl_ticket_free(&s->tickets);
+  mbedtls_ssl_cache_free(&s->cache);
+  mbedtls_ssl_config_free(&s->config);
+  mbedtls_x509_crt_free(&s->certificates);
+  free(s);
+}
+
+void tls_server_rotate(tls_server *s) {
+  mbedtls_ssl_ticket_free(&s->tickets);
+  mbedtls_ssl_cache_free(&s->cache);
+  start_resumption(s);
+}
+
+const char *tls_server_name(const tls_server *s) {
+  return s->name;
+}
+
+static int peer_send(void *context, const unsigned char *bytes, size_t size) {
+  tls_peer *p = context;
+  if (lti_buf_append(&p->cipher, lti_slice((const char *)bytes, size))) abort();
+  return (int)size;
+}
+
+static int peer_recv(void *context, unsigned char *bytes, size_t size) {
+  tls_peer *p = context;
+  if (p->input.size == 0) return MBEDTLS_ERR_SSL_WANT_READ;
+  if (size > p->input.size) size = p->input.size;
+  memcpy(bytes, p->input.data, size);
+  p->input = lti_slice_from(p->input, size);
+  return (int)size;
+}
+
+tls_peer *tls_peer_new(tls_server *server) {
+  tls_peer *p = calloc(1, sizeof *p);
+  if (!p) abort();
+  p->server = server;
+  server->name[0] = '\0';
+  lti_buf_init(&p->cipher, &server->alloc, BUFFER_BYTES_MAX, LEAT_EBODYMAX);
+  lti_buf_init(&p->plain, &server->alloc, BUFFER_BYTES_MAX, LEAT_EBODYMAX);
+  mbedtls_ssl_init(&p->ssl);
+  must(mbedtls_ssl_setup(&p->ssl, &server->config));
+  mbedtls_ssl_set_bio(&p->ssl, p, peer_send, peer_recv, NULL);
+  return p;
+}
+
+void tls_peer_free(tls_peer *p) {
+  if (!p) return;
+  mbedtls_ssl_free(&p->ssl);
+  lti_buf_deinit(&p->cipher);
+  lti_buf_deinit(&p->plain);
+  free(p);
+}
+
+int tls_peer_feed(tls_peer *p, leat_slice cipher) {
+  char plain[4096];
+  int native = 0;
+  if (p->error) return p->error;
+  p->input = cipher;
+  if (!p->established) {
+    native = mbedtls_ssl_handshake(&p->ssl);
+    p->established = native == 0;
+  }
+  while (native >= 0 && p->input.size + mbedtls_ssl_get_bytes_avail(&p->ssl) > 0) {
+    native = mbedtls_ssl_read(&p->ssl, (unsigned char *)plain, sizeof plain);
+    if (native > 0 && lti_buf_append(&p->plain, lti_slice(plain, (size_t)native))) abort();
+  }
+  if (native < 0 && native != MBEDTLS_ERR_SSL_WANT_READ) p->error = native;
+  return p->error;
+}
+
+void tls_peer_write(tls_peer *p, leat_slice plain) {
+  do {
+    int native = mbedtls_ssl_write(&p->ssl, (const unsigned char *)plain.data, plain.size);
+    must(native);
+    plain = lti_slice_from(plain, (size_t)native);
+  } while (plain.size);
+}
+
+void tls_peer_close(tls_peer *p) {
+  must(mbedtls_ssl_close_notify(&p->ssl));
+}
+
+void tls_peer_ask_again(tls_peer *p) {
+  must(mbedtls_ssl_renegotiate(&p->ssl));
+}
