@@ -2,7 +2,8 @@
  * (RFC 3986 section 5, with the refusals of the redirect rules).
  *
  * Hosts are lower-cased, at most 253 bytes, LDH names or IP literals; "0x7f.1", blanks, NUL,
- * userinfo and IDN are refused (LEAT_EURL). A literal IPv6 host is kept without its brackets. */
+ * userinfo and IDN are refused (LEAT_EURL). A literal IPv6 host is kept in its canonical form and
+ * without its brackets. Functions that append leave the buffer as it was when they fail. */
 #ifndef LTI_URL_H
 #define LTI_URL_H
 
@@ -23,25 +24,30 @@ typedef struct lti_url {
   leat_slice path; /* as written, with the query and without the fragment; may be empty; a view */
 } lti_url;
 
-/* `text` must live as long as url->path is used. `*why` gets a static text on failure. */
+/* `text` must live as long as url->path is used. `*why` gets a static text on failure; `why` may be
+ * NULL. */
 int lti_url_parse(lti_url *url, leat_slice text, const char **why);
 /* "https://host[:port]" without a default port, appended. */
 int lti_url_origin(const lti_url *url, lti_buf *out);
 /* "host[:port]" for the Host field, IPv6 in brackets, no trailing dot. */
 int lti_url_host_field(const lti_url *url, lti_buf *out);
 bool lti_url_same_origin(const lti_url *a, const lti_url *b);
-/* The path of an endpoint: `base` is the base URL's path ("" gives "/v1"), `tail` such as
- * "/chat/completions". Duplicate slashes at the joint become one, and a version segment that the
- * tail repeats is joined once. */
+/* The path of an endpoint: `base` is the base URL's path and query ("" and "/" give "/v1" unless
+ * the tail begins with a version of its own), `tail` such as "/chat/completions". Duplicate slashes
+ * at the joint become one, and a version segment that the tail repeats is joined once:
+ * "/api/v1beta/" and "/v1beta/models" give "/api/v1beta/models". Queries follow, the base's first.
+ */
 int lti_url_join(leat_slice base, const char *tail, lti_buf *out);
-/* Resolves `location` against `from` (whose path is set). The absolute path goes to `path_out`,
- * which `to->path` then views. LEAT_EREDIRECT with `*why` when it must not be followed: https to
- * http, userinfo, a foreign scheme, a bad host or port, a control byte. */
+/* Resolves `location` against `from` (whose path is set). The absolute path replaces what is in
+ * `path_out`, which `to->path` then views; from->path must not lie there. `to` may be `from`.
+ * LEAT_EREDIRECT with `*why` when it must not be followed: https to http, userinfo, a foreign
+ * scheme, a bad host or port, a control byte. */
 int lti_url_redirect(const lti_url *from, leat_slice location, lti_url *to, lti_buf *path_out,
                      const char **why);
-/* A path or query may hold no CTL, SP or byte above 0x7e: false if it does. */
+/* A path or query may hold no CTL, SP, '#' or byte above 0x7e: false if it does. */
 bool lti_url_path_ok(leat_slice path);
-/* One path segment, percent-encoded (RFC 3986 unreserved bytes stay). */
+/* One path segment, percent-encoded (RFC 3986 unreserved bytes stay). "." and "..", which would
+ * mean another path however they are written, are LEAT_EURL. */
 int lti_url_encode(leat_slice segment, lti_buf *out);
 
 #endif
