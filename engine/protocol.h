@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "base/slice.h"
 #include "leat.h"
 
@@ -21,9 +22,11 @@ typedef struct lti_emit {
   int (*event)(struct lti_emit *emit, leat_event *event);
 } lti_emit;
 
-/* An error object of the provider, as found: views that the decoder keeps alive. */
+/* An error object of the provider, as found: views that the decoder keeps alive. What it did not
+ * say, or said as null, has `data` NULL. */
 typedef struct lti_provider_error {
   bool set;
+  bool code_is_number; /* 400 and not "400": the texts are the same */
   leat_slice type, code, message;
 } lti_provider_error;
 
@@ -54,12 +57,16 @@ typedef struct lti_protocol {
   size_t decoder_size; /* bytes of state the driver provides, zeroed */
   void (*decoder_init)(void *decoder, lti_alloc *alloc);
   void (*decoder_deinit)(void *decoder);
-  /* One SSE event. LTI_OK; LTI_STOPPED: the dialect's end marker; LEAT_EDECODE; LEAT_ENOMEM. */
+  /* One SSE event. LTI_OK; LTI_STOPPED: the dialect's end marker or an error object, behind which
+   * nothing counts; LEAT_EDECODE; LEAT_ENOMEM. */
   int (*record)(void *decoder, leat_slice type, leat_slice data, lti_emit *emit);
-  /* A line outside SSE's framing, or one that named an unknown field: an error may hide in it. */
-  int (*stray)(void *decoder, leat_slice line, lti_emit *emit);
+  /* A line outside SSE's framing, or one that named an unknown field: an error may hide in it. A
+   * JSON document that stands there on several lines comes as one. */
+  int (*stray)(void *decoder, leat_slice text, lti_emit *emit);
   /* The whole of an answer that is JSON, streamed or not, of a success status. */
   int (*body)(void *decoder, leat_slice json, lti_emit *emit);
+  /* The input ended without the end marker: hands out what is held back (half a surrogate). */
+  int (*flush)(void *decoder, lti_emit *emit);
   /* What the answer amounts to if it ended here. */
   void (*verdict)(void *decoder, lti_verdict *verdict);
   /* What is known of the response as a whole: lives in the decoder. */

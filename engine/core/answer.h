@@ -19,17 +19,31 @@
 
 #define LTI_ANSWER_SHOWN 512 /* bytes of a foreign body kept for the message */
 
-enum lti_answer_form { LTI_FORM_UNDECIDED = 0, LTI_FORM_SSE, LTI_FORM_JSON, LTI_FORM_RAW };
+enum lti_answer_form {
+  LTI_FORM_UNDECIDED = 0,
+  LTI_FORM_SSE,
+  LTI_FORM_JSON,
+  LTI_FORM_RAW,
+  LTI_FORM_FOREIGN /* certainly neither */
+};
 
 typedef struct lti_answer_limits {
   size_t event_bytes_max, body_bytes_max;
 } lti_answer_limits;
 
+/* Where events go. LTI_OK, or LTI_STOPPED: stop behind this record (the rest of it still comes). */
+typedef struct lti_answer_sink {
+  int (*event)(void *ctx, leat_event *event);
+  void *ctx;
+} lti_answer_sink;
+
+/* JSON that stands outside the framing of an event stream, on several lines. */
+typedef struct lti_answer_stray lti_answer_stray;
+
 typedef struct lti_answer {
   const lti_protocol *protocol;
-  lti_emit emit;                             /* the driver's own, in front of the user's sink */
-  int (*sink)(void *ctx, leat_event *event); /* LTI_OK or LTI_STOPPED: stop behind this record */
-  void *ctx;
+  lti_emit emit; /* the driver's own, in front of the user's sink */
+  lti_answer_sink sink;
   lti_alloc *alloc;
   void *decoder;
   union {
@@ -43,21 +57,23 @@ typedef struct lti_answer {
   bool want_stop;    /* the sink asked */
   bool ended;        /* the dialect's end marker came */
   int error;         /* sticky */
-  unsigned char bom; /* bytes of a BOM skipped while undecided */
+  unsigned char bom; /* bytes of a BOM skipped while undecided; 4: there is none */
   uint64_t records;
   uint64_t copied;  /* bytes gathered instead of viewed */
-  leat_slice shown; /* first bytes of a body of neither form, NUL-free copy */
+  leat_slice shown; /* first bytes of a body that does not look like either form */
   char *shown_copy;
+  lti_answer_stray *stray;
 } lti_answer;
 
 int lti_answer_init(lti_answer *a, lti_alloc *alloc, const lti_protocol *protocol,
-                    const lti_answer_limits *limits, int (*sink)(void *ctx, leat_event *event),
-                    void *ctx);
+                    const lti_answer_limits *limits, lti_answer_sink sink);
 void lti_answer_deinit(lti_answer *a);
-/* LTI_OK: all taken. LTI_STOPPED: the sink asked, or a->ended; `*taken` says where. Or an error. */
+/* LTI_OK: all taken. LTI_STOPPED: the sink asked, or a->ended (nothing more is taken then);
+ * `*taken` says where. Or an error, which stays. */
 int lti_answer_feed(lti_answer *a, leat_slice bytes, size_t *taken);
-/* The body ended, cleanly as HTTP sees it. Emits what a JSON body holds, then the verdict: LEAT_OK,
- * LEAT_EAPI, LEAT_EINCOMPLETE, LEAT_ENOTSTREAM, LEAT_EDECODE. */
+/* The body ended, cleanly as HTTP sees it. Emits what a JSON body holds; a sink that asks to stop
+ * is not heard here. Then the verdict: LEAT_OK, LEAT_EAPI, LEAT_EINCOMPLETE, LEAT_ENOTSTREAM,
+ * LEAT_EDECODE; it is returned as well. */
 int lti_answer_end(lti_answer *a, lti_verdict *verdict);
 /* The verdict as things stand, without ending. */
 void lti_answer_verdict(lti_answer *a, lti_verdict *verdict);

@@ -1,0 +1,307 @@
+/* The answer: bytes of one body in, a dialect's events out.
+ *
+ *     UNDECIDED --'{' '['--> JSON      collected, decoded when the body ends
+ *               --'<' or a byte that is no text--> FOREIGN   refused once there is enough to show
+ *               --anything else--> SSE
+ *     no dialect: RAW from the start
+ *
+ * A body that begins as text and not as a field of an event stream ("upstream connect error") may
+ * still be a stream with an unknown field in front, so it is read as one; its first bytes are kept
+ * until a record comes, and if none does it was no stream.
+ *
+ * JSON outside the framing of a stream, as written behind pings by a gateway whose upstream failed,
+ * comes as stray lines: they are joined until the braces balance. All state of one record is gone
+ * when feed returns, but for what the decoder keeps. */
+#include "core/answer.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/slice.h"
+
+#define FOREIGN_ENOUGH  64 /* bytes of a foreign body that are enough for a message */
+#define STRAY_BYTES_MAX ((size_t)64 << 10)
+#define BOM_SIZE        3
+#define BOM_NONE        4
+
+static const char bom[] = "\xef\xbb\xbf";
+
+struct lti_answer_stray {
+  lti_buf text;
+  uint32_t depth;
+};
+
+static int on_event(void *ctx, const lti_sse_event *event);
+static int on_stray(void *ctx, leat_slice line);
+static const lti_sse_sink sse_sink = {on_event, on_stray};
+
+static int emit_event(lti_emit *emit, leat_event *event);
+static size_t skip_blank(lti_answer *a, leat_slice bytes);
+static int decide(lti_answer *a, leat_slice bytes);
+static int show(lti_answer *a, leat_slice bytes);
+static int feed_sse(lti_answer *a, leat_slice bytes, size_t *taken);
+static int feed_raw(lti_answer *a, leat_slice bytes);
+static int end_form(lti_answer *a);
+
+int lti_answer_init(lti_answer *a, lti_alloc *alloc, const lti_protocol *protocol,
+                    const lti_answer_limits *limits, lti_answer_sink sink) {
+  memset(a, 0, sizeof *a);
+  a->protocol = protocol;
+  a->emit.event = emit_event;
+  a->sink = sink;
+  a->alloc = alloc;
+  a->limits = *limits;
+  if (!protocol) {
+    a->form = LTI_FORM_RAW;
+    return LTI_OK;
+  }
+  a->decoder = lti_alloc_zero(alloc, protocol->decoder_size);
+  if (!a->decoder) return LEAT_ENOMEM;
+  protocol->decoder_init(a->decoder, alloc);
+  return LTI_OK;
+}
+
+void lti_answer_deinit(lti_answer *a) {
+  if (a->form == LTI_FORM_SSE) lti_sse_deinit(&a->sse);
+  if (a->form == LTI_FORM_JSON) lti_buf_deinit(&a->json);
+  if (a->decoder) a->protocol->decoder_deinit(a->decoder);
+  if (a->stray) lti_buf_deinit(&a->stray->text);
+  lti_alloc_put(a->alloc, a->decoder);
+  lti_alloc_put(a->alloc, a->stray);
+  lti_alloc_put(a->alloc, a->shown_copy);
+  a->decoder = NULL;
+  a->stray = NULL;
+  a->shown_copy = NULL;
+  a->form = LTI_FORM_UNDECIDED;
+}
+
+int lti_answer_feed(lti_answer *a, leat_slice bytes, size_t *taken) {
+  size_t skipped = 0;
+  int rc = a->error;
+  *taken = 0;
+  if (rc) return rc;
+  if (a->ended) return LTI_STOPPED;
+  a->want_stop = false;
+  if (a->form == LTI_FORM_UNDECIDED) {
+    skipped = skip_blank(a, bytes);
+    bytes = lti_slice_from(bytes, skipped);
+    if (bytes.size) rc = decide(a, bytes);
+  }
+  *taken = bytes.size;
+  if (rc == LTI_OK && bytes.size) {
+    switch (a->form) {
+      case LTI_FORM_UNDECIDED: break;
+      case LTI_FORM_SSE: rc = feed_sse(a, bytes, taken); break;
+      case LTI_FORM_JSON:
+        rc = lti_buf_append(&a->json, bytes);
+        a->copied += rc == LTI_OK ? bytes.size : 0;
+        break;
+      case LTI_FORM_RAW: rc = feed_raw(a, bytes); break;
+      case LTI_FORM_FOREIGN:
+        rc = show(a, bytes);
+        if (rc == LTI_OK && a->shown.size >= FOREIGN_ENOUGH) rc = LEAT_ENOTSTREAM;
+        break;
+    }
+  }
+  *taken += skipped;
+  if (rc < 0) a->error = rc;
+  return rc;
+}
+
+int lti_answer_end(lti_answer *a, lti_verdict *verdict) {
+  if (!a->error && !a->ended) {
+    int rc = end_form(a);
+    if (rc < 0) a->error = rc;
+  }
+  lti_answer_verdict(a, verdict);
+  if (verdict->error == LEAT_EINCOMPLETE && a->form == LTI_FORM_SSE && a->shown_copy) {
+    verdict->error = a->error = LEAT_ENOTSTREAM;
+  }
+  return verdict->error;
+}
+
+void lti_answer_verdict(lti_answer *a, lti_verdict *verdict) {
+  memset(verdict, 0, sizeof *verdict);
+  if (a->protocol) a->protocol->verdict(a->decoder, verdict);
+  if (a->error && verdict->error != LEAT_EAPI) verdict->error = a->error;
+}
+
+/* ---- what the body is ------------------------------------------------------------------------ */
+
+/* White space and a BOM in front of anything else; a BOM that breaks off is left to `decide`. */
+static size_t skip_blank(lti_answer *a, leat_slice bytes) {
+  size_t i = 0;
+  while (i < bytes.size && a->bom < BOM_SIZE) {
+    if (bytes.data[i] != bom[a->bom]) {
+      if (a->bom == 0) a->bom = BOM_NONE;
+      break;
+    }
+    a->bom++;
+    i++;
+  }
+  if (a->bom < BOM_SIZE) return i;
+  while (i < bytes.size && memchr(" \t\r\n", bytes.data[i], 4)) i++;
+  return i;
+}
+
+/* Does it begin with a comment or one of the standard's fields, for sure? */
+static bool is_field(leat_slice bytes) {
+  static const char *const fields[] = {":", "data:", "event:", "id:", "retry:"};
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    if (lti_slice_starts(bytes, fields[i])) return true;
+  }
+  return false;
+}
+
+static int decide(lti_answer *a, leat_slice bytes) {
+  unsigned char c = (unsigned char)bytes.data[0];
+  if (c == '{' || c == '[') {
+    a->form = LTI_FORM_JSON;
+    lti_buf_init(&a->json, a->alloc, a->limits.body_bytes_max, LEAT_EBODYMAX);
+    return LTI_OK;
+  }
+  if (a->bom < BOM_SIZE || c == '<' || c < 0x20 || c >= 0x7f) {
+    a->form = LTI_FORM_FOREIGN;
+    return LTI_OK;
+  }
+  a->form = LTI_FORM_SSE;
+  lti_sse_init(&a->sse, a->alloc, a->limits.event_bytes_max, &sse_sink, a);
+  if (!is_field(bytes)) {
+    int rc = show(a, lti_slice("", 0));
+    if (rc != LTI_OK) return rc;
+  }
+  /* The splitter skips one BOM itself, and no second one. */
+  size_t taken;
+  return a->bom == BOM_SIZE ? lti_sse_feed(&a->sse, lti_slice(bom, BOM_SIZE), &taken) : LTI_OK;
+}
+
+/* Keeps first bytes for the message. */
+static int show(lti_answer *a, leat_slice bytes) {
+  if (!a->shown_copy) a->shown_copy = lti_alloc_get(a->alloc, LTI_ANSWER_SHOWN);
+  if (!a->shown_copy) return LEAT_ENOMEM;
+  size_t room = LTI_ANSWER_SHOWN - a->shown.size;
+  size_t size = bytes.size < room ? bytes.size : room;
+  if (size) memcpy(a->shown_copy + a->shown.size, bytes.data, size);
+  a->shown = lti_slice(a->shown_copy, a->shown.size + size);
+  return LTI_OK;
+}
+
+/* A record came: it was a stream after all. */
+static void show_nothing(lti_answer *a) {
+  lti_alloc_put(a->alloc, a->shown_copy);
+  a->shown_copy = NULL;
+  a->shown = lti_slice(NULL, 0);
+}
+
+/* ---- forms ----------------------------------------------------------------------------------- */
+
+static int feed_sse(lti_answer *a, leat_slice bytes, size_t *taken) {
+  size_t before = lti_sse_copied(&a->sse);
+  int rc = a->shown_copy ? show(a, bytes) : LTI_OK;
+  if (rc == LTI_OK) rc = lti_sse_feed(&a->sse, bytes, taken);
+  a->copied += lti_sse_copied(&a->sse) - before;
+  return rc;
+}
+
+static int feed_raw(lti_answer *a, leat_slice bytes) {
+  leat_event event = {.kind = LEAT_EVENT_RAW, .text = bytes};
+  a->raw = bytes;
+  int rc = emit_event(&a->emit, &event);
+  a->raw = lti_slice(NULL, 0);
+  return rc == LTI_OK && a->want_stop ? LTI_STOPPED : rc;
+}
+
+static int emit_raw(lti_answer *a) {
+  leat_event event = {.kind = LEAT_EVENT_RAW, .text = a->raw};
+  return a->want_raw ? emit_event(&a->emit, &event) : LTI_OK;
+}
+
+static int end_form(lti_answer *a) {
+  int rc = LTI_OK;
+  switch (a->form) {
+    case LTI_FORM_UNDECIDED:
+    case LTI_FORM_RAW: return LTI_OK;
+    case LTI_FORM_FOREIGN: return LEAT_ENOTSTREAM;
+    case LTI_FORM_SSE: rc = lti_sse_end(&a->sse); break;
+    case LTI_FORM_JSON:
+      a->raw = lti_buf_slice(&a->json);
+      rc = emit_raw(a);
+      if (rc == LTI_OK) rc = a->protocol->body(a->decoder, a->raw, &a->emit);
+      break;
+  }
+  if (rc == LTI_OK) rc = a->protocol->flush(a->decoder, &a->emit);
+  a->raw = lti_slice(NULL, 0);
+  return rc;
+}
+
+/* ---- records --------------------------------------------------------------------------------- */
+
+static int emit_event(lti_emit *emit, leat_event *event) {
+  lti_answer *a = LTI_CONTAINER_OF(emit, lti_answer, emit);
+  event->raw = a->raw;
+  event->response = a->protocol ? a->protocol->response(a->decoder) : NULL;
+  int rc = a->sink.event(a->sink.ctx, event);
+  if (rc != LTI_STOPPED) return rc;
+  a->want_stop = true;
+  return LTI_OK;
+}
+
+static int on_event(void *ctx, const lti_sse_event *event) {
+  lti_answer *a = ctx;
+  a->records++;
+  a->raw = event->data;
+  if (a->shown_copy) show_nothing(a);
+  if (a->stray) a->stray->depth = 0;
+  int rc = emit_raw(a);
+  if (rc == LTI_OK) rc = a->protocol->record(a->decoder, event->type, event->data, &a->emit);
+  a->raw = lti_slice(NULL, 0);
+  if (rc == LTI_STOPPED) a->ended = true;
+  return rc == LTI_OK && a->want_stop ? LTI_STOPPED : rc;
+}
+
+/* How deep the brackets are behind `line`; a string does not go on in the next one. */
+static uint32_t depth_behind(leat_slice line, uint32_t depth) {
+  bool in_string = false;
+  for (size_t i = 0; i < line.size; i++) {
+    char c = line.data[i];
+    if (c == '"') in_string = !in_string;
+    if (in_string) {
+      i += c == '\\';
+    } else if (c == '{' || c == '[') {
+      depth++;
+    } else if ((c == '}' || c == ']') && depth) {
+      depth--;
+    }
+  }
+  return depth;
+}
+
+/* One more line of JSON outside the framing; what grows too large is forgotten. */
+static int gather(lti_answer *a, leat_slice line, uint32_t depth) {
+  if (!a->stray) {
+    a->stray = lti_alloc_zero(a->alloc, sizeof *a->stray);
+    if (!a->stray) return LEAT_ENOMEM;
+    lti_buf_init(&a->stray->text, a->alloc, STRAY_BYTES_MAX, LEAT_EBODYMAX);
+  }
+  if (a->stray->depth == 0) lti_buf_clear(&a->stray->text);
+  int rc = lti_buf_append(&a->stray->text, line);
+  if (rc == LTI_OK) rc = lti_buf_byte(&a->stray->text, '\n');
+  a->stray->depth = rc == LTI_OK ? depth : 0;
+  if (rc == LTI_OK) a->copied += line.size + 1;
+  return rc == LEAT_EBODYMAX ? LTI_OK : rc;
+}
+
+static int on_stray(void *ctx, leat_slice line) {
+  lti_answer *a = ctx;
+  uint32_t depth = a->stray ? a->stray->depth : 0;
+  leat_slice start = lti_slice_trim(line);
+  bool json = start.size && (*start.data == '{' || *start.data == '[');
+  if (depth == 0 && !json) return a->protocol->stray(a->decoder, line, &a->emit);
+  uint32_t behind = depth_behind(line, depth);
+  if (depth == 0 && behind == 0) return a->protocol->stray(a->decoder, line, &a->emit);
+  int rc = gather(a, line, behind);
+  if (rc != LTI_OK || behind || a->stray->text.size == 0) return rc;
+  rc = a->protocol->stray(a->decoder, lti_buf_slice(&a->stray->text), &a->emit);
+  lti_buf_clear(&a->stray->text);
+  return rc;
+}

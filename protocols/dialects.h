@@ -1,0 +1,10 @@
+/* One const struct a dialect, each in the file of its name. */
+#ifndef LTI_DIALECTS_H
+#define LTI_DIALECTS_H
+
+#include "protocol.h"
+
+extern const lti_protocol lti_openai_chat;
+extern const lti_protocol lti_openai_completions;
+
+#endif

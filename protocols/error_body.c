@@ -1,0 +1,228 @@
+/* One reader for every gateway's error body, whatever its dialect (the shapes are listed in the
+ * table of members below, with who sends them).
+ *
+ * The message is looked for in this order: /error/message, /error (a string), /message,
+ * /description, /msg, /detail, /errors/0/message; type and code come from the same object as the
+ * message where it has them. Gemini's `status` serves as the type, and a numeric one as the code.
+ * An empty or null error is none, and neither is an envelope that says "success".
+ *
+ * Texts are decoded, cut to the limits below at a character's border, and copied into the caller's
+ * buffer. Nothing recurses; an object is entered at most one level below its parent. */
+#include <string.h>
+
+#include "protocol.h"
+#include "wire/json.h"
+
+#define MESSAGE_MAX 4096
+#define WORD_MAX    256
+#define DECODED_MAX (size_t)(3 * 6 * MESSAGE_MAX)
+
+/* A member as found; `type` is LTI_JSON_NONE while it is missing or null. */
+typedef struct member {
+  enum lti_json_type type;
+  lti_json_text text; /* of containers: their JSON */
+} member;
+
+/* OpenAI, new-api: {"error":{"message","type","param","code"}}. Anthropic: {"type":"error","error":
+ * {"type","message"}}. Gemini: {"error":{"code","message","status"}}. OpenRouter: code is a number.
+ * vLLM: {"object":"error","message","type","code"}. Tasks: {"code","message"}. Midjourney:
+ * {"description","type","code"}. FastAPI: {"detail":"..."} or {"detail":[{"msg","type"}]}. Others:
+ * {"msg"}, {"error":"..."}, {"success":false,"errors":[{"code","message"}]}. */
+typedef struct members {
+  member error, errors, message, description, msg, detail, type, code, status, success;
+} members;
+
+static const struct {
+  const char *name;
+  size_t offset;
+} known[] = {
+    {"error", offsetof(members, error)},     {"errors", offsetof(members, errors)},
+    {"message", offsetof(members, message)}, {"description", offsetof(members, description)},
+    {"msg", offsetof(members, msg)},         {"detail", offsetof(members, detail)},
+    {"type", offsetof(members, type)},       {"code", offsetof(members, code)},
+    {"status", offsetof(members, status)},   {"success", offsetof(members, success)},
+};
+
+/* What the answer is made of, before it is decoded. */
+typedef struct found {
+  member type, code, message;
+} found;
+
+static bool read_members(lti_json *r, members *m);
+static bool choose(const members *root, found *f);
+static int copy(const found *f, lti_provider_error *error, lti_buf *scratch);
+
+bool lti_protocol_error(leat_slice json, lti_provider_error *error, lti_buf *scratch) {
+  lti_json r;
+  members root;
+  found f;
+  memset(&f, 0, sizeof f);
+  memset(error, 0, sizeof *error);
+  lti_json_init(&r, json);
+  if (lti_json_peek(&r) == LTI_JSON_ARRAY && lti_json_enter_array(&r)) lti_json_next_value(&r);
+  if (!read_members(&r, &root) || !choose(&root, &f)) return false;
+  error->set = true;
+  /* Without memory it is still an error, only a speechless one. */
+  (void)copy(&f, error, scratch);
+  return true;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* A duplicate replaces, null included. */
+static void read_member(lti_json *r, member *m) {
+  m->type = lti_json_peek(r);
+  m->text.escaped = false;
+  m->text.ascii = false;
+  bool good =
+      m->type == LTI_JSON_STRING ? lti_json_string(r, &m->text) : lti_json_raw(r, &m->text.raw);
+  if (!good || m->type == LTI_JSON_NULL) m->type = LTI_JSON_NONE;
+}
+
+static bool read_members(lti_json *r, members *m) {
+  lti_json_text key;
+  memset(m, 0, sizeof *m);
+  if (lti_json_peek(r) != LTI_JSON_OBJECT || !lti_json_enter_object(r)) return false;
+  while (lti_json_next_key(r, &key)) {
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+      if (!lti_json_key_is(key, known[i].name)) continue;
+      read_member(r, (member *)(void *)((char *)m + known[i].offset));
+      break;
+    }
+  }
+  return !lti_json_failed(r);
+}
+
+/* The members of an object, or of the first one of an array. */
+static bool read_inner(const member *m, members *inner) {
+  lti_json r;
+  lti_json_init(&r, m->text.raw);
+  if (m->type == LTI_JSON_ARRAY && lti_json_enter_array(&r)) lti_json_next_value(&r);
+  return read_members(&r, inner);
+}
+
+/* ---- choosing -------------------------------------------------------------------------------- */
+
+static bool is_container(const member *m) {
+  return m->type == LTI_JSON_OBJECT || m->type == LTI_JSON_ARRAY;
+}
+
+/* false, 0, "", {} and [] say that there is none. */
+static bool is_truthy(const member *m) {
+  leat_slice raw = m->text.raw;
+  switch (m->type) {
+    case LTI_JSON_NONE:
+    case LTI_JSON_NULL:
+    case LTI_JSON_FALSE: return false;
+    case LTI_JSON_TRUE: return true;
+    case LTI_JSON_NUMBER: return !lti_slice_is(raw, "0");
+    case LTI_JSON_STRING: return raw.size > 0;
+    case LTI_JSON_ARRAY:
+    case LTI_JSON_OBJECT: break;
+  }
+  for (size_t i = 1; i + 1 < raw.size; i++) {
+    if (!strchr(" \t\r\n", raw.data[i])) return true;
+  }
+  return false;
+}
+
+static bool is_word(const member *m) {
+  return m->type != LTI_JSON_NONE && !is_container(m);
+}
+
+/* The first string that says something. */
+static const member *spoken(const members *m) {
+  const member *order[] = {&m->message, &m->description, &m->msg, &m->detail};
+  for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+    if (order[i]->type == LTI_JSON_STRING && order[i]->text.raw.size) return order[i];
+  }
+  return NULL;
+}
+
+/* Type and code of `m`, where nothing was found before. */
+static void choose_words(const members *m, found *f) {
+  if (!is_word(&f->type) && m->type.type == LTI_JSON_STRING) f->type = m->type;
+  if (!is_word(&f->type) && m->status.type == LTI_JSON_STRING) f->type = m->status;
+  if (!is_word(&f->code) && is_word(&m->code)) f->code = m->code;
+  if (!is_word(&f->code) && m->status.type == LTI_JSON_NUMBER) f->code = m->status;
+}
+
+/* An object that is an error by its name: what it says, or else its JSON. */
+static void choose_object(const member *object, found *f) {
+  members inner;
+  bool read = read_inner(object, &inner);
+  const member *text = read ? spoken(&inner) : NULL;
+  if (read) choose_words(&inner, f);
+  if (text) {
+    f->message = *text;
+  } else if (!is_word(&f->type) && !is_word(&f->code)) {
+    f->message = *object;
+  }
+}
+
+static bool choose(const members *root, found *f) {
+  const member *text = spoken(root);
+  const member *listed = is_truthy(&root->errors) ? &root->errors : &root->detail;
+  if (is_truthy(&root->error)) {
+    if (is_container(&root->error)) return choose_object(&root->error, f), true;
+    f->message = root->error;
+    choose_words(root, f);
+    return true;
+  }
+  if (root->success.type == LTI_JSON_TRUE) return false;
+  if (root->code.type == LTI_JSON_STRING && lti_slice_is(root->code.text.raw, "success")) {
+    return false;
+  }
+  if (text) {
+    f->message = *text;
+    choose_words(root, f);
+    return true;
+  }
+  if (!is_container(listed) || !is_truthy(listed)) return false;
+  choose_object(listed, f);
+  choose_words(root, f);
+  return true;
+}
+
+/* ---- copying --------------------------------------------------------------------------------- */
+
+/* At most `max` bytes, and no part of a character. */
+static leat_slice cut(leat_slice text, size_t max) {
+  if (text.size <= max) return text;
+  while (max && ((unsigned char)text.data[max] & 0xc0) == 0x80) max--;
+  return lti_slice(text.data, max);
+}
+
+/* Appends the member's text. No character is written in more than six times its bytes, so that what
+ * lies behind six times the limit need not be decoded. */
+static int copy_member(const member *m, size_t max, lti_buf *decoded, lti_buf *out) {
+  leat_slice text;
+  lti_json_text written = m->text;
+  if (written.raw.size > 6 * max) written.raw.size = 6 * max;
+  int rc = lti_json_decode(written, NULL, decoded, &text);
+  return rc == LTI_OK ? lti_buf_append(out, cut(text, max)) : rc;
+}
+
+static int copy(const found *f, lti_provider_error *error, lti_buf *scratch) {
+  const member *from[] = {&f->type, &f->code, &f->message};
+  leat_slice *to[] = {&error->type, &error->code, &error->message};
+  size_t ends[3];
+  lti_buf decoded;
+  int rc = LTI_OK;
+  lti_buf_init(&decoded, scratch->alloc, DECODED_MAX, LEAT_EBODYMAX);
+  lti_buf_clear(scratch);
+  for (size_t i = 0; rc == LTI_OK && i < 3; i++) {
+    if (from[i]->type != LTI_JSON_NONE) {
+      rc = copy_member(from[i], i == 2 ? MESSAGE_MAX : WORD_MAX, &decoded, scratch);
+    }
+    ends[i] = scratch->size;
+  }
+  lti_buf_deinit(&decoded);
+  if (rc != LTI_OK) return rc;
+  for (size_t i = 0, at = 0; i < 3; at = ends[i++]) {
+    if (from[i]->type == LTI_JSON_NONE) continue;
+    *to[i] = ends[i] > at ? lti_slice(scratch->data + at, ends[i] - at) : lti_slice("", 0);
+  }
+  error->code_is_number = f->code.type == LTI_JSON_NUMBER;
+  return LTI_OK;
+}
