@@ -502,7 +502,6 @@ static int head_deliver(lti_http1 *x, const struct response *r) {
     return LTI_OK;
   }
   connection_read(x, r);
-  if (x->framing == BODY_TO_END) x->persistent = false;
   turn(x, STATE_BODY);
   lti_http_head head = {.status = r->status,
                         .headers = r->fields,

@@ -109,6 +109,7 @@ static void test_h1_04_chunk_without_crlf(void **state) {
   check_refused_after(CHUNKED "5\r\nhello\rX0\r\n\r\n", "hello", "chunk data not followed by CRLF");
   check_refused_after(CHUNKED "5\r\nhello\n0\r\n\r\n", "hello", "chunk data not followed by CRLF");
   check_refused_after(CHUNKED "5\r\nhello0\r\n\r\n", "hello", "chunk data not followed by CRLF");
+  check_refused_after(CHUNKED "5\r\nhelloX\n0\r\n\r\n", "hello", "chunk data not followed by CRLF");
   check_refused_after(CHUNKED "5\r\nhello\r\n\r\n0\r\n\r\n", "hello", "chunk without a size");
 }
 
@@ -346,6 +347,19 @@ static void test_h1_12_header_limits(void **state) {
   assert_int_equal(limited(43 * 10 + 46, 10, 10), LEAT_EHEADERSMAX);
 }
 
+/* A head and trailers that are each just within the limit. */
+static void test_h1_12_trailers_have_the_limit_to_themselves(void **state) {
+  (void)state;
+  char raw[2048];
+  int n = snprintf(raw, sizeof raw, "%sA: %0400d\r\n\r\n0\r\nA: %0500d\r\n\r\n",
+                   OK "Transfer-Encoding: chunked\r\n", 1, 1);
+  record_script v = {"POST", lti_slice(raw, (size_t)n), RECORD_STAYS_OPEN, 512};
+  record r = http1_every_way(&v);
+  assert_int_equal(r.code, LTI_OK);
+  assert_int_equal(r.completes, 1);
+  record_deinit(&r);
+}
+
 static void test_h1_12_trailer_limits(void **state) {
   (void)state;
   char raw[2048];
@@ -465,6 +479,7 @@ int main(void) {
       cmocka_unit_test(test_h1_11_interim_responses),
       cmocka_unit_test(test_h1_11_too_many_interim_responses),
       cmocka_unit_test(test_h1_12_header_limits),
+      cmocka_unit_test(test_h1_12_trailers_have_the_limit_to_themselves),
       cmocka_unit_test(test_h1_12_trailer_limits),
       cmocka_unit_test(test_h1_13_other_protocols),
       cmocka_unit_test(test_h1_13_bad_status),
