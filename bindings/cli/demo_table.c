@@ -1,0 +1,140 @@
+/* The demo's one table, and the same figures as JSON. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "bench/load/report.h"
+#include "demo.h"
+#include "say.h"
+
+static double wall_s(const demo *d) {
+  const tally *t = &d->tally;
+  return t->end_ns > t->start_ns ? (double)(t->end_ns - t->start_ns) / 1e9 : 0;
+}
+
+static double per(double amount, double by) {
+  return by > 0 ? amount / by : 0;
+}
+
+static double cpu_us_per_event(const demo *d) {
+  return per((d->process.user_s + d->process.system_s) * 1e6, (double)d->tally.records);
+}
+
+static double copied_share(const demo *d) {
+  const leat_stats *s = &d->tally.stats;
+  return per((double)s->bytes_copied, (double)s->bytes_decrypted);
+}
+
+bool demo_is_verified(const demo *d) {
+  return d->chat_sums.verified == d->chat_count && d->task_sums.verified == d->task_count &&
+         d->gateway_streams == d->chat_count && d->gateway_events == d->tally.content_events;
+}
+
+__attribute__((format(printf, 3, 4))) static void row(cli_out *out, const char *name,
+                                                      const char *format, ...) {
+  char text[256];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  bool colour = cli_say_colour(out->fd);
+  cli_out_format(out, "  %s%-22s%s %s\n", colour ? "\x1b[2m" : "", name, colour ? "\x1b[0m" : "",
+                 text);
+}
+
+static const char *commas(uint64_t n) {
+  static char texts[4][32];
+  static size_t next;
+  char *text = texts[next++ % 4];
+  return report_thousands(n, text, sizeof texts[0]);
+}
+
+static void rows_traffic(const demo *d, cli_out *out) {
+  const tally *t = &d->tally;
+  row(out, "done", "%s chats, %s tasks in %.1f s", commas(d->chat_sums.done),
+      commas(d->task_sums.done), wall_s(d));
+  row(out, "failed", "%s", commas(d->chat_sums.failed + d->task_sums.failed));
+  row(out, "tokens/s", "%s (%s tokens)", commas((uint64_t)per((double)d->tokens, wall_s(d))),
+      commas(d->tokens));
+  row(out, "TTFT p50 / p99", "%.1f ms / %.1f ms", (double)lti_hist_percentile(t->ttft, 50) / 1e3,
+      (double)lti_hist_percentile(t->ttft, 99) / 1e3);
+  row(out, "polls", "%s", commas(d->task_sums.polls));
+}
+
+static void rows_client(const demo *d, cli_out *out) {
+  const leat_stats *s = &d->tally.stats;
+  row(out, "connections", "%s opened (at most %s at once), %s resumed", commas(s->conns_opened),
+      commas(s->conns_peak), commas(s->handshakes_resumed));
+  row(out, "handshakes", "%s full, %s resumed", commas(s->handshakes_full),
+      commas(s->handshakes_resumed));
+  row(out, "peak memory", "%.1f MB", (double)d->process.rss_peak_kb / 1024);
+  row(out, "CPU per event", "%.1f us (%s events, set-up and polls included)", cpu_us_per_event(d),
+      commas(d->tally.records));
+  row(out, "bytes copied", "%.2f %% of %.1f MB of responses", copied_share(d) * 100,
+      (double)s->bytes_decrypted / 1e6);
+  row(out, "content events", "%s sent by the gateway, %s received", commas(d->gateway_events),
+      commas(d->tally.content_events));
+}
+
+void demo_table(const demo *d, cli_out *out) {
+  cli_out_format(out,
+                 "\nleat demo: %s streaming chats and %s video tasks through %d connections\n\n",
+                 commas(d->chat_count), commas(d->task_count), d->connections);
+  rows_traffic(d, out);
+  rows_client(d, out);
+  for (size_t i = 0; i < d->tally.error_count; i++)
+    row(out, "error", "%s %s: %s", commas(d->tally.errors[i].count),
+        leat_error_name(d->tally.errors[i].error), d->tally.errors[i].message);
+  bool colour = cli_say_colour(out->fd);
+  cli_out_format(out, "\n  %sverified %llu/%llu chats and %llu/%llu videos, byte by byte%s\n",
+                 !colour               ? ""
+                 : demo_is_verified(d) ? "\x1b[32m"
+                                       : "\x1b[31m",
+                 (unsigned long long)d->chat_sums.verified, (unsigned long long)d->chat_count,
+                 (unsigned long long)d->task_sums.verified, (unsigned long long)d->task_count,
+                 colour ? "\x1b[0m" : "");
+  if (!demo_is_verified(d)) cli_out_text(out, "  NOT everything is verified\n");
+}
+
+static void put_sums(cli_jsonw *w, const char *key, uint64_t started, const demo_sums *sums) {
+  cli_jsonw_open(w, key, '{');
+  cli_jsonw_uint(w, "started", started);
+  cli_jsonw_uint(w, "done", sums->done);
+  cli_jsonw_uint(w, "failed", sums->failed);
+  cli_jsonw_uint(w, "verified", sums->verified);
+  cli_jsonw_uint(w, "bytes", sums->bytes);
+  cli_jsonw_close(w, '}');
+}
+
+bool demo_json(const demo *d, cli_out *out) {
+  const leat_stats *s = &d->tally.stats;
+  cli_jsonw w;
+  cli_jsonw_init(&w, cli_program_alloc());
+  cli_jsonw_open(&w, NULL, '{');
+  cli_jsonw_bool(&w, "verified", demo_is_verified(d));
+  put_sums(&w, "chats", d->chat_count, &d->chat_sums);
+  put_sums(&w, "tasks", d->task_count, &d->task_sums);
+  cli_jsonw_uint(&w, "polls", d->task_sums.polls);
+  cli_jsonw_real(&w, "wall_s", wall_s(d), 3);
+  cli_jsonw_uint(&w, "tokens", d->tokens);
+  cli_jsonw_real(&w, "tokens_per_s", per((double)d->tokens, wall_s(d)), 1);
+  report_latency_json(&w, "ttft", d->tally.ttft);
+  cli_jsonw_open(&w, "connections", '{');
+  cli_jsonw_int(&w, "allowed", d->connections);
+  cli_jsonw_uint(&w, "opened", s->conns_opened);
+  cli_jsonw_uint(&w, "peak", s->conns_peak);
+  cli_jsonw_uint(&w, "resumed", s->handshakes_resumed);
+  cli_jsonw_uint(&w, "full_handshakes", s->handshakes_full);
+  cli_jsonw_close(&w, '}');
+  cli_jsonw_uint(&w, "events", d->tally.records);
+  cli_jsonw_uint(&w, "content_events", d->tally.content_events);
+  cli_jsonw_uint(&w, "gateway_events", d->gateway_events);
+  cli_jsonw_real(&w, "cpu_us_per_event", cpu_us_per_event(d), 3);
+  cli_jsonw_uint(&w, "max_rss_kb", d->process.rss_peak_kb);
+  cli_jsonw_real(&w, "copied_share", copied_share(d), 6);
+  if (d->gateway_stats.size) cli_jsonw_raw(&w, "gateway", lti_buf_slice(&d->gateway_stats));
+  cli_jsonw_close(&w, '}');
+  bool fine = cli_jsonw_line(&w, out);
+  cli_jsonw_deinit(&w);
+  return fine;
+}

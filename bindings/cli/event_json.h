@@ -1,0 +1,14 @@
+/* Events and results as JSON lines: what `chat --json` prints, and the `done` object that task
+ * shares. */
+#ifndef CLI_EVENT_JSON_H
+#define CLI_EVENT_JSON_H
+
+#include "jsonw.h"
+#include "leat.h"
+
+/* One object without its line end. */
+void cli_event_json_event(cli_jsonw *w, const leat_event *event);
+/* The member `key`: how a request ended. */
+void cli_event_json_result(cli_jsonw *w, const char *key, const leat_result *result);
+
+#endif

@@ -1,0 +1,213 @@
+/* Each source of a setting in its order of precedence: the option, then the environment, then the
+ * default. Views into `settings` (key, CA text, headers) live until cli_settings_free; the engine
+ * copies them when it opens. */
+#include "settings.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "input.h"
+#include "program.h"
+#include "say.h"
+
+#define KEY_MAX      8192
+#define CA_MAX       ((size_t)16 << 20)
+#define DEFAULT_BASE "https://api.openai.com"
+
+static bool find_key(cli_settings *s, const cli_options *o);
+static bool find_trust(cli_settings *s, const cli_options *o);
+static bool read_headers(cli_settings *s, const cli_options *o);
+static bool open_trace(cli_settings *s, const char *path);
+static void set_deadlines(leat_deadlines *d, const cli_options *o);
+
+static const char *environment(const char *name) {
+  const char *value = getenv(name);
+  return value && *value ? value : NULL;
+}
+
+static bool is_openai(const cli_options *o) {
+  return !o->protocol || strncmp(o->protocol, "openai", 6) == 0;
+}
+
+bool cli_settings_init(cli_settings *s, const cli_options *o) {
+  memset(s, 0, sizeof *s);
+  s->trace_fd = -1;
+  lti_buf_init(&s->key, cli_program_alloc(), KEY_MAX, LEAT_EBODYMAX);
+  s->key.secret = true;
+  lti_buf_init(&s->ca_pem, cli_program_alloc(), CA_MAX, LEAT_EBODYMAX);
+  leat_config *c = &s->config;
+  leat_config_init(c);
+  c->base_url = o->base_url;
+  if (!c->base_url && is_openai(o)) c->base_url = environment("OPENAI_BASE_URL");
+  if (!c->base_url) c->base_url = DEFAULT_BASE;
+  c->protocol = o->protocol;
+  c->allow_plain_key = o->allow_plain_key;
+  c->insecure = o->insecure;
+  c->resolve = o->resolve.items;
+  c->resolve_count = o->resolve.count;
+  if (o->connections.set) c->conns_max = (int)o->connections.value;
+  if (o->retries.set) c->retries = o->retries.value ? (int)o->retries.value : LEAT_NONE;
+  set_deadlines(&c->deadlines, o);
+  return find_key(s, o) && find_trust(s, o) && read_headers(s, o) &&
+         (!o->trace || open_trace(s, o->trace));
+}
+
+void cli_settings_free(cli_settings *s) {
+  lti_buf_deinit(&s->key);
+  lti_buf_deinit(&s->ca_pem);
+  free(s->headers);
+  if (s->trace_fd > STDERR_FILENO) close(s->trace_fd);
+  s->trace_fd = -1;
+}
+
+static void set_deadlines(leat_deadlines *d, const cli_options *o) {
+  d->connect_ms = o->connect_timeout.value;
+  d->head_ms = o->head_timeout.value;
+  d->first_ms = o->first_timeout.value;
+  d->gap_ms = o->gap_timeout.value;
+  d->total_ms = o->timeout.value;
+}
+
+/* A key file that others can read is a leak in waiting: said, but used. */
+static bool read_key_file(cli_settings *s, const char *path) {
+  struct stat facts;
+  if (stat(path, &facts) == 0 && S_ISREG(facts.st_mode) && (facts.st_mode & 077) != 0)
+    cli_say("warning: others can read the key file %s (mode %04o): chmod 600 it", path,
+            (unsigned)facts.st_mode & 07777u);
+  if (!cli_input_read(&s->key, path)) return false;
+  while (s->key.size > 0 && strchr(" \t\r\n", s->key.data[s->key.size - 1])) s->key.size--;
+  if (s->key.size > 0) return true;
+  cli_say("the key file %s is empty", path);
+  return false;
+}
+
+static const char *key_variable(const char *protocol) {
+  if (protocol && strncmp(protocol, "anthropic", 9) == 0) return "ANTHROPIC_API_KEY";
+  if (protocol && strncmp(protocol, "gemini", 6) == 0) return "GEMINI_API_KEY";
+  return "OPENAI_API_KEY";
+}
+
+static bool find_key(cli_settings *s, const cli_options *o) {
+  const char *source = "--api-key";
+  if (o->api_key && o->key_file) {
+    cli_say("--api-key and --key-file: give one of them");
+    return false;
+  }
+  if (o->key_file) {
+    source = o->key_file;
+    if (!read_key_file(s, o->key_file)) return false;
+  } else {
+    const char *text = o->api_key;
+    if (!text) text = environment(source = "LEAT_API_KEY");
+    if (!text) text = environment(source = key_variable(o->protocol));
+    if (text && lti_buf_text(&s->key, text) != LEAT_OK) {
+      cli_say("the key of %s is longer than %d bytes", source, KEY_MAX);
+      return false;
+    }
+  }
+  if (lti_buf_byte(&s->key, '\0') != LEAT_OK) {
+    cli_say("the key of %s is longer than %d bytes", source, KEY_MAX - 1);
+    return false;
+  }
+  leat_slice key = lti_slice(s->key.data, s->key.size - 1);
+  cli_say_secret(key);
+  for (size_t i = 0; i < key.size; i++) {
+    unsigned char c = (unsigned char)key.data[i];
+    if (c > 0x20 && c < 0x7f) continue;
+    cli_say("the key of %s holds a byte that no header may carry (byte %zu): copy it again", source,
+            i);
+    return false;
+  }
+  s->config.api_key = key.size ? key.data : NULL;
+  return true;
+}
+
+/* As OpenSSL's c_rehash names them: eight hexadecimal digits, a dot, a digit. */
+static bool is_hash_name(const char *name) {
+  return strspn(name, "0123456789abcdef") == 8 && name[8] == '.' && name[9] >= '0' &&
+         name[9] <= '9' && name[10] == '\0';
+}
+
+static bool read_ca_folder(cli_settings *s, const char *folder) {
+  DIR *dir = opendir(folder);
+  if (!dir) {
+    cli_say("SSL_CERT_DIR %s: %s", folder, strerror(errno));
+    return false;
+  }
+  bool fine = true;
+  for (struct dirent *entry; fine && (entry = readdir(dir));) {
+    char path[4096];
+    if (!is_hash_name(entry->d_name)) continue;
+    int n = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+    fine = n > 0 && (size_t)n < sizeof path && cli_input_read(&s->ca_pem, path) &&
+           lti_buf_byte(&s->ca_pem, '\n') == LEAT_OK;
+  }
+  closedir(dir);
+  if (fine && s->ca_pem.size == 0) {
+    cli_say("SSL_CERT_DIR %s holds no certificate under a hash name (see c_rehash)", folder);
+    return false;
+  }
+  s->config.ca_pem = lti_buf_slice(&s->ca_pem);
+  return fine;
+}
+
+/* --cacert, SSL_CERT_FILE, SSL_CERT_DIR, else the engine's own list of usual places. */
+static bool find_trust(cli_settings *s, const cli_options *o) {
+  const char *file = o->cacert ? o->cacert : environment("SSL_CERT_FILE");
+  if (!file && environment("SSL_CERT_DIR")) return read_ca_folder(s, environment("SSL_CERT_DIR"));
+  s->config.ca_file = file;
+  if (!file || access(file, R_OK) == 0) return true;
+  cli_say("cannot read the CA certificates %s: %s", file, strerror(errno));
+  return false;
+}
+
+static bool read_headers(cli_settings *s, const cli_options *o) {
+  if (o->headers.count == 0) return true;
+  s->headers = calloc(o->headers.count, sizeof *s->headers);
+  if (!s->headers) return false;
+  for (size_t i = 0; i < o->headers.count; i++) {
+    const char *text = o->headers.items[i];
+    size_t name_size = strcspn(text, ":");
+    if (text[name_size] == '\0' || name_size == 0) {
+      cli_say("--header %.*s: write it as 'NAME: VALUE'", (int)strcspn(text, " "), text);
+      return false;
+    }
+    if (strpbrk(text, "\r\n")) {
+      cli_say("--header %.*s: it holds a line break, which would begin another header",
+              (int)name_size, text);
+      return false;
+    }
+    s->headers[i].name = lti_slice(text, name_size);
+    s->headers[i].value = lti_slice_trim(lti_slice_of(text + name_size + 1));
+  }
+  s->config.headers = s->headers;
+  s->config.header_count = o->headers.count;
+  return true;
+}
+
+static void trace_line(void *user, uint64_t now_ns, leat_id id, leat_slice text) {
+  cli_settings *s = user;
+  char clean[CLI_LINE_MAX], line[CLI_LINE_MAX + 64];
+  if (s->trace_start_ns == 0) s->trace_start_ns = now_ns;
+  cli_say_clean(text, clean, sizeof clean);
+  int n = snprintf(line, sizeof line, "%12.6f %llx %s\n",
+                   (double)(now_ns - s->trace_start_ns) / 1e9, (unsigned long long)id, clean);
+  if (n > 0 && write(s->trace_fd, line, (size_t)n) < 0) s->config.trace = NULL;
+}
+
+static bool open_trace(cli_settings *s, const char *path) {
+  s->trace_fd = strcmp(path, "-") == 0 ? STDERR_FILENO
+                                       : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (s->trace_fd < 0) {
+    cli_say("cannot write the trace %s: %s", path, strerror(errno));
+    return false;
+  }
+  s->config.trace = trace_line;
+  s->config.trace_user = s;
+  return true;
+}
