@@ -1,0 +1,96 @@
+/* When things are due: one heap of connections keyed by uv_hrtime and one timerfd behind it.
+ *
+ * Deadlines ahead of now are rounded up to whole milliseconds of the monotonic clock, so that the
+ * events of thousands of streams share a wake-up a millisecond instead of costing one each;
+ * lateness is counted from the rounded time. Schedules are absolute: a late event does not move the
+ * next. libuv's own timers would add up to a millisecond more, because a sleep starts at a cached
+ * time. */
+#include <errno.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "bench/mock/gateway.h"
+
+#define MS_NS    1000000u
+#define TURN_MAX 2048 /* connections served before the loop looks at its sockets again */
+
+static void run(mock *m);
+
+static void on_clock(uv_poll_t *handle, int status, int events) {
+  mock *m = handle->data;
+  (void)status;
+  (void)events;
+  m->armed_ns = MOCK_NEVER;
+  run(m);
+}
+
+int mock_cadence_init(mock *m) {
+  lti_heap_init(&m->due, &m->alloc);
+  m->armed_ns = MOCK_NEVER;
+  m->clock_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (m->clock_fd < 0) return -errno;
+  int err = uv_poll_init(m->loop, &m->clock, m->clock_fd);
+  if (err) return err;
+  m->handles++;
+  m->clock.data = m;
+  return uv_poll_start(&m->clock, UV_READABLE, on_clock);
+}
+
+static void clock_closed(uv_handle_t *handle) {
+  mock_unref(handle->data);
+}
+
+void mock_cadence_close(mock *m) {
+  if (m->clock.data) uv_close((uv_handle_t *)&m->clock, clock_closed);
+  if (m->clock_fd >= 0) close(m->clock_fd);
+  m->clock_fd = -1;
+}
+
+/* Setting the time also takes back an expiry that nobody has read. */
+static void arm(mock *m) {
+  lti_heap_node *first = lti_heap_min(&m->due);
+  uint64_t at = first ? first->key : 0;
+  if (m->clock_fd < 0 || at == m->armed_ns) return;
+  struct itimerspec when;
+  memset(&when, 0, sizeof when);
+  when.it_value.tv_sec = (time_t)(at / 1000000000u);
+  when.it_value.tv_nsec = (long)(at % 1000000000u);
+  timerfd_settime(m->clock_fd, TFD_TIMER_ABSTIME, &when, NULL);
+  m->armed_ns = at;
+}
+
+static void run(mock *m) {
+  m->running_due = true;
+  uint64_t now = uv_hrtime();
+  for (int i = 0; i < TURN_MAX; i++) {
+    lti_heap_node *first = lti_heap_min(&m->due);
+    if (!first || first->key > now) break;
+    mock_conn *c = LTI_CONTAINER_OF(first, mock_conn, due);
+    lti_heap_remove(&m->due, first);
+    c->on_due(c);
+  }
+  m->running_due = false;
+  arm(m);
+}
+
+void mock_cadence_turn(mock *m) {
+  lti_heap_node *first = lti_heap_min(&m->due);
+  if (!m->running_due && first && first->key <= uv_hrtime()) run(m);
+}
+
+void mock_cadence_set(mock_conn *c, uint64_t due_ns, void (*on_due)(mock_conn *)) {
+  mock *m = c->m;
+  if (c->dead) return;
+  if (due_ns > uv_hrtime()) due_ns = (due_ns + MS_NS - 1) / MS_NS * MS_NS;
+  c->on_due = on_due;
+  if (lti_heap_set(&m->due, &c->due, due_ns)) {
+    mock_conn_drop(c);
+    return;
+  }
+  if (!m->running_due && lti_heap_min(&m->due)->key < m->armed_ns) arm(m);
+}
+
+void mock_cadence_stop(mock_conn *c) {
+  lti_heap_remove(&c->m->due, &c->due);
+}

@@ -1,0 +1,66 @@
+/* A loopback gateway that speaks as OpenAI-compatible ones do, over TLS or plain HTTP/1.1: chat and
+ * legacy completions (streamed or not), unified video tasks, models, and its own counters. Every
+ * byte it says follows from a seed (text.h), at a cadence and with faults that the request's
+ * headers or the options choose. It is a server of its own on libuv, llhttp and mbedTLS and shares
+ * no engine code with the client under test; it can live in a process of its own (`leat mock`) or
+ * on a loop that the caller runs. */
+#ifndef MOCK_MOCK_H
+#define MOCK_MOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#define MOCK_FAULT_RULES_MAX 16
+
+typedef struct mock mock;
+
+enum mock_envelope { MOCK_ENVELOPE_E3 = 0, MOCK_ENVELOPE_E1 };
+
+/* All text is copied by mock_start. mock_config_init gives the defaults named here. */
+typedef struct mock_config {
+  const char *host;       /* an address, 127.0.0.1 */
+  uint16_t port;          /* 0: the system picks */
+  bool plain;             /* no TLS */
+  const char *ca_out;     /* where the CA is written in PEM; NULL: nowhere */
+  const char *cert, *key; /* PEM files, both or none: none makes a throwaway CA and certificate */
+  bool no_tickets, no_cache;
+  const char *require_key; /* NULL: any key, or none, will do */
+  uint64_t seed;           /* of answers whose request names none, of faults and of jitter */
+  uint64_t ttft_us, gap_us, jitter_us; /* 20 ms, 5 ms, 0 */
+  uint32_t events;                     /* 40 */
+  uint32_t bytes;                      /* of content in each event; 0: as mock_text_piece has it */
+  bool gzip;                           /* bodies that are not streamed, for those who accept it */
+  uint32_t keepalive_ms; /* idle connections are closed after this, 75,000; told in Keep-Alive */
+  uint32_t requests_max; /* on one connection, 0: no limit */
+  const char *fault_rules[MOCK_FAULT_RULES_MAX]; /* NAME[=ARG][;NAME...][:PROBABILITY] */
+  size_t fault_rule_count;
+  uint32_t task_queued_ms, task_ms; /* 100, 1000: time in the queue, then in progress */
+  double task_fail;                 /* probability, 0 */
+  uint64_t task_bytes;              /* of content, 65,536 */
+  uint32_t tasks_max;               /* 1,000,000; above it a submit is answered 429 */
+  enum mock_envelope poll_envelope; /* of GET /v1/video/generations/{id} */
+  uint32_t poll_after_ms;           /* openai-poll-after-ms, 0: not sent */
+  uint32_t conns_max;               /* 0: the hard descriptor limit less 64 */
+} mock_config;
+
+void mock_config_init(mock_config *config);
+
+/* Listens; all further work is done from `loop`, which the caller runs. 0, or a negative libuv
+ * error (or UV_EINVAL for a bad fault rule, certificate or address), having said why on stderr. */
+int mock_start(const mock_config *config, uv_loop_t *loop, mock **out);
+uint16_t mock_port(const mock *m);
+/* How many connections it takes at once: the limit in force. */
+uint32_t mock_conns_max(const mock *m);
+/* Stops taking connections, drops those there are, and frees the gateway once the loop has closed
+ * every handle; then calls `closed` (may be NULL). */
+void mock_close(mock *m, void (*closed)(void *user), void *user);
+/* The counters as one JSON object, what GET /stats answers; returns its size (no NUL), 0 when it
+ * does not fit. */
+size_t mock_stats_json(const mock *m, char *out, size_t cap);
+
+/* `leat mock [options]`: argv[0] is the command's name. Returns the exit status. */
+int mock_main(int argc, char **argv);
+
+#endif

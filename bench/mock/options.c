@@ -1,0 +1,304 @@
+/* `leat mock`: options, the one ready line on stdout, and an orderly end at SIGINT or SIGTERM with
+ * the counters on stderr. The table below is both the parser and the help. */
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/mock/gateway.h"
+
+struct options {
+  mock_config config;
+  bool json, quiet, help, remove_ca;
+  char ca_path[256];
+};
+
+enum option_kind {
+  AS_TEXT,
+  AS_FLAG,
+  AS_TIME_US,
+  AS_TIME_MS,
+  AS_COUNT,
+  AS_SIZE,
+  AS_PORT,
+  AS_RATIO,
+  AS_FAULT,
+  AS_ENVELOPE
+};
+
+struct option {
+  const char *name, *argument;
+  enum option_kind kind;
+  size_t at; /* in struct options */
+  const char *does;
+};
+
+#define AT(field) offsetof(struct options, field)
+
+static const struct option options[] = {
+    {"--host", "ADDR", AS_TEXT, AT(config.host), "address to listen on (127.0.0.1)"},
+    {"--port", "PORT", AS_PORT, AT(config.port), "port, 0: the system picks (0)"},
+    {"--plain", NULL, AS_FLAG, AT(config.plain), "plain HTTP"},
+    {"--ca-out", "FILE", AS_TEXT, AT(config.ca_out),
+     "write the throwaway CA there (a file in /tmp)"},
+    {"--cert", "FILE", AS_TEXT, AT(config.cert), "use this certificate chain"},
+    {"--key", "FILE", AS_TEXT, AT(config.key), "and this private key"},
+    {"--no-tickets", NULL, AS_FLAG, AT(config.no_tickets), "no session tickets"},
+    {"--no-session-cache", NULL, AS_FLAG, AT(config.no_cache), "no session cache"},
+    {"--require-key", "KEY", AS_TEXT, AT(config.require_key), "answer 401 to any other key"},
+    {"--seed", "N", AS_SIZE, AT(config.seed), "of texts without a seed, faults and jitter (0)"},
+    {"--ttft", "TIME", AS_TIME_US, AT(config.ttft_us), "before the first event (20ms)"},
+    {"--gap", "TIME", AS_TIME_US, AT(config.gap_us), "between events (5ms)"},
+    {"--jitter", "TIME", AS_TIME_US, AT(config.jitter_us), "added to each, at random (0)"},
+    {"--events", "N", AS_COUNT, AT(config.events), "in an answer that names no max_tokens (40)"},
+    {"--bytes", "N", AS_COUNT, AT(config.bytes), "of content in each event (20 to 46)"},
+    {"--gzip", NULL, AS_FLAG, AT(config.gzip), "compress what is not streamed, if accepted"},
+    {"--keepalive", "TIME", AS_TIME_MS, AT(config.keepalive_ms), "close idle connections (75s)"},
+    {"--requests-max", "N", AS_COUNT, AT(config.requests_max), "on one connection (no limit)"},
+    {"--conns-max", "N", AS_COUNT, AT(config.conns_max), "at once (descriptor limit less 64)"},
+    {"--fault", "RULE", AS_FAULT, 0, "a fault for all requests; may be repeated"},
+    {"--task-queued", "TIME", AS_TIME_MS, AT(config.task_queued_ms), "a task waits (100ms)"},
+    {"--task-time", "TIME", AS_TIME_MS, AT(config.task_ms), "and then runs (1s)"},
+    {"--task-fail", "P", AS_RATIO, AT(config.task_fail), "probability that it fails (0)"},
+    {"--task-bytes", "SIZE", AS_SIZE, AT(config.task_bytes), "of its content (64K)"},
+    {"--tasks-max", "N", AS_COUNT, AT(config.tasks_max), "kept; then submits get 429 (1000000)"},
+    {"--poll-envelope", "E1|E3", AS_ENVELOPE, AT(config.poll_envelope),
+     "new-api's or OpenAI's poll answer (E3)"},
+    {"--poll-after", "TIME", AS_TIME_MS, AT(config.poll_after_ms), "openai-poll-after-ms (none)"},
+    {"--json", NULL, AS_FLAG, AT(json), "the ready line as JSON"},
+    {"--quiet", NULL, AS_FLAG, AT(quiet), "no counters at the end"},
+    {"--help", NULL, AS_FLAG, AT(help), "this"},
+};
+
+#define OPTION_COUNT (sizeof options / sizeof options[0])
+
+static void print_help(void) {
+  printf(
+      "usage: leat mock [options]\n\n"
+      "A loopback gateway: chat, completions, video tasks and models, with text, cadence and\n"
+      "faults of your choice. Prints one line when it is ready and runs until it is stopped.\n"
+      "Times are seconds, or have ms, s, m, h; sizes take K, M, G.\n\n");
+  for (size_t i = 0; i < OPTION_COUNT; i++) {
+    char left[64];
+    snprintf(left, sizeof left, "%s %s", options[i].name,
+             options[i].argument ? options[i].argument : "");
+    printf("  %-24s %s\n", left, options[i].does);
+  }
+  printf("\n");
+  mock_fault_help();
+  printf(
+      "\nHeaders of a request: x-mock-ttft-ms, x-mock-gap-ms, x-mock-jitter-ms, x-mock-events,\n"
+      "x-mock-bytes, x-mock-seed, x-mock-reasoning, x-mock-finish, x-mock-stamp: 1, x-mock-gzip: "
+      "1,\n"
+      "x-mock-chunked: 1, x-mock-fault, x-mock-fault-times (with x-mock-fault-key: only so "
+      "often),\n"
+      "x-mock-retry-after; of a task: x-mock-task-ms, x-mock-task-bytes, x-mock-task-fail: 1,\n"
+      "x-mock-envelope. In the query: n, ms, ttft, jitter, bytes, seed. GET /stats has "
+      "counters.\n");
+}
+
+static bool read_number(const char *text, double *value, const char **unit) {
+  char *end;
+  *value = strtod(text, &end);
+  *unit = end;
+  return end != text && *value >= 0 && isfinite(*value);
+}
+
+static bool read_time(const char *text, double *seconds) {
+  const char *unit;
+  if (!read_number(text, seconds, &unit)) return false;
+  if (strcmp(unit, "ms") == 0)
+    *seconds /= 1000;
+  else if (strcmp(unit, "m") == 0)
+    *seconds *= 60;
+  else if (strcmp(unit, "h") == 0)
+    *seconds *= 3600;
+  else if (*unit && strcmp(unit, "s") != 0)
+    return false;
+  return *seconds <= 1000000;
+}
+
+static bool read_size(const char *text, uint64_t *value) {
+  char *end;
+  errno = 0;
+  *value = strtoull(text, &end, 10);
+  if (end == text || errno || !isdigit((unsigned char)*text)) return false;
+  int unit = *end ? *end++ | 0x20 : 0;
+  unsigned shift = unit == 'k' ? 10 : unit == 'm' ? 20 : unit == 'g' ? 30 : 0;
+  if ((unit && !shift) || *end || *value > UINT64_MAX >> shift) return false;
+  *value <<= shift;
+  return true;
+}
+
+static bool add_fault(mock_config *config, const char *text) {
+  if (config->fault_rule_count == MOCK_FAULT_RULES_MAX) return false;
+  config->fault_rules[config->fault_rule_count++] = text;
+  return true;
+}
+
+static bool read_envelope(const char *text, enum mock_envelope *envelope) {
+  *envelope = strcmp(text, "E1") == 0 ? MOCK_ENVELOPE_E1 : MOCK_ENVELOPE_E3;
+  return strcmp(text, "E1") == 0 || strcmp(text, "E3") == 0;
+}
+
+static bool set_option(struct options *o, const struct option *option, const char *text) {
+  void *field = (char *)o + option->at;
+  double number = 0;
+  uint64_t size = 0;
+  const char *unit = "";
+  switch (option->kind) {
+    case AS_FLAG: *(bool *)field = true; return true;
+    case AS_TEXT: *(const char **)field = text; return true;
+    case AS_FAULT: return add_fault(&o->config, text);
+    case AS_ENVELOPE: return read_envelope(text, field);
+    case AS_RATIO:
+      if (!read_number(text, field, &unit) || *unit || *(double *)field > 1) return false;
+      return true;
+    case AS_TIME_US:
+      if (!read_time(text, &number)) return false;
+      *(uint64_t *)field = (uint64_t)llround(number * 1e6);
+      return true;
+    case AS_TIME_MS:
+      if (!read_time(text, &number)) return false;
+      *(uint32_t *)field = (uint32_t)llround(number * 1e3);
+      return true;
+    case AS_SIZE: return read_size(text, field);
+    case AS_PORT:
+      if (!read_size(text, &size) || size > UINT16_MAX) return false;
+      *(uint16_t *)field = (uint16_t)size;
+      return true;
+    case AS_COUNT:
+      if (!read_size(text, &size) || size > UINT32_MAX) return false;
+      *(uint32_t *)field = (uint32_t)size;
+      return true;
+  }
+  return false;
+}
+
+/* NAME VALUE and NAME=VALUE. */
+static const struct option *find_option(const char *word, const char **value) {
+  size_t n = strcspn(word, "=");
+  *value = word[n] ? word + n + 1 : NULL;
+  for (size_t i = 0; i < OPTION_COUNT; i++)
+    if (strlen(options[i].name) == n && memcmp(options[i].name, word, n) == 0) return &options[i];
+  return NULL;
+}
+
+static int parse(struct options *o, int argc, char **argv) {
+  for (int i = 1; i < argc; i++) {
+    const char *value;
+    const struct option *option = find_option(argv[i], &value);
+    if (!option) {
+      fprintf(stderr, "leat mock: no such option: %s (see leat mock --help)\n", argv[i]);
+      return -1;
+    }
+    if (option->argument && !value) value = i + 1 < argc ? argv[++i] : NULL;
+    if (option->argument ? !value : value != NULL) {
+      fprintf(stderr, "leat mock: %s takes %s\n", option->name,
+              option->argument ? option->argument : "no value");
+      return -1;
+    }
+    if (!set_option(o, option, value)) {
+      fprintf(stderr, "leat mock: %s: cannot use \"%s\" (it takes %s)\n", option->name, value,
+              option->argument);
+      return -1;
+    }
+  }
+  if (!o->config.cert != !o->config.key) {
+    fprintf(stderr, "leat mock: --cert and --key go together\n");
+    return -1;
+  }
+  return 0;
+}
+
+/* Without --ca-out the CA goes to a file of its own, removed at the end. */
+static int name_ca(struct options *o) {
+  if (o->config.plain || o->config.cert || o->config.ca_out) return 0;
+  const char *folder = getenv("TMPDIR");
+  snprintf(o->ca_path, sizeof o->ca_path, "%s/leat-mock-ca-XXXXXX",
+           folder && *folder ? folder : "/tmp");
+  int fd = mkstemp(o->ca_path);
+  if (fd < 0) {
+    fprintf(stderr, "leat mock: cannot make %s: %s\n", o->ca_path, strerror(errno));
+    return -1;
+  }
+  close(fd);
+  o->config.ca_out = o->ca_path;
+  o->remove_ca = true;
+  return 0;
+}
+
+static void print_ready(const struct options *o, const mock *m) {
+  const char *scheme = o->config.plain ? "http" : "https";
+  const char *ca = o->config.ca_out ? o->config.ca_out : o->config.cert ? o->config.cert : "-";
+  bool v6 = strchr(o->config.host, ':') != NULL;
+  char url[300];
+  snprintf(url, sizeof url, "%s://%s%s%s:%u", scheme, v6 ? "[" : "", o->config.host, v6 ? "]" : "",
+           mock_port(m));
+  fprintf(stderr, "mock: takes up to %u connections at once\n", mock_conns_max(m));
+  if (o->json)
+    printf("{\"url\":\"%s\",\"port\":%u,\"ca\":\"%s\",\"conns_max\":%u,\"pid\":%d}\n", url,
+           mock_port(m), ca, mock_conns_max(m), (int)getpid());
+  else if (o->config.plain)
+    printf("listening on %s\n", url);
+  else
+    printf("listening on %s ca %s\n", url, ca);
+  fflush(stdout);
+}
+
+struct life {
+  mock *m;
+  uv_signal_t interrupt, terminate;
+  bool quiet;
+};
+
+static void on_signal(uv_signal_t *handle, int signum) {
+  struct life *life = handle->data;
+  char text[2048];
+  (void)signum;
+  if (!life->m) return;
+  size_t size = mock_stats_json(life->m, text, sizeof text);
+  if (!life->quiet) fprintf(stderr, "mock: %.*s\n", (int)size, text);
+  mock_close(life->m, NULL, NULL);
+  life->m = NULL;
+  uv_close((uv_handle_t *)&life->interrupt, NULL);
+  uv_close((uv_handle_t *)&life->terminate, NULL);
+}
+
+static int serve(struct options *o) {
+  uv_loop_t loop;
+  struct life life = {.quiet = o->quiet};
+  if (uv_loop_init(&loop)) return 2;
+  int err = mock_start(&o->config, &loop, &life.m);
+  if (!err) {
+    uv_signal_init(&loop, &life.interrupt);
+    uv_signal_init(&loop, &life.terminate);
+    life.interrupt.data = life.terminate.data = &life;
+    uv_signal_start(&life.interrupt, on_signal, SIGINT);
+    uv_signal_start(&life.terminate, on_signal, SIGTERM);
+    print_ready(o, life.m);
+  }
+  uv_run(&loop, UV_RUN_DEFAULT);
+  uv_loop_close(&loop);
+  return err ? 2 : 0;
+}
+
+int mock_main(int argc, char **argv) {
+  struct options o;
+  memset(&o, 0, sizeof o);
+  mock_config_init(&o.config);
+  if (parse(&o, argc, argv)) return 2;
+  if (o.help) {
+    print_help();
+    return 0;
+  }
+  if (name_ca(&o)) return 2;
+  signal(SIGPIPE, SIG_IGN);
+  int status = serve(&o);
+  if (o.remove_ca) unlink(o.ca_path);
+  return status;
+}

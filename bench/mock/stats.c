@@ -1,0 +1,86 @@
+/* Counters, and how late the gateway's own writes were: the proof that what a client measures is
+ * the client. Events held back by a slow reader are counted as blocked and not as late.
+ *
+ * The first fields have the names of the yardstick's gateway: events, streams, conns, live, peak,
+ * late (more than 5 ms), cpu. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "bench/mock/gateway.h"
+
+#define LATE_NS 5000000u
+
+int mock_stats_init(mock *m) {
+  m->stats.lateness = lti_hist_new(&m->alloc);
+  m->stats.start_ns = uv_hrtime();
+  return m->stats.lateness ? 0 : UV_ENOMEM;
+}
+
+void mock_stats_deinit(mock *m) {
+  lti_hist_free(m->stats.lateness);
+}
+
+void mock_stats_event(mock *m, uint64_t due_ns, uint64_t now_ns) {
+  m->stats.events++;
+  m->stats.second_events++;
+  if (due_ns == MOCK_NEVER) return;
+  uint64_t late = now_ns > due_ns ? now_ns - due_ns : 0;
+  if (late > LATE_NS) m->stats.late++;
+  lti_hist_record(m->stats.lateness, late / 1000);
+}
+
+void mock_stats_second(mock *m) {
+  mock_stats *s = &m->stats;
+  s->last_events = s->second_events;
+  s->second_events = 0;
+  s->last_requests = s->requests - s->second_requests;
+  s->second_requests = s->requests;
+}
+
+static double cpu_seconds(void) {
+  struct rusage u;
+  getrusage(RUSAGE_SELF, &u);
+  return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+         (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static long peak_rss_kb(void) {
+  struct rusage u;
+  getrusage(RUSAGE_SELF, &u);
+  return u.ru_maxrss;
+}
+
+#define U(x) ((unsigned long long)(x))
+
+size_t mock_stats_json(const mock *m, char *out, size_t cap) {
+  const mock_stats *s = &m->stats;
+  const lti_hist *h = s->lateness;
+  int n = snprintf(
+      out, cap,
+      "{\"events\":%llu,\"streams\":%llu,\"conns\":%llu,\"live\":%llu,\"peak\":%llu,\"late\":%llu,"
+      "\"cpu\":%.3f,\"requests\":%llu,\"streams_done\":%llu,\"aborted\":%llu,\"faults\":%llu,"
+      "\"blocked\":%llu,\"bytes_sent\":%llu,"
+      "\"connections\":{\"live\":%llu,\"peak\":%llu,\"total\":%llu,\"max\":%u},"
+      "\"handshakes\":{\"full\":%llu,\"resumed\":%llu,\"failed\":%llu},"
+      "\"lateness_us\":{\"count\":%llu,\"p50\":%llu,\"p99\":%llu,\"max\":%llu},"
+      "\"tasks\":{\"submitted\":%llu,\"polls\":%llu,\"contents\":%llu},"
+      "\"per_second\":{\"events\":%llu,\"requests\":%llu},\"uptime_s\":%.3f,\"max_rss_kb\":%ld}",
+      U(s->events), U(s->streams), U(s->conns), U(s->streams_live), U(s->streams_peak), U(s->late),
+      cpu_seconds(), U(s->requests), U(s->streams_done), U(s->aborted), U(s->faults), U(s->blocked),
+      U(s->bytes), U(s->conns_live), U(s->conns_peak), U(s->conns), m->conns_max, U(s->full),
+      U(s->resumed), U(s->handshake_failed), U(lti_hist_count(h)), U(lti_hist_percentile(h, 50)),
+      U(lti_hist_percentile(h, 99)), U(lti_hist_max(h)), U(s->tasks), U(s->polls), U(s->contents),
+      U(s->last_events), U(s->last_requests), (double)(uv_hrtime() - s->start_ns) / 1e9,
+      peak_rss_kb());
+  return n > 0 && (size_t)n < cap ? (size_t)n : 0;
+}
+
+void mock_stats_serve(mock_exchange *x) {
+  char text[2048];
+  size_t size = mock_stats_json(x->m, text, sizeof text);
+  bool reset = strstr(mock_exchange_url(x), "reset=1") != NULL;
+  mock *m = x->m;
+  mock_reply_fixed(x, 200, "application/json", NULL, lti_slice(text, size));
+  if (reset) m->stats.streams_peak = m->stats.streams_live;
+}
