@@ -1,0 +1,119 @@
+/* Fuzzes the line and event splitters: what comes out must not depend on how the input was cut.
+ *
+ *   byte 0      bit 0: a small event limit   bit 1: the sink stops behind every event
+ *   bytes 1-4   sizes of the pieces, used in turn; 0 is an empty piece
+ *   the rest    the body
+ *
+ * The same body is fed whole, in those pieces and byte by byte, each piece in a block of exactly
+ * its size that is gone when feed returns. Events, stray lines, last id, reconnection time and
+ * error must be the same; no event may be larger than the limit, no stray line than its own. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "wire/sse.h"
+
+#define LIMIT_SMALL 300
+#define LIMIT       65536
+#define BYTES_MAX   16384 /* above this, byte by byte is left out */
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
+
+typedef struct outcome {
+  lti_buf text;
+  size_t limit;
+  bool stop;
+  int rc;
+} outcome;
+
+static void require(bool holds, const char *what) {
+  if (holds) return;
+  fprintf(stderr, "breach: %s\n", what);
+  abort();
+}
+
+static void put(outcome *o, char kind, leat_slice bytes) {
+  int rc = lti_buf_format(&o->text, "%c%zu:", kind, bytes.size);
+  if (rc == LTI_OK) rc = lti_buf_append(&o->text, bytes);
+  require(rc == LTI_OK, "the record has room");
+}
+
+static int on_event(void *ctx, const lti_sse_event *event) {
+  outcome *o = ctx;
+  require(event->data.size <= o->limit && event->type.size > 0, "an event within its limit");
+  put(o, 't', event->type);
+  put(o, 'd', event->data);
+  put(o, 'i', event->id);
+  if (event->has_retry) lti_buf_u64(&o->text, event->retry_ms);
+  return o->stop ? LTI_STOPPED : LTI_OK;
+}
+
+static int on_stray(void *ctx, leat_slice line) {
+  require(line.size > 0 && line.size <= LTI_SSE_STRAY_MAX && line.data[0] != ':', "a stray line");
+  put(ctx, 's', line);
+  return LTI_OK;
+}
+
+static const lti_sse_sink sink = {on_event, on_stray};
+
+static int feed_piece(lti_sse *x, const uint8_t *bytes, size_t size) {
+  char *copy = malloc(size ? size : 1);
+  size_t at = 0, taken = 0;
+  int rc;
+  if (!copy) abort();
+  if (size) memcpy(copy, bytes, size);
+  do {
+    uint64_t before = x->events;
+    rc = lti_sse_feed(x, lti_slice(copy + at, size - at), &taken);
+    require(taken <= size - at, "no more taken than given");
+    require(rc != LTI_OK || taken == size - at, "all taken");
+    require(rc != LTI_STOPPED || x->events == before + 1, "stopped behind one event");
+    at += taken;
+  } while (rc == LTI_STOPPED);
+  free(copy);
+  return rc;
+}
+
+/* `sizes` are used in turn; a row of nothing but zeros feeds the body whole. */
+static outcome play(lti_alloc *alloc, const uint8_t *input, size_t size, const uint8_t sizes[4]) {
+  const uint8_t *body = input + 5;
+  size_t left = size - 5;
+  outcome o = {.limit = input[0] & 1 ? LIMIT_SMALL : LIMIT, .stop = (input[0] & 2) != 0};
+  bool whole = !(sizes[0] | sizes[1] | sizes[2] | sizes[3]);
+  lti_sse x;
+  lti_buf_init(&o.text, alloc, SIZE_MAX, LEAT_EBODYMAX);
+  lti_sse_init(&x, alloc, o.limit, &sink, &o);
+  if (whole) o.rc = feed_piece(&x, body, left);
+  for (size_t i = 0; !whole && o.rc == LTI_OK && left; i++) {
+    size_t piece = sizes[i % 4] < left ? sizes[i % 4] : left;
+    o.rc = feed_piece(&x, body, piece);
+    body += piece;
+    left -= piece;
+  }
+  require(lti_sse_end(&x) == o.rc, "the end tells of the failure");
+  put(&o, 'l', lti_sse_last_id(&x));
+  if (x.has_retry) lti_buf_u64(&o.text, x.retry_ms);
+  lti_sse_deinit(&x);
+  return o;
+}
+
+static void must_agree(const outcome *whole, outcome other) {
+  require(whole->rc == other.rc, "the same error");
+  require(lti_slice_equal(lti_buf_slice(&whole->text), lti_buf_slice(&other.text)),
+          "the same events");
+  lti_buf_deinit(&other.text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
+  static const uint8_t at_once[4] = {0, 0, 0, 0}, each[4] = {1, 1, 1, 1};
+  lti_alloc alloc;
+  if (size < 5) return 0;
+  lti_alloc_init(&alloc, NULL);
+  outcome whole = play(&alloc, input, size, at_once);
+  must_agree(&whole, play(&alloc, input, size, input + 1));
+  if (size <= BYTES_MAX) must_agree(&whole, play(&alloc, input, size, each));
+  lti_buf_deinit(&whole.text);
+  return 0;
+}
