@@ -117,7 +117,7 @@ static void append_printable(char *text, size_t size, leat_slice bytes) {
   if (n > NAME_TOLD_BYTES_MAX) n = NAME_TOLD_BYTES_MAX;
   for (size_t i = 0; i < n && used + 1 < size; i++) {
     char c = bytes.data[i];
-    text[used++] = c > 0x20 && c < 0x7f ? c : '?';
+    text[used++] = c >= 0x20 && c < 0x7f ? c : '?';
   }
   text[used] = '\0';
 }

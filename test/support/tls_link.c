@@ -33,19 +33,30 @@ void tls_link_flush(tls_link *l, size_t piece) {
 }
 
 /* Each piece lies in memory of its own, so that a sanitizer sees reads behind its end. */
+static char *copy_of(leat_slice bytes) {
+  char *copy = malloc(bytes.size);
+  if (!copy) abort();
+  memcpy(copy, bytes.data, bytes.size);
+  return copy;
+}
+
+static leat_slice next_piece(leat_slice rest, size_t piece) {
+  return lti_slice(rest.data, rest.size < piece ? rest.size : piece);
+}
+
 static int give_handshake(tls_link *l, size_t piece) {
-  lti_buf *cipher = &l->peer->cipher;
+  leat_slice rest = lti_buf_slice(&l->peer->cipher);
   int result = LTI_AGAIN;
-  while (result == LTI_AGAIN && cipher->size) {
-    size_t n = cipher->size < piece ? cipher->size : piece;
-    char *copy = malloc(n);
-    if (!copy) abort();
-    memcpy(copy, cipher->data, n);
-    leat_slice view = lti_slice(copy, n);
+  while (result == LTI_AGAIN && rest.size) {
+    leat_slice view = next_piece(rest, piece);
+    size_t n = view.size;
+    char *copy = copy_of(view);
+    view.data = copy;
     result = lti_tls_handshake(l->tls, &view);
-    lti_buf_consume(cipher, n - view.size);
+    rest = lti_slice_from(rest, n - view.size);
     free(copy);
   }
+  lti_buf_consume(&l->peer->cipher, l->peer->cipher.size - rest.size);
   return result;
 }
 
@@ -62,23 +73,23 @@ int tls_link_handshake(tls_link *l, size_t piece) {
 }
 
 int tls_link_read(tls_link *l, size_t piece, size_t room, lti_buf *got) {
-  lti_buf *cipher = &l->peer->cipher;
+  leat_slice rest = lti_buf_slice(&l->peer->cipher);
   char *plain = malloc(room);
   int result = LTI_OK;
   if (!plain) abort();
-  while (cipher->size && result >= 0 && result != LTI_STOPPED) {
-    size_t n = cipher->size < piece ? cipher->size : piece, size = 0;
-    char *copy = malloc(n);
-    if (!copy) abort();
-    memcpy(copy, cipher->data, n);
-    leat_slice view = lti_slice(copy, n);
+  while (rest.size && result == LTI_OK) {
+    leat_slice view = next_piece(rest, piece);
+    size_t n = view.size, size = 0;
+    char *copy = copy_of(view);
+    view.data = copy;
     do {
       result = lti_tls_read(l->tls, &view, plain, room, &size);
       if (lti_buf_append(got, lti_slice(plain, size))) abort();
     } while (result == LTI_AGAIN);
-    lti_buf_consume(cipher, n - view.size);
+    rest = lti_slice_from(rest, n - view.size);
     free(copy);
   }
+  lti_buf_consume(&l->peer->cipher, l->peer->cipher.size - rest.size);
   free(plain);
   return result;
 }

@@ -2,6 +2,7 @@
  * under test is the other end. */
 #include "support/tls_server.h"
 
+#include <mbedtls/oid.h>
 #include <mbedtls/ssl_cache.h>
 #include <mbedtls/ssl_ticket.h>
 #include <stdio.h>
@@ -86,6 +87,8 @@ tls_server *tls_server_new(const tls_server_options *options) {
     must(mbedtls_x509_crt_parse_der(&s->certificates, options->chain->certificate.raw.p,
                                     options->chain->certificate.raw.len));
   }
+  /* So that the server uses a certificate which is not meant for servers: it looks only here. */
+  s->certificates.ext_types &= ~MBEDTLS_X509_EXT_EXTENDED_KEY_USAGE;
   must(mbedtls_ssl_conf_own_cert(&s->config, &s->certificates, &options->leaf->key));
   start_resumption(s);
   return s;

@@ -1,0 +1,29 @@
+/* What most TLS tests begin with: a CA, a server certificate for TLS_SCENE_HOST, a context that
+ * trusts the CA, a server that gives tickets, and connections between them. Failures are cmocka's.
+ */
+#ifndef TEST_TLS_SCENE_H
+#define TEST_TLS_SCENE_H
+
+#include "support/tls_link.h"
+
+#define TLS_SCENE_HOST "api.x.test"
+
+typedef struct tls_scene {
+  certs_pair ca, leaf; /* the leaf is for other.x.test too */
+  lti_alloc alloc;
+  lti_tls_context *context;
+  tls_server *server;
+} tls_scene;
+
+void tls_scene_init(tls_scene *scene);
+void tls_scene_deinit(tls_scene *scene);
+/* A finished handshake, with or without a session to resume. */
+void tls_scene_connect(tls_scene *scene, tls_link *l, tls_server *server,
+                       const lti_tls_session *session);
+/* As far as the server's first flight, which lies in l->peer->cipher. */
+void tls_scene_start(tls_scene *scene, tls_link *l, tls_server *server,
+                     const lti_tls_session *session);
+/* The session of a full handshake, or NULL. */
+lti_tls_session *tls_scene_session(tls_scene *scene, tls_server *server);
+
+#endif
