@@ -34,7 +34,8 @@ static struct {
   unsigned long calls, fail_at;
 } under;
 
-void *calloc(size_t count, size_t size) {
+/* Visible, so that the shared libraries meet it too. */
+__attribute__((visibility("default"))) void *calloc(size_t count, size_t size) {
   static void *(*real)(size_t, size_t);
   if (!real) *(void **)&real = dlsym(RTLD_NEXT, "calloc");
   if (under.armed && ++under.calls == under.fail_at) {
