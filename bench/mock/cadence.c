@@ -50,12 +50,14 @@ void mock_cadence_close(mock *m) {
 /* Setting the time also takes back an expiry that nobody has read. */
 static void arm(mock *m) {
   lti_heap_node *first = lti_heap_min(&m->due);
-  uint64_t at = first ? first->key : 0;
+  uint64_t at = first ? first->key : MOCK_NEVER;
   if (m->clock_fd < 0 || at == m->armed_ns) return;
   struct itimerspec when;
-  memset(&when, 0, sizeof when);
-  when.it_value.tv_sec = (time_t)(at / 1000000000u);
-  when.it_value.tv_nsec = (long)(at % 1000000000u);
+  memset(&when, 0, sizeof when); /* stays so, which disarms, when nothing is due */
+  if (first) {
+    when.it_value.tv_sec = (time_t)(at / 1000000000u);
+    when.it_value.tv_nsec = (long)(at % 1000000000u);
+  }
   timerfd_settime(m->clock_fd, TFD_TIMER_ABSTIME, &when, NULL);
   m->armed_ns = at;
 }
