@@ -1,0 +1,63 @@
+# bash completion for leat. test/e2e/test_cli_docs.py compares it with `leat COMMAND --help`.
+
+_leat_options() {
+  local network="--base-url --api-key --key-file --allow-plain-key --model --prompt --body --http
+    --connections --cacert --insecure --header --resolve --connect-timeout --head-timeout --timeout
+    --retries --trace --json --quiet --help"
+  local chats="--protocol --system --max-tokens --temperature --top-p --seed --stop
+    --reasoning-effort --extra-body --no-stream --no-usage --chat-path --first-timeout
+    --gap-timeout"
+  case $1 in
+    chat) echo "$network $chats --show-reasoning" ;;
+    load) echo "$network $chats --requests --concurrency" ;;
+    task) echo "$network --family --output --resume --poll --deadline" ;;
+    decode) echo "--sse --protocol --split --quiet --help" ;;
+    demo) echo "--chats --tasks --seed --connections --trace --json --quiet --help" ;;
+    mock)
+      echo "--host --port --plain --ca-out --cert --key --no-tickets --no-session-cache
+        --require-key --seed --ttft --gap --jitter --events --bytes --gzip --keepalive
+        --requests-max --conns-max --fault --task-queued --task-time --task-fail --task-bytes
+        --tasks-max --poll-envelope --poll-after --json --quiet --help"
+      ;;
+    help) echo "--help" ;;
+  esac
+}
+
+_leat() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local command=${COMP_WORDS[1]}
+  COMPREPLY=()
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    mapfile -t COMPREPLY < <(compgen -W "chat decode load task mock demo help --help --version" -- "$current")
+    return
+  fi
+  case $previous in
+    --protocol)
+      mapfile -t COMPREPLY < <(compgen -W "openai-chat openai-completions" -- "$current")
+      return
+      ;;
+    --http)
+      mapfile -t COMPREPLY < <(compgen -W "auto 1.1" -- "$current")
+      return
+      ;;
+    --poll-envelope)
+      mapfile -t COMPREPLY < <(compgen -W "E1 E3" -- "$current")
+      return
+      ;;
+    --key-file | --body | -d | --cacert | --trace | --output | -o | --ca-out | --cert | --key)
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
+  esac
+  if [[ $current == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$(_leat_options "$command")" -- "$current")
+  elif [ "$command" = help ]; then
+    mapfile -t COMPREPLY < <(compgen -W "chat decode load task mock demo" -- "$current")
+  elif [ "$command" = task ] && [ "$COMP_CWORD" -eq 2 ]; then
+    mapfile -t COMPREPLY < <(compgen -W "run submit wait" -- "$current")
+  elif [ "$command" = decode ] || [ "$previous" = --json ]; then
+    mapfile -t COMPREPLY < <(compgen -f -- "$current")
+  fi
+}
+
+complete -o filenames -F _leat leat
