@@ -22,13 +22,13 @@ static const char *find_end(const char *p, const char *end, const char **lf);
 static int gather(lti_lines *x, const char *p, const char *end);
 static int finish_line(lti_lines *x, const char *p, const char *end);
 
-void lti_lines_init(lti_lines *x, lti_alloc *alloc, size_t line_bytes_max, int full_error,
+void lti_lines_init(lti_lines *x, lti_alloc *alloc, size_t line_bytes_max,
                     const lti_lines_sink *sink, void *ctx) {
   memset(x, 0, sizeof *x);
   x->sink = sink;
   x->ctx = ctx;
   x->line_max = line_bytes_max > LTI_LINES_ASK ? line_bytes_max : LTI_LINES_ASK;
-  lti_buf_init(&x->scratch, alloc, x->line_max, full_error);
+  lti_buf_init(&x->scratch, alloc, x->line_max, sink->full_error);
 }
 
 void lti_lines_deinit(lti_lines *x) {
@@ -140,7 +140,7 @@ static int finish_line(lti_lines *x, const char *p, const char *end) {
     line = lti_buf_slice(&x->scratch);
   } else if (line.size > x->line_max) {
     wanted = ask(x, lti_slice(p, LTI_LINES_ASK));
-    if (wanted > x->line_max) return x->scratch.full_error;
+    if (wanted > x->line_max) return x->sink->full_error;
   }
   if (wanted == 0) return LTI_OK;
   if (line.size > wanted) line.size = wanted;

@@ -26,6 +26,7 @@ typedef struct lti_lines_sink {
   /* How many bytes of the line that begins with `start` are wanted: 0, LTI_LINES_ALL (and then
    * the limit holds), or something between. NULL: all of every line. */
   size_t (*keep)(void *ctx, leat_slice start);
+  int full_error; /* of a line above the limit */
 } lti_lines_sink;
 
 typedef struct lti_lines {
@@ -42,8 +43,8 @@ typedef struct lti_lines {
   bool asked;
 } lti_lines;
 
-/* `line_bytes_max` is raised to LTI_LINES_ASK; above it feed gives `full_error`. */
-void lti_lines_init(lti_lines *x, lti_alloc *alloc, size_t line_bytes_max, int full_error,
+/* `line_bytes_max` is raised to LTI_LINES_ASK; above it feed gives the sink's `full_error`. */
+void lti_lines_init(lti_lines *x, lti_alloc *alloc, size_t line_bytes_max,
                     const lti_lines_sink *sink, void *ctx);
 void lti_lines_deinit(lti_lines *x);
 int lti_lines_feed(lti_lines *x, leat_slice bytes, size_t *taken);

@@ -20,7 +20,7 @@ enum field { FIELD_UNKNOWN, FIELD_COMMENT, FIELD_DATA, FIELD_EVENT, FIELD_ID, FI
 
 static int on_line(void *ctx, leat_slice line);
 static size_t on_keep(void *ctx, leat_slice start);
-static const lti_lines_sink lines_sink = {on_line, on_keep};
+static const lti_lines_sink lines_sink = {on_line, on_keep, LEAT_EEVENTMAX};
 
 static int hold_views(lti_sse *x);
 static void shrink(lti_sse *x);
@@ -37,7 +37,7 @@ void lti_sse_init(lti_sse *x, lti_alloc *alloc, size_t event_bytes_max, const lt
   memset(x, 0, sizeof *x);
   x->sink = sink;
   x->ctx = ctx;
-  lti_lines_init(&x->lines, alloc, event_bytes_max, LEAT_EEVENTMAX, &lines_sink, x);
+  lti_lines_init(&x->lines, alloc, event_bytes_max, &lines_sink, x);
   lti_buf_init(&x->data, alloc, x->lines.line_max, LEAT_EEVENTMAX);
   lti_buf_init(&x->type, alloc, x->lines.line_max, LEAT_EEVENTMAX);
   lti_buf_init(&x->id, alloc, x->lines.line_max, LEAT_EEVENTMAX);

@@ -69,9 +69,9 @@ static void test_js_02_integers(void **state) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     int64_t value = 0;
     bool good = read_int(rows[i].text, &value);
-    if (good != rows[i].good || value != rows[i].value) {
-      fail_msg("%s: %d %lld", rows[i].text, good, (long long)value);
-    }
+    if (good != rows[i].good) print_error("%s\n", rows[i].text);
+    assert_int_equal(good, rows[i].good);
+    assert_int_equal(value, rows[i].value);
   }
 }
 

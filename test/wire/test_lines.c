@@ -36,7 +36,7 @@ static size_t on_keep(void *ctx, leat_slice start) {
   return start.data[0] == 'k' ? LTI_LINES_ALL : s->wanted;
 }
 
-static const lti_lines_sink sink = {on_line, on_keep};
+static const lti_lines_sink sink = {on_line, on_keep, LEAT_EEVENTMAX};
 static lti_alloc heap;
 
 static int feed(lti_lines *x, leat_slice bytes) {
@@ -61,7 +61,7 @@ static void expect(const char *input, const char *want, const char *want_rest) {
   for (size_t cut = 0; cut <= 2 * all.size + 1; cut++) {
     seen s = {.stop = cut % 2 != 0};
     lti_lines x;
-    lti_lines_init(&x, &heap, 1024, LEAT_EEVENTMAX, &sink, &s);
+    lti_lines_init(&x, &heap, 1024, &sink, &s);
     size_t step = cut / 2 ? cut / 2 : 1;
     for (size_t at = 0; at < all.size; at += step) {
       size_t size = all.size - at < step ? all.size - at : step;
@@ -114,7 +114,7 @@ static void test_a_whole_line_is_a_view_of_the_slice(void **state) {
   lti_lines x;
   size_t taken;
   lti_alloc_init(&alloc, NULL);
-  lti_lines_init(&x, &alloc, 1024, LEAT_EEVENTMAX, &sink, &s);
+  lti_lines_init(&x, &alloc, 1024, &sink, &s);
   assert_int_equal(lti_lines_feed(&x, lti_slice_of("one\r\ntwo\nthree\n"), &taken), LTI_STOPPED);
   assert_int_equal(taken, 5);
   assert_int_equal(alloc.calls, 0);
@@ -129,7 +129,7 @@ static int long_line(seen *s, char first, size_t size, size_t cut) {
   memset(bytes, 'x', sizeof bytes);
   bytes[0] = first;
   memcpy(bytes + size, "\nend\n", 5);
-  lti_lines_init(&x, &heap, 512, LEAT_EEVENTMAX, &sink, s);
+  lti_lines_init(&x, &heap, 512, &sink, s);
   int rc = feed(&x, lti_slice(bytes, cut));
   if (rc == LTI_OK) rc = feed(&x, lti_slice(bytes + cut, size + 5 - cut));
   lti_lines_deinit(&x);
@@ -170,12 +170,12 @@ static void test_the_rest_of_a_cut_line_is_cut_too(void **state) {
   seen part = {.wanted = 10}, none = {.wanted = 0};
   lti_lines x;
   memset(bytes, 'x', sizeof bytes);
-  lti_lines_init(&x, &heap, 512, LEAT_EEVENTMAX, &sink, &part);
+  lti_lines_init(&x, &heap, 512, &sink, &part);
   assert_int_equal(feed(&x, lti_slice(bytes, sizeof bytes)), LTI_OK);
   assert_int_equal(lti_lines_end(&x, &rest), LTI_OK);
   assert_int_equal(rest.size, 10);
   lti_lines_deinit(&x);
-  lti_lines_init(&x, &heap, 512, LEAT_EEVENTMAX, &sink, &none);
+  lti_lines_init(&x, &heap, 512, &sink, &none);
   assert_int_equal(feed(&x, lti_slice(bytes, sizeof bytes)), LTI_OK);
   assert_int_equal(lti_lines_end(&x, &rest), LTI_OK);
   assert_int_equal(rest.size, 0);
@@ -191,13 +191,13 @@ static int on_count(void *ctx, leat_slice line) {
 /* Were the LF looked for again at every CR, this would read 1.1 TB. */
 static void test_a_slice_of_bare_crs_is_read_in_linear_time(void **state) {
   (void)state;
-  static const lti_lines_sink counting = {on_count, NULL};
+  static const lti_lines_sink counting = {on_count, NULL, LEAT_EEVENTMAX};
   size_t size = (size_t)3 << 20, lines = 0, taken;
   char *bytes = malloc(size);
   lti_lines x;
   assert_non_null(bytes);
   for (size_t i = 0; i < size; i += 3) memcpy(bytes + i, "ab\r", 3);
-  lti_lines_init(&x, &heap, 1024, LEAT_EEVENTMAX, &counting, &lines);
+  lti_lines_init(&x, &heap, 1024, &counting, &lines);
   assert_int_equal(lti_lines_feed(&x, lti_slice(bytes, size), &taken), LTI_OK);
   assert_int_equal(lines, size / 3);
   lti_lines_deinit(&x);
@@ -212,11 +212,11 @@ static int on_refuse(void *ctx, leat_slice line) {
 
 static void test_an_error_is_kept(void **state) {
   (void)state;
-  static const lti_lines_sink refusing = {on_refuse, NULL};
+  static const lti_lines_sink refusing = {on_refuse, NULL, LEAT_EEVENTMAX};
   lti_lines x;
   size_t taken;
   leat_slice rest;
-  lti_lines_init(&x, &heap, 1024, LEAT_EEVENTMAX, &refusing, NULL);
+  lti_lines_init(&x, &heap, 1024, &refusing, NULL);
   assert_int_equal(lti_lines_feed(&x, lti_slice_of("a\nb\n"), &taken), LEAT_EDECODE);
   assert_int_equal(taken, 2);
   assert_int_equal(lti_lines_feed(&x, lti_slice_of("b\n"), &taken), LEAT_EDECODE);
@@ -235,7 +235,7 @@ static void starved(const leat_allocator *fns, void *ctx) {
   (void)ctx;
   memset(piece, 'k', sizeof piece);
   lti_alloc_init(&alloc, fns);
-  lti_lines_init(&x, &alloc, 4096, LEAT_EEVENTMAX, &sink, &s);
+  lti_lines_init(&x, &alloc, 4096, &sink, &s);
   rc = lti_lines_feed(&x, lti_slice_of("\xef\xbb"), &taken);
   for (int i = 0; rc == LTI_OK && i < 10; i++) {
     rc = lti_lines_feed(&x, lti_slice(piece, sizeof piece), &taken);
