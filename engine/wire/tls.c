@@ -39,7 +39,7 @@ enum {
   MESSAGE_BYTES_MAX = 320,
   HOST_BYTES_MAX = 253,
   REPLIES_MAX = 16,  /* records a peer may draw from us while we only read (HelloRequests) */
-  KEEP_BYTES = 2048, /* of each record buffer: never purged, so that small records cost no fault */
+  KEEP_BYTES = 1024, /* of each record buffer: never purged, so that small records cost no fault */
   RECORD_HEADER_BYTES = 5,
   FINISHED_BYTES = 12
 };
@@ -104,6 +104,7 @@ static bool next_record_fits(leat_slice cipher, size_t room);
 static bool runtime_fits(void);
 static void guard_finished(lti_tls *tls);
 static void drop_peer_certificate(lti_tls *tls);
+static bool refuses_session(const lti_tls *tls, leat_slice cipher);
 static bool has_ticket_or_id(const lti_tls *tls);
 static bool is_between_records(const lti_tls *tls);
 static unsigned received_alert(const lti_tls *tls);
@@ -111,8 +112,7 @@ static leat_slice record_start(const lti_tls *tls);
 static void purge_buffer(const lti_tls *tls, unsigned char *buffer, size_t size);
 static void discard_buffer(const lti_tls *tls, unsigned char **buffer, size_t size);
 
-/* ---- contexts ---------------------------------------------------------------------------------
- */
+/* ---- contexts ------------------------------------------------------------------------------- */
 
 int lti_tls_context_new(lti_alloc *alloc, const lti_tls_config *config, lti_tls_context **context,
                         char *message, size_t size) {
@@ -149,8 +149,7 @@ void lti_tls_context_free(lti_tls_context *c) {
   lti_alloc_wipe(c->alloc, c, sizeof *c);
 }
 
-/* ---- connections ------------------------------------------------------------------------------
- */
+/* ---- connections ---------------------------------------------------------------------------- */
 
 int lti_tls_new(lti_tls_context *context, const char *host, const lti_tls_session *resume,
                 lti_outq *out, lti_tls **tls) {
@@ -208,6 +207,12 @@ bool lti_tls_step_expensive(const lti_tls *tls) {
   int state = tls->ssl.state;
   if (state == MBEDTLS_SSL_SERVER_HELLO) return !tls->offered;
   return state > MBEDTLS_SSL_SERVER_HELLO && state <= MBEDTLS_SSL_CLIENT_KEY_EXCHANGE;
+}
+
+bool lti_tls_flight_expensive(const lti_tls *tls, leat_slice cipher) {
+  if (lti_tls_step_expensive(tls)) return true;
+  if (tls->error || tls->established || !tls->offered) return false;
+  return tls->ssl.state == MBEDTLS_SSL_SERVER_HELLO && refuses_session(tls, cipher);
 }
 
 /* The hot path. mbedTLS is asked once for each record: when the cipher bytes are used up and no
@@ -270,8 +275,7 @@ bool lti_tls_resumed(const lti_tls *tls) {
   return tls->established && !tls->verified;
 }
 
-/* ---- sessions ---------------------------------------------------------------------------------
- */
+/* ---- sessions ------------------------------------------------------------------------------- */
 
 lti_tls_session *lti_tls_session_save(lti_tls *tls) {
   if (!lti_tls_ticket_ready(tls)) return NULL;
@@ -311,9 +315,6 @@ void lti_tls_purge(lti_tls *tls) {
   }
 }
 
-/* ---- what can be asked ------------------------------------------------------------------------
- */
-
 const char *lti_tls_message(const lti_tls *tls) {
   if (tls->message) return tls->message;
   return tls->error ? leat_error_text(tls->error) : "";
@@ -336,8 +337,7 @@ uint64_t lti_tls_copied(const lti_tls *tls) {
   return tls->copied;
 }
 
-/* ---- setting up -------------------------------------------------------------------------------
- */
+/* ---- setting up ----------------------------------------------------------------------------- */
 
 static int context_setup(lti_tls_context *c, const lti_tls_config *config, char *message,
                          size_t size) {
@@ -414,8 +414,7 @@ static int random_bytes(void *context, unsigned char *out, size_t size) {
   return mbedtls_ctr_drbg_random(&c->random, out, size);
 }
 
-/* With an IP literal the name is set to NULL expressly: no SNI, and the address is checked in
- * check_certificate. A name is checked by mbedTLS and there. */
+/* For an IP literal the name is expressly none: no SNI. check_certificate looks at both kinds. */
 static int session_setup(lti_tls *tls, const lti_tls_session *resume) {
   int native = mbedtls_ssl_setup(&tls->ssl, &tls->context->config);
   if (native) return native;
@@ -435,8 +434,7 @@ static bool offer_fits(const lti_tls *tls, const lti_tls_session *session) {
          lti_slice_equal_nocase(lti_slice_of(session->host), lti_slice_of(tls->host));
 }
 
-/* ---- mbedTLS's callbacks ----------------------------------------------------------------------
- */
+/* ---- mbedTLS's callbacks -------------------------------------------------------------------- */
 
 /* Called from the root down to the leaf (depth 0) of every full handshake. Adds our own check of
  * the name; puts what is wrong into words while the certificate is at hand. */
@@ -484,8 +482,7 @@ static int bio_recv(void *context, unsigned char *bytes, size_t size) {
   return (int)size;
 }
 
-/* ---- the end of a handshake, good or bad ------------------------------------------------------
- */
+/* ---- the end of a handshake, good or bad ---------------------------------------------------- */
 
 static int finish_handshake(lti_tls *tls) {
   if (!tls->verified && !tls->offered) {
@@ -591,8 +588,7 @@ static bool next_record_fits(leat_slice cipher, size_t room) {
   return (size_t)(header[3] << 8 | header[4]) <= room;
 }
 
-/* ---- what depends on mbedTLS 2.28 --------------------------------------------------------------
- */
+/* ---- what depends on mbedTLS 2.28 ----------------------------------------------------------- */
 
 /* Versions below 2.28.10 are guarded through the handshake's internals, whose layout may change
  * from one to the next: only the version that leat was built for will do. */
@@ -628,6 +624,25 @@ static void guard_finished(lti_tls *tls) {
   (void)tls;
 }
 #endif
+
+/* A server that resumes echoes the session id that ClientHello made up beside the ticket, or took
+ * from the session (RFC 5246 section 7.4.1.3, RFC 5077 section 3.4):
+ *
+ *     16 03 03 len | 02 len(3) | 03 03 | random(32) | id length | id ...
+ *
+ * Of a ServerHello that has not come that far, nothing can be said. */
+static bool refuses_session(const lti_tls *tls, leat_slice cipher) {
+  enum { TYPE = RECORD_HEADER_BYTES, ID_SIZE = TYPE + 4 + 2 + 32, ID };
+  const mbedtls_ssl_session *offered = tls->ssl.session_negotiate;
+  const unsigned char *hello = (const unsigned char *)cipher.data;
+  if (tls->ssl.in_left || cipher.size < ID) return false;
+  if (hello[0] != MBEDTLS_SSL_MSG_HANDSHAKE || hello[TYPE] != MBEDTLS_SSL_HS_SERVER_HELLO) {
+    return false;
+  }
+  size_t n = hello[ID_SIZE];
+  if (n == 0 || n != offered->id_len) return true;
+  return cipher.size >= ID + n && memcmp(hello + ID, offered->id, n) != 0;
+}
 
 /* Some 3 KB that only a renegotiation would look at again, and that would be copied into every
  * saved session. */
@@ -668,9 +683,8 @@ static void purge_buffer(const lti_tls *tls, unsigned char *buffer, size_t size)
   if (first < end) (void)madvise((void *)first, end - first, MADV_DONTNEED);
 }
 
-/* mbedtls_ssl_free would wipe all of the buffer, and so bring its pages back just before freeing
- * them: 4,000 connections closed at once would reach their highest memory at the very end. Here
- * only what was touched is wiped. */
+/* mbedtls_ssl_free would wipe all of the buffer, and so bring its pages back just before they go:
+ * 4,000 connections closed at once would need the most memory then. Only what was touched is. */
 static void discard_buffer(const lti_tls *tls, unsigned char **buffer, size_t size) {
   if (!*buffer) return;
   bool touched = buffer == &tls->ssl.in_buf ? tls->in_touched : tls->out_touched;

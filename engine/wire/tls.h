@@ -28,8 +28,8 @@ typedef struct lti_tls lti_tls;
 
 typedef struct lti_tls_config {
   const char *ca_file; /* NULL and no ca_pem: the system's places */
-  leat_slice ca_pem;
-  bool insecure;
+  leat_slice ca_pem;   /* goes before ca_file */
+  bool insecure;       /* nothing is checked, and no CA is needed */
 } lti_tls_config;
 
 /* LEAT_ENOCA (why in `message`, which gets at most `size` bytes), LEAT_ENOMEM, LEAT_ETLS.
@@ -51,11 +51,14 @@ void lti_tls_free(lti_tls *tls);
  * ClientHello. */
 int lti_tls_handshake(lti_tls *tls, leat_slice *cipher);
 /* True while the next bytes from the server may cost a full key exchange (milliseconds): the steps
- * from ServerHello to ServerHelloDone, unless a session was offered whose answer is still open. Ask
- * before reading the socket: when true, the read may wait for a later turn, with the bytes left in
- * the kernel, since nothing is lost by feeding them later. A server that refuses an offered session
- * is met unprepared: its whole flight is mostly in one read, and costs the full price there. */
+ * from ServerHello to ServerHelloDone, unless a session was offered whose answer is still open.
+ * The caller asks before it feeds bytes: when true, the feeding may wait for a later turn, either
+ * with the bytes left in the kernel or kept by the caller; nothing is lost by feeding them later.
+ */
 bool lti_tls_step_expensive(const lti_tls *tls);
+/* The same question with the bytes at hand that would be fed next: it also sees that the server
+ * refuses the session that was offered, which costs a full key exchange after all. */
+bool lti_tls_flight_expensive(const lti_tls *tls, leat_slice cipher);
 
 /* Decrypts into plain[0..capacity): as many whole records as fit; a record larger than the capacity
  * comes in pieces. `*size` says how many bytes were written, whatever is returned. LTI_OK: the
@@ -76,7 +79,7 @@ lti_tls_session *lti_tls_session_save(lti_tls *tls);
 void lti_tls_session_free(lti_tls_session *session);
 bool lti_tls_ticket_ready(const lti_tls *tls);
 /* Gives unused whole pages inside the library's record buffers back to the system. Does nothing
- * unless records above some 2 KB went through since the last time or while a record is half read,
+ * unless records above some 1 KB went through since the last time or while a record is half read,
  * so it may be called at every idle moment; when it does something it costs a system call, and the
  * next large record a page fault for each 4 KB. The end of a handshake does it by itself. */
 void lti_tls_purge(lti_tls *tls);

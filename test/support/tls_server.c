@@ -32,6 +32,10 @@ static const int default_suites[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SH
                                      MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
                                      0};
 
+/* The server's order counts here too; mbedTLS's own begins with P-521. */
+static const mbedtls_ecp_group_id curves[] = {MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
+                                              MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_NONE};
+
 static void must(int native) {
   if (native >= 0) return;
   fprintf(stderr, "tls_server: -0x%04x\n", (unsigned)-native);
@@ -71,6 +75,7 @@ tls_server *tls_server_new(const tls_server_options *options) {
   must(mbedtls_ssl_config_defaults(&s->config, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM,
                                    MBEDTLS_SSL_PRESET_DEFAULT));
   mbedtls_ssl_conf_rng(&s->config, certs_random, NULL);
+  mbedtls_ssl_conf_curves(&s->config, curves);
   mbedtls_ssl_conf_sni(&s->config, note_name, s);
   mbedtls_ssl_conf_ciphersuites(&s->config, options->suites ? options->suites : default_suites);
   if (options->tls11) {

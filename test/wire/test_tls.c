@@ -178,6 +178,32 @@ static void tls_22_each_of_our_suites_works(void **state) {
   }
 }
 
+/* One look at the server's first flight tells a refused session from an accepted one. */
+static void tls_expensive_flight_is_seen_in_its_first_bytes(void **state) {
+  (void)state;
+  for (int by_id = 0; by_id < 2; by_id++) {
+    tls_server_options options = {.leaf = &scene.leaf, .tickets = !by_id, .cache = by_id};
+    tls_server *server = tls_server_new(&options);
+    lti_tls_session *session = tls_scene_session(&scene, server);
+    for (int refused = 0; refused < 2; refused++) {
+      tls_link l;
+      if (refused) tls_server_rotate(server);
+      tls_scene_start(&scene, &l, server, session);
+      leat_slice flight = lti_buf_slice(&l.peer->cipher);
+      assert_false(lti_tls_step_expensive(l.tls));
+      for (size_t n = 0; n < 43; n++) {
+        assert_false(lti_tls_flight_expensive(l.tls, lti_slice(flight.data, n)));
+      }
+      assert_int_equal(lti_tls_flight_expensive(l.tls, flight), refused);
+      assert_int_equal(lti_tls_handshake(l.tls, &flight), refused ? LTI_AGAIN : LTI_OK);
+      assert_false(lti_tls_flight_expensive(l.tls, flight));
+      tls_link_close(&l);
+    }
+    lti_tls_session_free(session);
+    tls_server_free(server);
+  }
+}
+
 /* ---- resumption -------------------------------------------------------------------------------
  */
 
@@ -448,6 +474,7 @@ int main(void) {
       cmocka_unit_test(tls_21_resumed_handshake_cut_at_every_byte),
       cmocka_unit_test(tls_bytes_behind_the_handshake_are_left),
       cmocka_unit_test(tls_expensive_steps_are_those_of_a_full_handshake),
+      cmocka_unit_test(tls_expensive_flight_is_seen_in_its_first_bytes),
       cmocka_unit_test(tls_22_each_of_our_suites_works),
       cmocka_unit_test(tls_16_ticket_resumes_many_connections),
       cmocka_unit_test(tls_16_session_id_resumes),
