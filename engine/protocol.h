@@ -73,6 +73,29 @@ typedef struct lti_protocol {
   const leat_response *(*response)(const void *decoder);
 } lti_protocol;
 
+/* What an answer to a task's submit or poll says: views that live as long as the JSON and
+ * `scratch`. */
+typedef struct lti_task_report {
+  enum leat_task_state state; /* RUNNING, SUCCEEDED, FAILED or NEEDS_INPUT */
+  leat_slice id, status, url;
+  int progress;   /* percent, -1: not told */
+  bool not_found; /* the gateway does not know the task */
+  lti_provider_error error;
+} lti_task_report;
+
+/* A family of async tasks: where its jobs are submitted, polled and fetched. "{id}" in a path
+ * stands for the task's id, percent-encoded. */
+typedef struct lti_task_family {
+  const char *name;
+  const char *submit_path, *poll_path,
+      *content_path; /* from the origin's root, behind the base URL */
+  int64_t poll_ms;   /* polling faster than this only re-reads what the gateway knows */
+  /* False: not JSON, or no sign of a task in it. */
+  bool (*report)(leat_slice json, bool submit, lti_task_report *report, lti_buf *scratch);
+} lti_task_family;
+
+const lti_task_family *lti_task_family_find(const char *name);
+
 /* NULL when there is none of this name. */
 const lti_protocol *lti_protocol_find(const char *name);
 /* The i-th, NULL behind the last. */

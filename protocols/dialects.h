@@ -1,4 +1,4 @@
-/* One const struct a dialect, each in the file of its name. */
+/* One const struct a dialect or task family, each in the file of its name. */
 #ifndef LTI_DIALECTS_H
 #define LTI_DIALECTS_H
 
@@ -6,5 +6,6 @@
 
 extern const lti_protocol lti_openai_chat;
 extern const lti_protocol lti_openai_completions;
+extern const lti_task_family lti_video_task;
 
 #endif

@@ -186,7 +186,7 @@ static int show(lti_answer *a, leat_slice bytes) {
   return LTI_OK;
 }
 
-/* A record came: it was a stream after all. */
+/* It is a stream after all. */
 static void show_nothing(lti_answer *a) {
   lti_alloc_put(a->alloc, a->shown_copy);
   a->shown_copy = NULL;
@@ -198,6 +198,7 @@ static void show_nothing(lti_answer *a) {
 static int feed_sse(lti_answer *a, leat_slice bytes, size_t *taken) {
   size_t before = lti_sse_copied(&a->sse);
   int rc = a->shown_copy ? show(a, bytes) : LTI_OK;
+  if (a->shown_copy && is_field(a->shown)) show_nothing(a);
   if (rc == LTI_OK) rc = lti_sse_feed(&a->sse, bytes, taken);
   a->copied += lti_sse_copied(&a->sse) - before;
   return rc;

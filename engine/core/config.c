@@ -1,0 +1,182 @@
+/* The engine's configuration: see config.h. Struct sizes are honoured, so that a caller built
+ * against an older header leaves the newer fields at their defaults. */
+#include "core/config.h"
+
+#include "base/error.h"
+#include "wire/http.h"
+
+void leat_config_init(leat_config *config) {
+  memset(config, 0, sizeof *config);
+  config->struct_size = sizeof *config;
+}
+
+void leat_chat_request_init(leat_chat_request *chat) {
+  memset(chat, 0, sizeof *chat);
+  chat->struct_size = sizeof *chat;
+}
+
+void leat_request_init(leat_request *request) {
+  memset(request, 0, sizeof *request);
+  request->struct_size = sizeof *request;
+}
+
+void leat_task_init(leat_task *task) {
+  memset(task, 0, sizeof *task);
+  task->struct_size = sizeof *task;
+}
+
+static int64_t or64(int64_t value, int64_t otherwise) {
+  return value ? value : otherwise;
+}
+static int or32(int value, int otherwise) {
+  return value ? value : otherwise;
+}
+
+static void resolve_deadlines(leat_deadlines *d) {
+  d->dns_ms = or64(d->dns_ms, 5000);
+  d->connect_ms = or64(d->connect_ms, 10000);
+  d->head_ms = or64(d->head_ms, 600000);
+  d->first_ms = or64(d->first_ms, LEAT_NONE);
+  d->gap_ms = or64(d->gap_ms, LEAT_NONE);
+  d->idle_ms = or64(d->idle_ms, 600000);
+  d->queue_ms = or64(d->queue_ms, LEAT_NONE);
+}
+
+static void resolve_numbers(leat_config *c) {
+  resolve_deadlines(&c->deadlines);
+  c->retries = or32(c->retries, 2);
+  c->retry_after_max_ms = or64(c->retry_after_max_ms, 120000);
+  c->redirects = or32(c->redirects, 5);
+  c->conns_max = or32(c->conns_max, 64);
+  c->queue_max = or32(c->queue_max, 100000);
+  c->handshakes_max = or32(c->handshakes_max, 32);
+  c->keep_alive_ms = or64(c->keep_alive_ms, 50000);
+  c->requests_max = or32(c->requests_max, 1000000);
+  c->event_bytes_max = or64(c->event_bytes_max, 64ll << 20);
+  c->body_bytes_max = or64(c->body_bytes_max, 256ll << 20);
+  c->header_bytes_max = or64(c->header_bytes_max, 64ll << 10);
+  c->held_bytes_max = or64(c->held_bytes_max, 256ll << 20);
+}
+
+/* Longest deadline that fits the clock's arithmetic with room to spare: about 31 years. */
+#define MS_MAX 1000000000000ll
+
+static bool deadlines_ok(const leat_deadlines *d) {
+  const int64_t list[] = {d->dns_ms, d->connect_ms, d->head_ms,  d->first_ms,
+                          d->gap_ms, d->idle_ms,    d->queue_ms, d->total_ms};
+  for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+    if (list[i] < LEAT_NONE || list[i] > MS_MAX) return false;
+  return true;
+}
+
+static const char *find_contradiction(const leat_config *c) {
+  const leat_allocator *a = &c->allocator;
+  int given = (a->malloc != NULL) + (a->realloc != NULL) + (a->free != NULL);
+  if (given != 0 && given != 3) return "the allocator needs all three functions";
+  if (!deadlines_ok(&c->deadlines)) return "a deadline is negative or absurd";
+  if (c->retries < LEAT_NONE || c->redirects < LEAT_NONE || c->keep_alive_ms < LEAT_NONE ||
+      c->retry_after_max_ms < LEAT_NONE || c->keep_alive_ms > MS_MAX ||
+      c->retry_after_max_ms > MS_MAX)
+    return "retries, redirects, keep_alive_ms and retry_after_max_ms are LEAT_NONE or more";
+  if (c->conns_max < 0 || c->queue_max < 0 || c->handshakes_max < 0 || c->requests_max < 0)
+    return "conns_max, queue_max, handshakes_max and requests_max are positive";
+  if (c->event_bytes_max < 0 || c->body_bytes_max < 0 || c->header_bytes_max < 0 ||
+      c->held_bytes_max < 0)
+    return "a byte limit is negative";
+  if (c->ca_file && c->ca_pem.data) return "ca_file and ca_pem are alternatives";
+  if ((c->header_count && !c->headers) || (c->resolve_count && !c->resolve))
+    return "a count without its list";
+  return NULL;
+}
+
+/* Copies texts one behind the other; with `to` NULL only measures. */
+typedef struct copier {
+  char *to;
+  size_t size;
+} copier;
+
+static const char *copy_bytes(copier *k, const char *from, size_t n) {
+  const char *at = k->to ? k->to + k->size : NULL;
+  if (k->to && n) memcpy(k->to + k->size, from, n);
+  k->size += n;
+  return at;
+}
+
+static const char *copy_text(copier *k, const char *from) {
+  return from ? copy_bytes(k, from, strlen(from) + 1) : NULL;
+}
+
+static leat_slice copy_slice(copier *k, leat_slice from) {
+  if (!from.data) return from;
+  return lti_slice(copy_bytes(k, from.data, from.size), from.size);
+}
+
+/* Pointers first, for their alignment, then texts. */
+static void copy_all(copier *k, leat_config *c) {
+  const leat_header *headers = c->headers;
+  leat_header *new_headers = (leat_header *)(uintptr_t)copy_bytes(
+      k, (const char *)headers, c->header_count * sizeof *headers);
+  for (size_t i = 0; i < c->header_count; i++) {
+    leat_header copy = {copy_slice(k, headers[i].name), copy_slice(k, headers[i].value)};
+    if (new_headers) new_headers[i] = copy;
+  }
+  c->headers = new_headers;
+  c->base_url = copy_text(k, c->base_url);
+  c->api_key = copy_text(k, c->api_key);
+  c->protocol = copy_text(k, c->protocol);
+  c->ca_file = copy_text(k, c->ca_file);
+  c->ca_pem = copy_slice(k, c->ca_pem);
+}
+
+int lti_config_read(leat_engine *e, const leat_config *config, const char **message) {
+  leat_config c;
+  leat_config_init(&c);
+  if (config) {
+    size_t n = config->struct_size;
+    if (n < offsetof(leat_config, allocator) || n > sizeof c) {
+      *message = "config.struct_size is wrong: call leat_config_init";
+      return LEAT_EINVAL;
+    }
+    memcpy(&c, config, n);
+  }
+  *message = find_contradiction(&c);
+  if (*message) return LEAT_EINVAL;
+  lti_alloc_init(&e->alloc, &c.allocator);
+  resolve_numbers(&c);
+  leat_config sized = c;
+  copier k = {0};
+  copy_all(&k, &sized);
+  e->texts_size = k.size;
+  e->texts = lti_alloc_get(&e->alloc, k.size);
+  if (!e->texts) return LEAT_ENOMEM;
+  k = (copier){.to = e->texts};
+  copy_all(&k, &c);
+  e->config = c;
+  e->defaults = (lti_spec_defaults){.base_url = c.base_url,
+                                    .api_key = c.api_key,
+                                    .protocol = c.protocol,
+                                    .headers = c.headers,
+                                    .header_count = c.header_count,
+                                    .allow_plain_key = c.allow_plain_key};
+  return LTI_OK;
+}
+
+void lti_config_free(leat_engine *e) {
+  lti_alloc_wipe(&e->alloc, e->texts, e->texts_size);
+  e->texts = NULL;
+}
+
+int lti_config_deadlines(const leat_engine *e, const leat_deadlines *own, bool stream,
+                         leat_deadlines *out) {
+  const leat_deadlines *d = &e->config.deadlines;
+  if (!deadlines_ok(own)) return LEAT_EINVAL;
+  out->dns_ms = or64(own->dns_ms, d->dns_ms);
+  out->connect_ms = or64(own->connect_ms, d->connect_ms);
+  out->head_ms = or64(own->head_ms, d->head_ms);
+  out->first_ms = or64(own->first_ms, d->first_ms);
+  out->gap_ms = or64(own->gap_ms, d->gap_ms);
+  out->idle_ms = or64(own->idle_ms, d->idle_ms);
+  out->queue_ms = or64(own->queue_ms, d->queue_ms);
+  out->total_ms = or64(own->total_ms, or64(d->total_ms, stream ? LEAT_NONE : 600000));
+  return LTI_OK;
+}

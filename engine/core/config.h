@@ -1,0 +1,16 @@
+/* The engine's copy of its configuration: defaults resolved, texts copied into one block, and its
+ * contradictions found. */
+#ifndef LTI_CONFIG_H
+#define LTI_CONFIG_H
+
+#include "core/engine.h"
+
+/* Reads `config` (NULL: all defaults) into the engine. LEAT_EINVAL with a static text in
+ * `*message`. */
+int lti_config_read(leat_engine *e, const leat_config *config, const char **message);
+void lti_config_free(leat_engine *e);
+/* Deadlines of one request: its own, else the engine's. LEAT_EINVAL for an absurd one. */
+int lti_config_deadlines(const leat_engine *e, const leat_deadlines *own, bool stream,
+                         leat_deadlines *out);
+
+#endif

@@ -1,0 +1,221 @@
+/* Who gets a connection: see dispatch.h. Each origin that anybody waits for has a `line`, kept in
+ * the origin's user slot and freed when it is empty. */
+#include "core/dispatch.h"
+
+#include <assert.h>
+
+#include "base/error.h"
+
+#define FD_RETRY_NS (110ull * 1000 * 1000)
+
+typedef struct line {
+  lti_list dirty, starved;
+  lti_origin *origin;
+  lti_queue queue;
+  size_t unbound; /* waiting leases that no connection is being opened for */
+} line;
+
+static lti_lease *lease_of(lti_queue_item *item) {
+  return item ? LTI_CONTAINER_OF(item, lti_lease, item) : NULL;
+}
+
+static line *line_of(lti_origin *o) {
+  return *lti_origin_user(o);
+}
+
+static void on_alarm(lti_alarm *alarm, uint64_t now_ns);
+
+int lti_dispatch_init(lti_dispatch *d, lti_alloc *alloc, lti_loop *loop, lti_alarms *alarms,
+                      size_t queue_max) {
+  d->alloc = alloc;
+  d->loop = loop;
+  d->alarms = alarms;
+  d->queue_max = queue_max;
+  d->waiting = 0;
+  lti_list_init(&d->dirty);
+  lti_list_init(&d->starved);
+  return lti_alarm_join(alarms, &d->alarm, on_alarm);
+}
+
+void lti_dispatch_deinit(lti_dispatch *d) {
+  assert(d->waiting == 0);
+  lti_alarm_leave(d->alarms, &d->alarm);
+}
+
+static void mark(lti_dispatch *d, line *l) {
+  if (lti_list_empty(&l->dirty)) lti_list_push(&d->dirty, &l->dirty);
+}
+
+static line *find_line(lti_dispatch *d, lti_origin *o) {
+  line *l = line_of(o);
+  if (l) return l;
+  l = lti_alloc_zero(d->alloc, sizeof *l);
+  if (!l) return NULL;
+  l->origin = o;
+  lti_list_init(&l->dirty);
+  lti_list_init(&l->starved);
+  lti_queue_init(&l->queue, d->alloc, d->queue_max);
+  lti_origin_keep(o);
+  *lti_origin_user(o) = l;
+  return l;
+}
+
+static void drop_line_if_empty(lti_dispatch *d, line *l) {
+  if (l->queue.size > 0) return;
+  lti_list_remove(&l->dirty);
+  lti_list_remove(&l->starved);
+  lti_queue_deinit(&l->queue);
+  *lti_origin_user(l->origin) = NULL;
+  lti_origin_release(l->origin);
+  lti_alloc_put(d->alloc, l);
+}
+
+int lti_dispatch_want(lti_dispatch *d, lti_lease *lease, lti_origin *origin, bool first) {
+  line *l = find_line(d, origin);
+  if (!l) return LEAT_ENOMEM;
+  lti_queue_item_init(&lease->item);
+  int r = lti_queue_push(&l->queue, &lease->item, lease->tenant, first);
+  if (r != LTI_OK) {
+    drop_line_if_empty(d, l);
+    return r;
+  }
+  lease->origin = origin;
+  lease->connect_ns = 0;
+  lease->bound = false;
+  lease->no_descriptor = false;
+  l->unbound++;
+  d->waiting++;
+  mark(d, l);
+  return LTI_OK;
+}
+
+static lti_lease *next_unbound(const line *l) {
+  if (l->unbound == 0) return NULL;
+  lti_lease *lease = lease_of(lti_queue_next(&l->queue, NULL));
+  while (lease && lease->bound) lease = lease_of(lti_queue_next(&l->queue, &lease->item));
+  return lease;
+}
+
+static void assign(lti_dispatch *d, line *l, lti_lease *lease) {
+  if (!lease->connect_ns) lease->connect_ns = lti_loop_clock(d->loop);
+  lease->bound = true;
+  l->unbound--;
+  lease->connecting(lease);
+}
+
+/* Takes a lease out of its line; a connection being opened for it is the next one's. */
+static void take_out(lti_dispatch *d, line *l, lti_lease *lease) {
+  lti_queue_remove(&l->queue, &lease->item);
+  d->waiting--;
+  lease->origin = NULL;
+  if (!lease->bound) {
+    l->unbound--;
+    return;
+  }
+  lease->bound = false;
+  lti_lease *heir = next_unbound(l);
+  lti_pool_rebind(l->origin, lease, heir);
+  if (heir && lti_pool_opening(l->origin) > 0) assign(d, l, heir);
+}
+
+void lti_dispatch_leave(lti_dispatch *d, lti_lease *lease) {
+  if (!lease->origin) return;
+  line *l = line_of(lease->origin);
+  take_out(d, l, lease);
+  drop_line_if_empty(d, l);
+}
+
+static void tell_failed(lti_dispatch *d, line *l, lti_lease *lease, const lti_failure *failure) {
+  take_out(d, l, lease);
+  lease->failed(lease, failure);
+}
+
+/* Failures that every waiter would meet. */
+static bool concerns_all(int error) {
+  return error == LEAT_ECERT || error == LEAT_ERESOLVE || error == LEAT_ENOCA;
+}
+
+static void fail_all(lti_dispatch *d, line *l, const lti_failure *failure) {
+  lti_lease *lease;
+  while ((lease = lease_of(lti_queue_next(&l->queue, NULL)))) tell_failed(d, l, lease, failure);
+}
+
+static void open_for(lti_dispatch *d, line *l, lti_lease *lease) {
+  const char *message;
+  assign(d, l, lease);
+  int r = lti_pool_dial(l->origin, lease, lease->connect_ms, &message);
+  if (r == LTI_OK) return;
+  lti_failure failure = {.error = r, .layer = LEAT_LAYER_TLS, .message = message};
+  if (concerns_all(r))
+    fail_all(d, l, &failure);
+  else
+    tell_failed(d, l, lease, &failure);
+}
+
+/* Gives what is free, then opens what is missing. */
+static void serve(lti_dispatch *d, line *l) {
+  lti_conn *conn;
+  while (l->queue.size > 0 && (conn = lti_pool_take(l->origin))) {
+    lti_lease *lease = lease_of(lti_queue_pop(&l->queue));
+    take_out(d, l, lease);
+    lease->granted(lease, conn);
+  }
+  while (l->queue.size > lti_pool_opening(l->origin) && lti_pool_room(l->origin)) {
+    lti_lease *lease = next_unbound(l);
+    if (!lease) break;
+    open_for(d, l, lease);
+  }
+}
+
+void lti_dispatch_turn(lti_dispatch *d) {
+  lti_list batch;
+  lti_list *n;
+  lti_list_init(&batch);
+  lti_list_take(&batch, &d->dirty);
+  while ((n = lti_list_pop(&batch))) {
+    line *l = LTI_CONTAINER_OF(n, line, dirty);
+    lti_origin *o = l->origin;
+    lti_origin_keep(o);
+    serve(d, l);
+    drop_line_if_empty(d, l);
+    lti_origin_release(o);
+  }
+}
+
+bool lti_dispatch_due(const lti_dispatch *d) {
+  return !lti_list_empty(&d->dirty);
+}
+
+void lti_dispatch_slot(lti_dispatch *d, lti_origin *o) {
+  line *l = line_of(o);
+  if (l) mark(d, l);
+}
+
+void lti_dispatch_failed(lti_dispatch *d, lti_origin *o, void *wanted_by,
+                         const lti_failure *failure) {
+  line *l = line_of(o);
+  lti_lease *lease = wanted_by;
+  if (!l || !failure) return;
+  if (failure->error == LEAT_EFDLIMIT && lease) {
+    /* It waits for a descriptor, until its connect deadline. */
+    lease->no_descriptor = true;
+    lease->bound = false;
+    l->unbound++;
+    if (lti_list_empty(&l->starved)) lti_list_push(&d->starved, &l->starved);
+    lti_alarm_set(d->alarms, &d->alarm, lti_loop_clock(d->loop) + FD_RETRY_NS);
+    return;
+  }
+  if (concerns_all(failure->error))
+    fail_all(d, l, failure);
+  else if (lease)
+    tell_failed(d, l, lease, failure);
+  mark(d, l);
+}
+
+/* Descriptors may be there again: those that waited for one are in line once more. */
+static void on_alarm(lti_alarm *alarm, uint64_t now_ns) {
+  lti_dispatch *d = LTI_CONTAINER_OF(alarm, lti_dispatch, alarm);
+  lti_list *n;
+  (void)now_ns;
+  while ((n = lti_list_pop(&d->starved))) mark(d, LTI_CONTAINER_OF(n, line, starved));
+}

@@ -1,0 +1,72 @@
+/* The engine's inside: what requests and tasks share. Only core/ sees this. */
+#ifndef LTI_ENGINE_H
+#define LTI_ENGINE_H
+
+#include <pthread.h>
+
+#include "base/prng.h"
+#include "base/slots.h"
+#include "core/dispatch.h"
+#include "core/spec.h"
+#include "leat.h"
+
+/* Both live in the engine's one table of ids; this is their first member. */
+enum lti_item_kind { LTI_ITEM_REQUEST, LTI_ITEM_TASK };
+
+typedef struct lti_item {
+  lti_list due; /* in engine->finished or engine->resumed */
+  enum lti_item_kind kind;
+  leat_id id;
+  leat_engine *engine;
+} lti_item;
+
+enum lti_engine_state {
+  ENGINE_OPEN,
+  ENGINE_DRAINING, /* leat_close: what runs may end */
+  ENGINE_CLOSING,  /* nothing is left but handles and lookups */
+  ENGINE_GONE
+};
+
+typedef struct lti_post {
+  struct lti_post *next;
+  void (*run)(leat_engine *engine, void *user);
+  void *user;
+} lti_post;
+
+struct leat_engine {
+  lti_alloc alloc;
+  leat_config config; /* defaults resolved; its texts are copies in `texts` */
+  char *texts;
+  size_t texts_size;
+  lti_spec_defaults defaults;
+  lti_loop *loop;
+  lti_alarms alarms;
+  lti_dns *dns;
+  lti_pool *pool;
+  lti_dispatch dispatch;
+  lti_slots items;
+  lti_prng prng;
+  lti_list finished; /* requests and tasks whose done is due */
+  lti_list resumed;  /* requests to go on with */
+  leat_stats stats;
+  lti_buf message; /* of the last failed call */
+  lti_buf scratch; /* short texts while one call lasts */
+  enum lti_engine_state state;
+  bool cancel_all; /* leat_close NOW: in the next turn */
+  bool running;    /* leat_run is on the stack */
+  leat_close_cb on_close;
+  void *on_close_user;
+  pthread_mutex_t post_lock;
+  lti_post *posts, **posts_end; /* under post_lock */
+  bool posts_closed;            /* under post_lock */
+};
+
+/* A turn will come without sleeping, and the loop stays alive until then. */
+void lti_engine_kick(leat_engine *e);
+/* True, and the message set, when the engine takes no new work. */
+bool lti_engine_closed(leat_engine *e);
+int lti_engine_fail(leat_engine *e, int error, const char *message);
+void lti_engine_trace(leat_engine *e, leat_id id, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

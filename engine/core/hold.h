@@ -1,0 +1,27 @@
+/* Events that wait for a paused request: deep copies, in order.
+ *
+ * Only what one record (or one JSON answer) still held when the pause came ends up here; the bytes
+ * behind it wait in the connection. Each copy is one allocation. */
+#ifndef LTI_HOLD_H
+#define LTI_HOLD_H
+
+#include <stdbool.h>
+
+#include "base/alloc.h"
+#include "leat.h"
+
+typedef struct lti_hold_entry lti_hold_entry;
+
+typedef struct lti_hold {
+  lti_hold_entry *first, *last;
+  size_t bytes;
+} lti_hold;
+
+/* LEAT_ENOMEM leaves the hold as it was. */
+int lti_hold_push(lti_hold *h, lti_alloc *alloc, const leat_event *event);
+/* The first event, valid until the drop; NULL when empty. */
+leat_event *lti_hold_first(lti_hold *h);
+void lti_hold_drop(lti_hold *h, lti_alloc *alloc);
+void lti_hold_clear(lti_hold *h, lti_alloc *alloc);
+
+#endif

@@ -1,0 +1,372 @@
+/* A request's life: accepted, queued, sent, repeated, finished, told. See request.h.
+ *
+ * The way an attempt ends is always one of lti_request_settle (perhaps again) and
+ * lti_request_finish (never again). Neither calls the caller: done comes from the engine's turn. */
+#include "core/request.h"
+
+#include <assert.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "core/config.h"
+#include "plan/retry.h"
+
+#define MESSAGE_BYTES_MAX 2048
+#define MASKED_BYTES_MAX  ((size_t)256 * 1024)
+#define MS_NS             1000000ull
+
+static void on_granted(lti_lease *lease, lti_conn *conn);
+static void on_lease_failed(lti_lease *lease, const lti_failure *failure);
+static void on_connecting(lti_lease *lease);
+
+/* ---- accepting */
+
+static void request_free(lti_request *r) {
+  leat_engine *e = r->item.engine;
+  lti_response_reset(r);
+  lti_response_hold_clear(r);
+  lti_spec_deinit(&r->spec);
+  lti_buf_deinit(&r->message);
+  lti_buf_deinit(&r->masked);
+  lti_buf_deinit(&r->request_id);
+  if (r->origin) lti_origin_release(r->origin);
+  lti_alarm_leave(&e->alarms, &r->alarm);
+  lti_alloc_put(&e->alloc, r);
+}
+
+static int check_arguments(leat_engine *e, const leat_request *q, const leat_id *id) {
+  if (!q || !id || q->struct_size != sizeof *q)
+    return lti_engine_fail(e, LEAT_EINVAL,
+                           "a request needs leat_request_init, and a place for its id");
+  if (!q->on_done) return lti_engine_fail(e, LEAT_EINVAL, "a request needs on_done");
+  if (q->header_count && !q->headers)
+    return lti_engine_fail(e, LEAT_EINVAL, "header_count without headers");
+  if (q->chat && q->chat->struct_size != sizeof *q->chat)
+    return lti_engine_fail(e, LEAT_EINVAL, "a chat request needs leat_chat_request_init");
+  if (q->retries < LEAT_NONE) return lti_engine_fail(e, LEAT_EINVAL, "retries is negative");
+  return LTI_OK;
+}
+
+static uint64_t tenant_of(const leat_engine *e, const lti_request *r) {
+  (void)e;
+  /* FNV-1a of the key: only to tell tenants apart, collisions merely share a turn. */
+  uint64_t h = 1469598103934665603ull;
+  for (size_t i = 0; i < r->spec.key.size; i++)
+    h = (h ^ (unsigned char)r->spec.key.data[i]) * 1099511628211ull;
+  return h;
+}
+
+static int or_default(int value, int otherwise) {
+  if (value == 0) value = otherwise;
+  return value < 0 ? 0 : value;
+}
+
+/* Everything that needs the spec: where it goes, what its limits are. */
+static int equip(lti_request *r, const leat_request *q, const lti_url *url) {
+  leat_engine *e = r->item.engine;
+  bool plain_raw = !r->spec.protocol && !r->call;
+  int r1 = lti_config_deadlines(e, &q->deadlines, r->spec.stream, &r->deadlines);
+  if (r1 != LTI_OK) return lti_engine_fail(e, r1, "a deadline is negative or absurd");
+  r->retries_max = or_default(q->retries, plain_raw ? LEAT_NONE : e->config.retries);
+  r->redirects_max = plain_raw ? 0 : or_default(0, e->config.redirects);
+  r->lease.tenant = tenant_of(e, r);
+  r->lease.connect_ms = r->deadlines.connect_ms;
+  r->lease.granted = on_granted;
+  r->lease.failed = on_lease_failed;
+  r->lease.connecting = on_connecting;
+  r->exchange.sink = &lti_response_sink;
+  r1 = lti_pool_origin(e->pool, url, &r->origin);
+  return r1 == LTI_OK ? r1 : lti_engine_fail(e, r1, NULL);
+}
+
+static lti_request *request_new(leat_engine *e, const leat_request *q, bool call) {
+  lti_request *r = lti_alloc_zero(&e->alloc, sizeof *r);
+  if (!r) return NULL;
+  if (lti_alarm_join(&e->alarms, &r->alarm, lti_deadline_fire) != LTI_OK) {
+    lti_alloc_put(&e->alloc, r);
+    return NULL;
+  }
+  r->item = (lti_item){.kind = LTI_ITEM_REQUEST, .engine = e};
+  lti_list_init(&r->item.due);
+  lti_queue_item_init(&r->lease.item);
+  lti_buf_init(&r->message, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EBODYMAX);
+  lti_buf_init(&r->masked, &e->alloc, MASKED_BYTES_MAX, LEAT_EBODYMAX);
+  lti_buf_init(&r->request_id, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EBODYMAX);
+  r->on_event = q->on_event;
+  r->on_done = q->on_done;
+  r->user = q->user;
+  r->call = call;
+  r->once = q->once;
+  r->want_raw = q->want_raw;
+  r->retry_after_ms = -1;
+  return r;
+}
+
+static int enter(leat_engine *e, lti_request *r, leat_id *id) {
+  int rc = lti_slots_add(&e->items, r, &r->item.id);
+  if (rc != LTI_OK) return lti_engine_fail(e, rc, NULL);
+  rc = lti_dispatch_want(&e->dispatch, &r->lease, r->origin, false);
+  if (rc != LTI_OK) {
+    lti_slots_remove(&e->items, r->item.id);
+    return lti_engine_fail(e, rc, NULL);
+  }
+  r->times.queued_ns = lti_loop_clock(e->loop);
+  lti_deadline_arm(r);
+  e->stats.requests_started++;
+  if (++e->stats.requests_live > e->stats.requests_live_peak)
+    e->stats.requests_live_peak = e->stats.requests_live;
+  e->stats.bytes_copied_submit += r->spec.body_size + r->spec.text_size;
+  *id = r->item.id;
+  lti_engine_trace(e, r->item.id, "submit %s %.*s to %s", r->spec.method, (int)r->spec.path_size,
+                   r->spec.path, lti_origin_url(r->origin)->host);
+  lti_engine_kick(e);
+  return LTI_OK;
+}
+
+int lti_request_submit(leat_engine *e, const leat_request *q, bool call, leat_id *id) {
+  if (lti_engine_closed(e)) return LEAT_ECLOSED;
+  int rc = check_arguments(e, q, id);
+  if (rc != LTI_OK) return rc;
+  lti_request *r = request_new(e, q, call);
+  if (!r) return lti_engine_fail(e, LEAT_ENOMEM, NULL);
+  lti_buf_clear(&e->message);
+  lti_spec_input in = {.alloc = &e->alloc,
+                       .request = q,
+                       .defaults = &e->defaults,
+                       .message = &e->message,
+                       .call = call};
+  lti_url url;
+  rc = lti_spec_init(&r->spec, &in, &url);
+  if (rc != LTI_OK)
+    lti_engine_fail(e, rc, e->message.size ? "" : NULL);
+  else
+    rc = equip(r, q, &url);
+  if (rc == LTI_OK) rc = enter(e, r, id);
+  if (rc != LTI_OK) request_free(r);
+  return rc;
+}
+
+int leat_submit(leat_engine *e, const leat_request *request, leat_id *id) {
+  if (!e) return LEAT_EINVAL;
+  return lti_request_submit(e, request, false, id);
+}
+
+/* ---- attempts */
+
+static void on_connecting(lti_lease *lease) {
+  lti_request *r = LTI_CONTAINER_OF(lease, lti_request, lease);
+  lti_deadline_arm(r);
+}
+
+static void stamp_lease(lti_request *r, const lti_conn *conn) {
+  uint64_t now = lti_loop_clock(r->item.engine->loop);
+  r->reused_connection = lti_conn_reused(conn);
+  r->resumed_tls = lti_conn_resumed_tls(conn);
+  uint64_t queued = r->times.queued_ns;
+  r->times = (leat_times){.queued_ns = queued, .leased_ns = now};
+  r->times.connected_ns = r->reused_connection ? now : lti_conn_connected_ns(conn);
+  r->times.tls_ns = r->reused_connection ? now : lti_conn_ready_ns(conn);
+}
+
+static void on_granted(lti_lease *lease, lti_conn *conn) {
+  lti_request *r = LTI_CONTAINER_OF(lease, lti_request, lease);
+  leat_engine *e = r->item.engine;
+  assert(r->state == REQUEST_QUEUED);
+  stamp_lease(r, conn);
+  r->attempts++;
+  lti_http_request http;
+  lti_buf_clear(&e->scratch);
+  int rc = lti_url_host_field(lti_origin_url(r->origin), &e->scratch);
+  lti_spec_http(&r->spec, lti_buf_slice(&e->scratch), &http);
+  r->exchange.body = lti_slice(r->spec.body, r->spec.body_size);
+  if (rc == LTI_OK) rc = lti_conn_start(conn, &r->exchange, &http);
+  if (rc != LTI_OK) {
+    if (lti_conn_state(conn) == CONN_READY) lti_pool_give(conn);
+    lti_request_failed(r, rc, LEAT_LAYER_API, NULL);
+    return;
+  }
+  r->state = REQUEST_SENT;
+  lti_engine_trace(e, r->item.id, "attempt %u on a %s connection", r->attempts,
+                   r->reused_connection ? "reused" : "fresh");
+  lti_deadline_arm(r);
+}
+
+static void on_lease_failed(lti_lease *lease, const lti_failure *failure) {
+  lti_request *r = LTI_CONTAINER_OF(lease, lti_request, lease);
+  r->attempts++;
+  lti_request_settle(r, failure);
+}
+
+void lti_request_again(lti_request *r, bool first) {
+  leat_engine *e = r->item.engine;
+  lti_response_reset(r);
+  r->state = REQUEST_QUEUED;
+  r->name_known = false;
+  r->error = LEAT_OK;
+  r->status = r->native = 0;
+  lti_buf_clear(&r->message);
+  int rc = lti_dispatch_want(&e->dispatch, &r->lease, r->origin, first);
+  if (rc != LTI_OK) {
+    lti_request_finish(r, &(lti_failure){.error = rc, .layer = LEAT_LAYER_API});
+    return;
+  }
+  lti_deadline_arm(r);
+  lti_engine_kick(e);
+}
+
+void lti_request_redirected(lti_request *r, lti_origin *origin) {
+  lti_origin_release(r->origin);
+  r->origin = origin;
+  r->redirects++;
+  r->attempts--; /* a hop, not a try */
+  lti_request_again(r, true);
+}
+
+void lti_request_detach(lti_request *r, bool drain) {
+  if (r->exchange.conn) lti_conn_abandon(r->exchange.conn, drain);
+  lti_dispatch_leave(&r->item.engine->dispatch, &r->lease);
+}
+
+void lti_request_failed(lti_request *r, int error, enum leat_layer layer, const char *message) {
+  lti_request_settle(r, &(lti_failure){.error = error, .layer = layer, .message = message});
+}
+
+static void plan_repeat(const lti_request *r, int error, lti_retry_plan *plan) {
+  const char *veto = r->should_retry > 0 ? "true" : r->should_retry < 0 ? "false" : NULL;
+  lti_retry_case c = {.error = error,
+                      .status = r->state == REQUEST_REFUSED ? r->status : 0,
+                      .should_retry = lti_slice_of(veto),
+                      .hint_ms = r->retry_after_ms,
+                      .leased = r->times.leased_ns != 0,
+                      .sent_any = r->exchange.sent_ns != 0,
+                      .response_started = r->exchange.response_started || r->times.head_ns != 0,
+                      .reused = r->exchange.reused,
+                      .once = r->once,
+                      .delivered = r->delivered,
+                      .retries_done = r->retries_done,
+                      .retries_max = r->retries_max,
+                      .replays_done = r->replays_done,
+                      .hint_max_ms = r->item.engine->config.retry_after_max_ms};
+  if (r->refusal) c.code = r->refusal->error.code;
+  lti_retry_decide(&c, &r->item.engine->prng, plan);
+}
+
+void lti_request_settle(lti_request *r, const lti_failure *failure) {
+  leat_engine *e = r->item.engine;
+  lti_retry_plan plan;
+  if (r->state == REQUEST_FINISHED) return;
+  plan_repeat(r, failure->error, &plan);
+  r->retryable = plan.retryable;
+  if (plan.action == LTI_RETRY_NO) {
+    if (r->state == REQUEST_REFUSED) lti_response_emit_refusal(r);
+    lti_failure told = *failure;
+    if (plan.uncertain) told.error = LEAT_EUNCERTAIN;
+    lti_request_finish(r, &told);
+    return;
+  }
+  lti_request_detach(r, false);
+  if (plan.maybe_ran) r->maybe_ran_twice = true;
+  e->stats.requests_retried++;
+  lti_engine_trace(e, r->item.id, "%s, again in %lld ms", leat_error_name(failure->error),
+                   (long long)plan.wait_ms);
+  if (plan.action == LTI_RETRY_FREE) {
+    r->replays_done++;
+    lti_request_again(r, true);
+    return;
+  }
+  r->retries_done++;
+  r->state = REQUEST_BACKOFF;
+  uint64_t now = lti_loop_clock(e->loop);
+  r->backoff_until = now + (uint64_t)plan.wait_ms * MS_NS;
+  lti_deadline_arm(r);
+}
+
+/* ---- the end */
+
+static void fall_due(lti_request *r) {
+  leat_engine *e = r->item.engine;
+  lti_list_remove(&r->item.due);
+  lti_list_push(&e->finished, &r->item.due);
+  lti_engine_kick(e);
+}
+
+void lti_request_finish(lti_request *r, const lti_failure *failure) {
+  if (r->state == REQUEST_FINISHED) return;
+  r->state = REQUEST_FINISHED;
+  r->error = failure->error;
+  r->native = failure->native;
+  r->layer = failure->error == LEAT_OK ? LEAT_LAYER_NONE : failure->layer;
+  lti_buf_clear(&r->message);
+  if (failure->message) lti_buf_text(&r->message, failure->message);
+  lti_request_detach(r, failure->error == LEAT_OK);
+  r->times.done_ns = lti_loop_clock(r->item.engine->loop);
+  lti_deadline_arm(r);
+  /* What a paused reader has not had yet comes before done. */
+  if (!r->paused && !lti_hold_first(&r->hold)) fall_due(r);
+}
+
+void lti_request_cancel(lti_request *r) {
+  lti_failure cancelled = {.error = LEAT_ECANCELLED, .layer = LEAT_LAYER_API};
+  lti_response_hold_clear(r);
+  r->paused = false;
+  if (r->state == REQUEST_FINISHED) {
+    r->error = LEAT_ECANCELLED;
+    r->layer = LEAT_LAYER_API;
+    lti_buf_clear(&r->message);
+    fall_due(r);
+  } else {
+    lti_request_finish(r, &cancelled);
+  }
+}
+
+void lti_request_resume(lti_request *r) {
+  if (!r->paused) return;
+  leat_engine *e = r->item.engine;
+  r->paused = false;
+  lti_list_remove(&r->item.due);
+  lti_list_push(&e->resumed, &r->item.due);
+  lti_engine_kick(e);
+}
+
+void lti_request_go_on(lti_request *r) {
+  leat_engine *e = r->item.engine;
+  leat_event *event;
+  while (!r->paused && (event = lti_hold_first(&r->hold))) {
+    size_t before = r->hold.bytes;
+    leat_id id = r->item.id;
+    lti_response_emit(r, event);
+    if (lti_slots_get(&e->items, id) != r || !lti_hold_first(&r->hold)) break;
+    lti_hold_drop(&r->hold, &e->alloc);
+    e->stats.held_bytes -= before - r->hold.bytes;
+  }
+  if (r->paused || lti_hold_first(&r->hold)) return;
+  if (r->state == REQUEST_FINISHED) {
+    fall_due(r);
+    return;
+  }
+  uint64_t now = lti_loop_clock(e->loop);
+  r->last_byte_ns = r->last_content_ns = now;
+  lti_deadline_arm(r);
+  if (r->exchange.conn && r->exchange.paused) lti_conn_resume(r->exchange.conn);
+}
+
+static void count_end(leat_engine *e, int error) {
+  e->stats.requests_live--;
+  if (error == LEAT_OK)
+    e->stats.requests_completed++;
+  else if (error == LEAT_ECANCELLED)
+    e->stats.requests_cancelled++;
+  else
+    e->stats.requests_failed++;
+}
+
+void lti_request_tell(lti_request *r) {
+  leat_engine *e = r->item.engine;
+  leat_result result;
+  lti_result_fill(r, &result);
+  lti_slots_remove(&e->items, r->item.id);
+  count_end(e, r->error);
+  lti_engine_trace(e, r->item.id, "done %s", leat_error_name(r->error));
+  r->on_done(e, r->item.id, &result, r->user);
+  request_free(r);
+}

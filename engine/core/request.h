@@ -1,0 +1,111 @@
+/* One request from submit to done: the only place that sees both of its directions.
+ *
+ *   QUEUED -> SENT -> READING ------> FINISHED
+ *     ^         |        |
+ *     |         +-> REFUSED (an error status: its body is read) -> BACKOFF or FINISHED
+ *     +--- BACKOFF <-----+
+ *
+ * QUEUED waits for a connection, SENT for the response's head; READING decodes a success; BACKOFF
+ * waits to try again; FINISHED waits for its done, in the loop's next turn, or for a paused reader
+ * to have what is held. request.c has the life and the attempts, response.c what comes back,
+ * deadline.c the clocks, result.c what is told at the end. */
+#ifndef LTI_REQUEST_H
+#define LTI_REQUEST_H
+
+#include "core/answer.h"
+#include "core/engine.h"
+#include "core/hold.h"
+#include "wire/inflate.h"
+
+enum lti_request_state {
+  REQUEST_QUEUED,
+  REQUEST_SENT,
+  REQUEST_READING,
+  REQUEST_REFUSED,
+  REQUEST_BACKOFF,
+  REQUEST_FINISHED
+};
+
+/* What an error status brought: made when one comes. */
+typedef struct lti_refusal {
+  lti_buf body;
+  lti_buf texts;       /* the copied head */
+  lti_buf error_texts; /* the provider's error, decoded */
+  leat_header *headers;
+  size_t header_count;
+  lti_provider_error error;
+} lti_refusal;
+
+typedef struct lti_request {
+  lti_item item; /* first */
+  enum lti_request_state state;
+  leat_event_cb on_event;
+  leat_done_cb on_done;
+  void *user;
+  lti_spec spec;
+  lti_origin *origin;
+  lti_lease lease;
+  lti_exchange exchange;
+  lti_alarm alarm;
+  leat_deadlines deadlines;
+  lti_answer *answer;
+  lti_inflate *inflate;
+  lti_refusal *refusal;
+  lti_hold hold;
+  leat_times times;
+  uint64_t last_byte_ns, last_content_ns, backoff_until;
+  uint64_t bytes, events, records;
+  uint32_t attempts, redirects;
+  int retries_done, retries_max, replays_done, redirects_max;
+  int error, native, status;
+  enum leat_layer layer;
+  int64_t retry_after_ms;
+  lti_buf message;
+  lti_buf masked; /* provider's words that held the key */
+  lti_buf request_id;
+  signed char should_retry; /* x-should-retry: 1 true, -1 false, 0 not told */
+  bool call;                /* raw, but as an API call: retries, redirects, statuses are errors */
+  bool once, want_raw, paused, delivered, content_seen, retryable, maybe_ran_twice;
+  bool resumed_tls, reused_connection, name_known;
+} lti_request;
+
+/* As leat_submit. `call`: see above; protocol "raw" only. */
+int lti_request_submit(leat_engine *e, const leat_request *request, bool call, leat_id *id);
+void lti_request_cancel(lti_request *r);
+void lti_request_resume(lti_request *r);
+/* From the turn: goes on with one that was resumed; tells and frees one that is finished. */
+void lti_request_go_on(lti_request *r);
+void lti_request_tell(lti_request *r);
+
+/* ---- between the files of a request */
+
+/* An attempt has failed: repeats it or finishes. */
+void lti_request_settle(lti_request *r, const lti_failure *failure);
+void lti_request_finish(lti_request *r, const lti_failure *failure);
+/* Next attempt, elsewhere. */
+void lti_request_redirected(lti_request *r, lti_origin *origin);
+void lti_request_failed(lti_request *r, int error, enum leat_layer layer, const char *message);
+/* Into the queue once more, ahead of the others if it has waited already. */
+void lti_request_again(lti_request *r, bool first);
+/* Takes the request off its connection, if it has one. */
+void lti_request_detach(lti_request *r, bool drain);
+
+extern const lti_exchange_sink lti_response_sink;
+/* Forgets what an attempt brought. */
+void lti_response_reset(lti_request *r);
+/* Delivers one event, or holds it while paused. */
+int lti_response_emit(lti_request *r, leat_event *event);
+void lti_response_hold_clear(lti_request *r);
+/* The refusal is read as far as it goes: repeats or finishes. */
+void lti_response_refused(lti_request *r);
+/* Its head is delivered once no repeat follows. */
+void lti_response_emit_refusal(lti_request *r);
+
+/* Sets the alarm to the next deadline. */
+void lti_deadline_arm(lti_request *r);
+void lti_deadline_fire(lti_alarm *alarm, uint64_t now_ns);
+
+/* Fills the result; its views live as long as the request. */
+void lti_result_fill(lti_request *r, leat_result *result);
+
+#endif

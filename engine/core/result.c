@@ -1,0 +1,133 @@
+/* What a request is told at its end: numbers as they are, texts without the key.
+ *
+ * The message is one line that says what failed and where; the provider's own words are beside it.
+ * A text of the provider's that echoes the request's key is shown with the key overwritten. */
+#include "base/error.h"
+#include "core/request.h"
+
+#define SHOWN_BYTES  4096
+#define QUOTED_BYTES 300
+
+static void mask_in_place(char *data, size_t size, leat_slice key) {
+  const char *at;
+  leat_slice rest = lti_slice(data, size);
+  if (key.size < 4) return;
+  while ((at = lti_slice_find(rest, key))) {
+    memset(data + (at - data), '*', key.size);
+    rest = lti_slice(at + key.size, (size_t)(data + size - at) - key.size);
+  }
+}
+
+/* The text itself, or a masked copy where the key is in it. Views into r->masked would move when it
+ * grows: room is reserved once, before the first. */
+static leat_slice masked(lti_request *r, leat_slice text) {
+  leat_slice key = r->spec.key;
+  if (key.size < 4 || text.size < key.size || !lti_slice_find(text, key)) return text;
+  size_t from = r->masked.size;
+  if (r->masked.capacity - from < text.size) return lti_slice("***", 3);
+  lti_buf_append(&r->masked, text);
+  mask_in_place(r->masked.data + from, text.size, key);
+  return lti_slice(r->masked.data + from, text.size);
+}
+
+static void provider_error(lti_request *r, lti_provider_error *error) {
+  *error = (lti_provider_error){0};
+  if (r->refusal) {
+    *error = r->refusal->error;
+  } else if (r->answer && r->spec.protocol) {
+    lti_verdict verdict = {0};
+    lti_answer_verdict(r->answer, &verdict);
+    *error = verdict.provider;
+  }
+  lti_buf_clear(&r->masked);
+  lti_buf_reserve(&r->masked,
+                  error->type.size + error->code.size + error->message.size + 2 * SHOWN_BYTES);
+  error->type = masked(r, error->type);
+  error->code = masked(r, error->code);
+  error->message = masked(r, error->message);
+}
+
+/* One line: control bytes become blanks. */
+static void quote(lti_buf *out, leat_slice text) {
+  if (text.size > QUOTED_BYTES) text.size = QUOTED_BYTES;
+  for (size_t i = 0; i < text.size; i++)
+    lti_buf_byte(out, (unsigned char)text.data[i] < 0x20 ? ' ' : text.data[i]);
+}
+
+static void put_where(const lti_request *r, lti_buf *out) {
+  const lti_url *url = lti_origin_url(r->origin);
+  lti_buf_format(out, " (%s port %u", url->host, url->port);
+  if (r->attempts > 1) lti_buf_format(out, ", attempt %u", r->attempts);
+  lti_buf_byte(out, ')');
+}
+
+static void make_message(lti_request *r, const lti_provider_error *error, leat_slice body) {
+  lti_buf *out = &r->message;
+  bool given = out->size > 0;
+  if (r->error == LEAT_ESTATUS)
+    lti_buf_format(out, "HTTP %d: ", r->status);
+  else if (!given)
+    lti_buf_text(out, leat_error_text(r->error));
+  if (r->error == LEAT_ESTATUS || r->error == LEAT_EAPI) {
+    if (r->error == LEAT_EAPI && error->message.size) lti_buf_text(out, ": ");
+    quote(out, error->message.size        ? error->message
+               : r->error == LEAT_ESTATUS ? body
+                                          : error->message);
+    if (!error->message.size && r->error == LEAT_ESTATUS && !body.size)
+      lti_buf_text(out, "no words of explanation came with it");
+  } else if (r->error == LEAT_ENOTSTREAM && body.size) {
+    lti_buf_text(out, "; it begins: ");
+    quote(out, body);
+  }
+  bool transport = r->layer == LEAT_LAYER_DNS || r->layer == LEAT_LAYER_SOCKET ||
+                   r->layer == LEAT_LAYER_TLS || leat_error_class(r->error) == LEAT_CLASS_TIMEOUT;
+  if (transport && r->origin) put_where(r, out);
+  mask_in_place(out->data, out->size, r->spec.key);
+  if (lti_buf_byte(out, '\0') != LTI_OK && out->size) out->data[out->size - 1] = '\0';
+}
+
+static leat_slice shown_body(lti_request *r) {
+  leat_slice body = {NULL, 0};
+  if (r->refusal)
+    body = lti_buf_slice(&r->refusal->body);
+  else if (r->answer)
+    body = r->answer->shown;
+  if (body.size > SHOWN_BYTES) body.size = SHOWN_BYTES;
+  return masked(r, body);
+}
+
+void lti_result_fill(lti_request *r, leat_result *result) {
+  lti_provider_error error;
+  provider_error(r, &error);
+  leat_slice body = shown_body(r);
+  if (r->error != LEAT_OK) make_message(r, &error, body);
+  static const leat_response nothing;
+  const leat_response *response = &nothing;
+  if (r->answer && r->spec.protocol) response = r->spec.protocol->response(r->answer->decoder);
+  r->times.sent_ns = r->exchange.sent_ns;
+  r->times.last_content_ns = r->content_seen ? r->last_content_ns : 0;
+  *result = (leat_result){.error = r->error,
+                          .layer = r->layer,
+                          .status = r->status,
+                          .native = r->native,
+                          .provider_type = error.type,
+                          .provider_code = error.code,
+                          .provider_message = error.message,
+                          .request_id = lti_buf_slice(&r->request_id),
+                          .body = body,
+                          .response = response,
+                          .attempts = r->attempts,
+                          .redirects = r->redirects,
+                          .bytes_received = r->bytes,
+                          .events = r->events,
+                          .records = r->records,
+                          .times = r->times,
+                          .retryable = r->error != LEAT_OK && r->retryable,
+                          .maybe_ran_twice = r->maybe_ran_twice,
+                          .resumed_tls = r->resumed_tls,
+                          .reused_connection = r->reused_connection,
+                          .retry_after_ms = r->retry_after_ms};
+  result->message = r->error == LEAT_OK ? lti_slice("", 0)
+                    : r->message.size   ? lti_slice(r->message.data, r->message.size - 1)
+                                        : lti_slice_of(leat_error_text(r->error));
+}

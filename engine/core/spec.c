@@ -1,0 +1,332 @@
+/* What a request sends: see spec.h.
+ *
+ * Building goes in three steps: the target (base URL, path), the body (encoded from typed fields,
+ * or the caller's own), the headers (ours, the engine's, the request's; a later one of the same
+ * name replaces an earlier one). Everything is gathered in buffers first and then laid into one
+ * block. */
+#include "core/spec.h"
+
+#include <assert.h>
+
+#include "base/error.h"
+
+#define HEADERS_MAX    128
+#define TEXT_BYTES_MAX ((size_t)256 * 1024)
+#define BODY_BYTES_MAX ((size_t)2048 * 1024 * 1024)
+#define PATH_BYTES_MAX ((size_t)32 * 1024)
+
+/* A header list under construction: views of the caller's memory and of static texts. */
+typedef struct gathering {
+  leat_header list[HEADERS_MAX];
+  size_t count;
+  lti_buf *message;
+  lti_buf bearer; /* "Bearer KEY" */
+} gathering;
+
+static bool is_credential(leat_slice name) {
+  static const char *const names[] = {"authorization",
+                                      "x-api-key",
+                                      "api-key",
+                                      "x-goog-api-key",
+                                      "cookie",
+                                      "mj-api-secret",
+                                      "proxy-authorization",
+                                      "openai-organization"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (lti_slice_is_nocase(name, names[i])) return true;
+  return false;
+}
+
+/* Fields that the engine alone writes, since they frame the message. */
+static bool is_framing(leat_slice name) {
+  static const char *const names[] = {"host",       "content-length", "transfer-encoding",
+                                      "connection", "upgrade",        "te",
+                                      "expect",     "keep-alive"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (lti_slice_is_nocase(name, names[i])) return true;
+  return false;
+}
+
+static int put_header(gathering *g, leat_slice name, leat_slice value) {
+  for (size_t i = 0; i < g->count; i++) {
+    if (!lti_slice_equal_nocase(g->list[i].name, name)) continue;
+    g->list[i].value = value;
+    return LTI_OK;
+  }
+  if (g->count == HEADERS_MAX) {
+    lti_buf_format(g->message, "more than %d headers", HEADERS_MAX);
+    return LEAT_EHEADER;
+  }
+  g->list[g->count++] = (leat_header){name, value};
+  return LTI_OK;
+}
+
+static int put_text(gathering *g, const char *name, const char *value) {
+  return put_header(g, lti_slice_of(name), lti_slice_of(value));
+}
+
+/* The caller's: checked. Values are not shown, they may be secrets. */
+static int put_foreign(gathering *g, const leat_header *headers, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    leat_slice name = headers[i].name, value = lti_slice_trim(headers[i].value);
+    if (!lti_http_name_ok(name)) {
+      lti_buf_text(g->message, "a header name is empty or has a byte that names cannot have");
+      return LEAT_EHEADER;
+    }
+    if (!lti_http_value_ok(value)) {
+      lti_buf_format(g->message,
+                     "the value of header \"%.*s\" has CR, LF, NUL or another forbidden byte",
+                     (int)name.size, name.data);
+      return LEAT_EHEADER;
+    }
+    if (is_framing(name)) {
+      lti_buf_format(g->message, "header \"%.*s\" is the engine's own to write", (int)name.size,
+                     name.data);
+      return LEAT_EHEADER;
+    }
+    int r = put_header(g, name, value);
+    if (r != LTI_OK) return r;
+  }
+  return LTI_OK;
+}
+
+static int put_key(gathering *g, const char *key) {
+  if (!key || !*key) return LTI_OK;
+  leat_slice k = lti_slice_of(key);
+  if (!lti_http_value_ok(k) || memchr(key, ' ', k.size) || memchr(key, '\t', k.size)) {
+    lti_buf_text(g->message,
+                 "the API key has CR, LF, a blank or another byte that keys cannot have");
+    return LEAT_EHEADER;
+  }
+  int r = lti_buf_text(&g->bearer, "Bearer ");
+  if (r == LTI_OK) r = lti_buf_append(&g->bearer, k);
+  if (r == LTI_OK) r = put_header(g, lti_slice_of("Authorization"), lti_buf_slice(&g->bearer));
+  return r;
+}
+
+static int gather_headers(lti_spec *s, gathering *g, const lti_spec_input *in) {
+  const leat_request *q = in->request;
+  const lti_spec_defaults *d = in->defaults;
+  bool call = in->call;
+  int r = put_text(g, "User-Agent", "leat/" LEAT_VERSION);
+  bool json = s->protocol || (call && s->has_body);
+  s->identity = s->stream || (!s->protocol && !call);
+  if (r == LTI_OK)
+    r = put_text(g, "Accept", s->stream ? "text/event-stream" : json ? "application/json" : "*/*");
+  if (r == LTI_OK && (s->protocol || call))
+    r = put_text(g, "Accept-Encoding", s->stream ? "identity" : "gzip");
+  if (r == LTI_OK && json && s->has_body) r = put_text(g, "Content-Type", "application/json");
+  if (r == LTI_OK) r = put_key(g, q->api_key ? q->api_key : d->api_key);
+  if (r == LTI_OK) r = put_foreign(g, d->headers, d->header_count);
+  if (r == LTI_OK) r = put_foreign(g, q->headers, q->header_count);
+  return r;
+}
+
+static char *lay(char *to, leat_slice from, leat_slice *view) {
+  if (from.size) memcpy(to, from.data, from.size);
+  *view = lti_slice(to, from.size);
+  return to + from.size;
+}
+
+/* Copies the gathered list into the spec, credentials last. */
+static int lay_headers(lti_spec *s, const gathering *g, const char *method) {
+  size_t size = strlen(method) + 1;
+  for (size_t i = 0; i < g->count; i++) size += g->list[i].name.size + g->list[i].value.size;
+  s->headers = lti_alloc_get(s->alloc, (g->count ? g->count : 1) * sizeof *s->headers);
+  s->text = lti_alloc_get(s->alloc, size);
+  s->text_size = s->text ? size : 0;
+  if (!s->headers || !s->text) return LEAT_ENOMEM;
+  leat_slice view;
+  char *to = lay(s->text, lti_slice(method, strlen(method) + 1), &view);
+  s->method = view.data;
+  for (int secret = 0; secret < 2; secret++) {
+    for (size_t i = 0; i < g->count; i++) {
+      if (is_credential(g->list[i].name) != (secret == 1)) continue;
+      leat_header *h = &s->headers[s->header_count++];
+      to = lay(to, g->list[i].name, &h->name);
+      to = lay(to, g->list[i].value, &h->value);
+      if (!secret) continue;
+      s->credential_count++;
+      if (lti_slice_starts(h->value, "Bearer "))
+        s->key = lti_slice_from(h->value, 7);
+      else if (!s->key.size)
+        s->key = h->value;
+    }
+  }
+  return LTI_OK;
+}
+
+static int copy_body(lti_spec *s, leat_slice body) {
+  s->has_body = true;
+  s->body = lti_alloc_get(s->alloc, body.size);
+  if (!s->body) return LEAT_ENOMEM;
+  if (body.size) memcpy(s->body, body.data, body.size);
+  s->body_size = body.size;
+  return LTI_OK;
+}
+
+static int explain(lti_buf *message, const lti_encoded *encoded, int error) {
+  if (error == LEAT_EJSON)
+    lti_buf_format(message, "the body is not valid JSON: %s at offset %zu",
+                   encoded->message ? encoded->message : "syntax error", encoded->offset);
+  else if (encoded->message)
+    lti_buf_text(message, encoded->message);
+  return error;
+}
+
+static int make_body(lti_spec *s, const leat_request *q, lti_buf *message) {
+  lti_encoded encoded = {0};
+  if (!s->protocol) {
+    if (q->chat) {
+      lti_buf_text(message, "protocol raw takes `body`, not `chat`");
+      return LEAT_EINVAL;
+    }
+    return q->body.data ? copy_body(s, q->body) : LTI_OK;
+  }
+  if (!q->chat == !q->body.data) {
+    lti_buf_text(message, "a request needs either `chat` or `body`");
+    return LEAT_EINVAL;
+  }
+  if (q->body.data) {
+    int r = s->protocol->inspect(q->body, &encoded);
+    if (r != LTI_OK) return explain(message, &encoded, r);
+    s->stream = encoded.stream;
+    return copy_body(s, q->body);
+  }
+  lti_buf out;
+  lti_buf_init(&out, s->alloc, BODY_BYTES_MAX, LEAT_EBODYMAX);
+  int r = s->protocol->encode(q->chat, &out, &encoded);
+  s->stream = encoded.stream;
+  if (r == LTI_OK) r = copy_body(s, lti_buf_slice(&out));
+  lti_buf_deinit(&out);
+  return explain(message, &encoded, r);
+}
+
+static int make_path(lti_spec *s, const leat_request *q, const lti_url *url, lti_buf *message) {
+  lti_buf path;
+  lti_buf_init(&path, s->alloc, PATH_BYTES_MAX, LEAT_EURL);
+  int r;
+  if (q->path)
+    r = lti_buf_format(&path, "%s%s", q->path[0] == '/' ? "" : "/", q->path);
+  else if (s->protocol)
+    r = lti_url_join(url->path, s->protocol->path, &path);
+  else
+    r = lti_buf_append(&path, url->path.size ? url->path : lti_slice("/", 1));
+  if (r == LTI_OK && !lti_url_path_ok(lti_buf_slice(&path))) {
+    lti_buf_text(message,
+                 "the path has a control byte, a blank or a byte above 0x7e: percent-encode it");
+    r = LEAT_EHEADER;
+  }
+  if (r == LTI_OK) {
+    s->path = lti_alloc_get(s->alloc, path.size);
+    s->path_size = path.size;
+    r = s->path ? LTI_OK : LEAT_ENOMEM;
+  }
+  if (r == LTI_OK) memcpy(s->path, path.data, path.size);
+  lti_buf_deinit(&path);
+  return r;
+}
+
+static int find_protocol(lti_spec *s, const leat_request *q, const lti_spec_defaults *d,
+                         lti_buf *message) {
+  const char *name = q->protocol ? q->protocol : d->protocol ? d->protocol : "openai-chat";
+  if (strcmp(name, "raw") == 0) return LTI_OK;
+  s->protocol = lti_protocol_find(name);
+  if (s->protocol) return LTI_OK;
+  lti_buf_format(message, "no protocol is called \"%s\"; known are:", name);
+  for (size_t i = 0; lti_protocol_at(i); i++)
+    lti_buf_format(message, " %s", lti_protocol_at(i)->name);
+  lti_buf_text(message, " raw");
+  return LEAT_ENOPROTOCOL;
+}
+
+static int find_target(const leat_request *q, const lti_spec_defaults *d, lti_url *url,
+                       lti_buf *message) {
+  const char *base = q->base_url ? q->base_url : d->base_url;
+  if (!base) base = "https://api.openai.com";
+  const char *why = NULL;
+  int r = lti_url_parse(url, lti_slice_of(base), &why);
+  if (r != LTI_OK) lti_buf_format(message, "the base URL cannot be used: %s", why ? why : "");
+  return r;
+}
+
+static bool has_credentials(const gathering *g) {
+  for (size_t i = 0; i < g->count; i++)
+    if (is_credential(g->list[i].name)) return true;
+  return false;
+}
+
+static int make_headers(lti_spec *s, const lti_spec_input *in, const lti_url *url) {
+  const leat_request *q = in->request;
+  lti_buf *message = in->message;
+  gathering g = {.count = 0, .message = message};
+  lti_buf_init(&g.bearer, s->alloc, TEXT_BYTES_MAX, LEAT_EHEADER);
+  g.bearer.secret = true;
+  const char *method = q->method && !s->protocol    ? q->method
+                       : s->has_body || s->protocol ? "POST"
+                                                    : "GET";
+  int r = lti_http_name_ok(lti_slice_of(method)) ? LTI_OK : LEAT_EHEADER;
+  if (r == LTI_OK) r = gather_headers(s, &g, in);
+  if (r == LTI_OK && !url->tls && !url->loopback && !in->defaults->allow_plain_key &&
+      has_credentials(&g)) {
+    lti_buf_format(message,
+                   "a key would travel unencrypted to %s: use https, or allow it explicitly",
+                   url->host);
+    r = LEAT_EPLAINKEY;
+  }
+  if (r == LTI_OK) r = lay_headers(s, &g, method);
+  lti_buf_deinit(&g.bearer);
+  return r;
+}
+
+int lti_spec_init(lti_spec *s, const lti_spec_input *in, lti_url *url) {
+  *s = (lti_spec){.alloc = in->alloc};
+  int r = find_protocol(s, in->request, in->defaults, in->message);
+  if (r == LTI_OK) r = find_target(in->request, in->defaults, url, in->message);
+  if (r == LTI_OK) r = make_path(s, in->request, url, in->message);
+  if (r == LTI_OK) r = make_body(s, in->request, in->message);
+  if (r == LTI_OK) r = make_headers(s, in, url);
+  if (r != LTI_OK) lti_spec_deinit(s);
+  return r;
+}
+
+void lti_spec_drop_body(lti_spec *s) {
+  lti_alloc_wipe(s->alloc, s->body, s->body_size);
+  s->body = NULL;
+  s->body_size = 0;
+}
+
+void lti_spec_deinit(lti_spec *s) {
+  lti_spec_drop_body(s);
+  lti_alloc_wipe(s->alloc, s->text, s->text_size);
+  lti_alloc_put(s->alloc, s->headers);
+  lti_alloc_wipe(s->alloc, s->path, s->path_size);
+  s->text = NULL;
+  s->headers = NULL;
+  s->path = NULL;
+  s->header_count = s->credential_count = 0;
+}
+
+int lti_spec_redirect(lti_spec *s, leat_slice path, bool same_origin) {
+  char *copy = lti_alloc_get(s->alloc, path.size);
+  if (!copy) return LEAT_ENOMEM;
+  memcpy(copy, path.data, path.size);
+  lti_alloc_wipe(s->alloc, s->path, s->path_size);
+  s->path = copy;
+  s->path_size = path.size;
+  if (!same_origin) {
+    s->header_count -= s->credential_count;
+    s->credential_count = 0;
+  }
+  return LTI_OK;
+}
+
+void lti_spec_http(const lti_spec *s, leat_slice host, lti_http_request *request) {
+  *request = (lti_http_request){.method = s->method,
+                                .path = lti_slice(s->path, s->path_size),
+                                .host = host,
+                                .headers = s->headers,
+                                .header_count = s->header_count,
+                                .body_size = s->body_size,
+                                .has_body = s->has_body};
+}

@@ -1,0 +1,57 @@
+/* What a request sends: the checked copy of everything the caller gave, and its target.
+ *
+ * Made at submit and kept for repeats and redirects. Headers stand in one secret block: those that
+ * carry credentials last, so that a redirect to another origin drops them by shortening the list.
+ * The body goes as soon as no repeat can need it. */
+#ifndef LTI_SPEC_H
+#define LTI_SPEC_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/url.h"
+#include "protocol.h"
+#include "wire/http.h"
+
+typedef struct lti_spec_defaults {
+  const char *base_url, *api_key, *protocol;
+  const leat_header *headers;
+  size_t header_count;
+  bool allow_plain_key;
+} lti_spec_defaults;
+
+typedef struct lti_spec {
+  lti_alloc *alloc;
+  const lti_protocol *protocol;          /* NULL: raw */
+  const char *method;                    /* in `text` */
+  leat_header *headers;                  /* views into `text` */
+  size_t header_count, credential_count; /* the last ones carry credentials */
+  char *text;
+  size_t text_size;
+  char *path;
+  size_t path_size;
+  char *body;
+  size_t body_size;
+  leat_slice key; /* to be masked in messages; in `text` */
+  bool has_body, stream, identity;
+} lti_spec;
+
+/* What a spec is made from. */
+typedef struct lti_spec_input {
+  lti_alloc *alloc;
+  const leat_request *request;
+  const lti_spec_defaults *defaults;
+  lti_buf *message; /* gets a line on failure */
+  bool call;        /* a raw request that behaves like an API call: gzip is offered */
+} lti_spec_input;
+
+/* Fills `spec` and `url` (whose path is spent). */
+int lti_spec_init(lti_spec *spec, const lti_spec_input *in, lti_url *url);
+void lti_spec_deinit(lti_spec *spec);
+void lti_spec_drop_body(lti_spec *spec);
+/* Points the request elsewhere. */
+int lti_spec_redirect(lti_spec *spec, leat_slice path, bool same_origin);
+/* The request for the codec; `host` is the Host field. */
+void lti_spec_http(const lti_spec *spec, leat_slice host, lti_http_request *request);
+
+#endif

@@ -1,0 +1,165 @@
+/* Dialling: see dial.h. An attempt that has failed leaves an empty place in `tries`; the error that
+ * is told at the end is the last one, since each address had its chance. */
+#include "io/dial.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/url.h"
+
+#define STAGGER_NS (250ull * 1000 * 1000)
+
+typedef struct dial_try {
+  lti_dial *dial;
+  lti_sock *sock;
+} dial_try;
+
+struct lti_dial {
+  const lti_dial_env *env;
+  const lti_dial_sink *sink;
+  void *ctx;
+  lti_dial **slot; /* the owner's pointer, set to NULL when the dial ends */
+  lti_dns_wait wait;
+  lti_alarm alarm;
+  lti_addrs addrs;
+  size_t next, pending;
+  dial_try tries[LTI_DNS_ADDRS_MAX];
+  int error, native;
+  bool resolving;
+  uint16_t port;
+  char host[LTI_URL_HOST_MAX + 1];
+};
+
+static void on_names(lti_dns_wait *wait, int error, int native, const lti_addrs *addrs);
+static void on_stagger(lti_alarm *alarm, uint64_t now_ns);
+static void on_connected(void *ctx, int error, int native);
+static void on_bytes(void *ctx, leat_slice bytes, uint64_t stamp_ns);
+static void on_ended(void *ctx, int native);
+static void on_writable(void *ctx);
+
+static const lti_sock_sink try_sink = {on_connected, on_bytes, on_ended, on_writable};
+
+static void dial_free(lti_dial *d, lti_sock *keep) {
+  lti_dns_cancel(&d->wait);
+  for (size_t i = 0; i < d->next; i++)
+    if (d->tries[i].sock && d->tries[i].sock != keep) lti_sock_close(d->tries[i].sock);
+  lti_alarm_leave(d->env->alarms, &d->alarm);
+  *d->slot = NULL;
+  lti_alloc_put(d->env->alloc, d);
+}
+
+static void finish(lti_dial *d, int error, int native, lti_sock *sock) {
+  const lti_dial_sink *sink = d->sink;
+  void *ctx = d->ctx;
+  dial_free(d, sock);
+  sink->done(ctx, error, native, sock);
+}
+
+/* Tries the next address; several when they fail at once. */
+static void try_next(lti_dial *d) {
+  while (d->next < d->addrs.count) {
+    dial_try *t = &d->tries[d->next];
+    const lti_addr *addr = &d->addrs.list[d->next++];
+    t->dial = d;
+    int native = 0;
+    int r = lti_sock_open(d->env->loop, d->env->alloc, addr, &try_sink, t, &t->sock, &native);
+    if (r == LTI_OK) {
+      d->pending++;
+      break;
+    }
+    t->sock = NULL;
+    d->error = r;
+    d->native = native;
+  }
+  if (d->pending == 0) {
+    lti_dns_forget(d->env->dns, d->host);
+    finish(d, d->error, d->native, NULL);
+    return;
+  }
+  lti_alarm_set(d->env->alarms, &d->alarm,
+                d->next < d->addrs.count ? lti_loop_clock(d->env->loop) + STAGGER_NS : UINT64_MAX);
+}
+
+int lti_dial_start(const lti_dial_env *env, const char *host, uint16_t port,
+                   const lti_dial_sink *sink, void *ctx, lti_dial **dial) {
+  lti_dial *d = lti_alloc_zero(env->alloc, sizeof *d);
+  if (!d) return LEAT_ENOMEM;
+  d->env = env;
+  d->sink = sink;
+  d->ctx = ctx;
+  d->slot = dial;
+  d->port = port;
+  d->error = LEAT_ERESOLVE;
+  snprintf(d->host, sizeof d->host, "%s", host);
+  lti_list_init(&d->wait.node);
+  d->wait.done = on_names;
+  if (lti_alarm_join(env->alarms, &d->alarm, on_stagger) != LTI_OK) {
+    lti_alloc_put(env->alloc, d);
+    return LEAT_ENOMEM;
+  }
+  *dial = d;
+  int r = lti_dns_find(env->dns, host, port, &d->addrs, &d->wait);
+  if (r == LTI_AGAIN)
+    d->resolving = true;
+  else if (r != LTI_OK)
+    finish(d, r, 0, NULL);
+  else
+    try_next(d);
+  return LTI_OK;
+}
+
+void lti_dial_cancel(lti_dial *d) {
+  dial_free(d, NULL);
+}
+
+bool lti_dial_resolving(const lti_dial *d) {
+  return d->resolving;
+}
+
+static void on_names(lti_dns_wait *wait, int error, int native, const lti_addrs *addrs) {
+  lti_dial *d = LTI_CONTAINER_OF(wait, lti_dial, wait);
+  d->resolving = false;
+  if (error != LTI_OK) {
+    finish(d, error, native, NULL);
+    return;
+  }
+  d->addrs = *addrs;
+  for (size_t i = 0; i < d->addrs.count; i++) {
+    if (d->addrs.list[i].any.sa_family == AF_INET6)
+      d->addrs.list[i].v6.sin6_port = htons(d->port);
+    else
+      d->addrs.list[i].v4.sin_port = htons(d->port);
+  }
+  try_next(d);
+}
+
+static void on_stagger(lti_alarm *alarm, uint64_t now_ns) {
+  (void)now_ns;
+  try_next(LTI_CONTAINER_OF(alarm, lti_dial, alarm));
+}
+
+static void on_connected(void *ctx, int error, int native) {
+  dial_try *t = ctx;
+  lti_dial *d = t->dial;
+  if (error == LTI_OK) {
+    finish(d, LTI_OK, 0, t->sock);
+    return;
+  }
+  lti_sock_close(t->sock);
+  t->sock = NULL;
+  d->pending--;
+  d->error = error;
+  d->native = native;
+  try_next(d);
+}
+
+/* Nothing of these comes before `connected`, and after it the socket has another owner. */
+static void on_bytes(void *ctx, leat_slice bytes, uint64_t stamp_ns) {
+  (void)ctx, (void)bytes, (void)stamp_ns;
+}
+static void on_ended(void *ctx, int native) {
+  (void)ctx, (void)native;
+}
+static void on_writable(void *ctx) {
+  (void)ctx;
+}

@@ -1,0 +1,61 @@
+/* The loop: libuv's, owned or borrowed, reduced to what the engine needs of it.
+ *
+ * The engine's work is done in `turn`, which runs once per iteration right before the loop would
+ * sleep: whatever sockets and timers brought in since is flushed, called out and reaped there. All
+ * handles are unref'd but one async handle, which is ref'd exactly while `hold` is on: so a
+ * borrowed loop lives as long as something is pending, and no longer.
+ *
+ * test/sim links its own loop, sock and dns in place of loop.c, sock.c and dns.c. */
+#ifndef LTI_LOOP_H
+#define LTI_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/alloc.h"
+
+struct uv_loop_s;
+typedef struct lti_loop lti_loop;
+
+typedef struct lti_loop_sink {
+  void (*turn)(void *ctx, uint64_t now_ns);
+  void (*woken)(void *ctx); /* lti_loop_wake was called since the last time */
+} lti_loop_sink;
+
+/* `borrowed` NULL: makes its own. LEAT_ENOMEM, LEAT_EFDLIMIT. */
+int lti_loop_open(lti_alloc *alloc, struct uv_loop_s *borrowed, const lti_loop_sink *sink,
+                  void *ctx, lti_loop **loop);
+/* Closes the handles; `closed` comes from the loop when they are gone, and may free the loop if it
+ * is borrowed. No turn comes any more. */
+void lti_loop_close(lti_loop *loop, void (*closed)(void *ctx));
+/* After `closed`, and for an owned loop outside of its run. Closes the owned uv loop. */
+void lti_loop_free(lti_loop *loop);
+
+/* Runs an owned loop. timeout_ms < 0: until nothing is alive; 0: one pass without sleeping; else
+ * one pass that sleeps at most so long. Returns whether something is alive. */
+bool lti_loop_run(lti_loop *loop, int64_t timeout_ms);
+/* One pass that sleeps until something happens. */
+bool lti_loop_run_one(lti_loop *loop);
+bool lti_loop_owned(const lti_loop *loop);
+
+void lti_loop_hold(lti_loop *loop, bool on);
+/* Another turn comes without sleeping. */
+void lti_loop_kick(lti_loop *loop);
+/* Sleep no longer than to this time; UINT64_MAX: no limit. */
+void lti_loop_sleep_until(lti_loop *loop, uint64_t at_ns);
+/* Any thread: has `woken` called. */
+void lti_loop_wake(lti_loop *loop);
+
+/* CLOCK_MONOTONIC in ns, read now. */
+uint64_t lti_loop_clock(const lti_loop *loop);
+/* The one buffer that every socket reads into; its content is dead when the read's callback
+ * returns. */
+char *lti_loop_slab(lti_loop *loop, size_t *size);
+/* For sock.c: a handle more, one less. `closed` waits until the last has gone. */
+void lti_loop_handle_opened(lti_loop *loop);
+void lti_loop_handle_closed(lti_loop *loop);
+/* For sock.c and dns.c. */
+struct uv_loop_s *lti_loop_uv(lti_loop *loop);
+
+#endif

@@ -1,0 +1,214 @@
+/* Sockets on uv_poll: see sock.h.
+ *
+ * States: CONNECTING -> OPEN -> ENDED (peer's FIN or an error; only sending is left) -> CLOSING.
+ * The struct is freed by uv_close's callback, which libuv makes after every callback of this turn,
+ * so that a sink may close in the middle of one. */
+#include "io/sock.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/error.h"
+
+#define SEND_VECTORS 16
+
+enum sock_state { SOCK_CONNECTING, SOCK_OPEN, SOCK_ENDED, SOCK_CLOSING };
+
+struct lti_sock {
+  uv_poll_t poll;
+  lti_loop *loop;
+  lti_alloc *alloc;
+  const lti_sock_sink *sink;
+  void *ctx;
+  int fd;
+  enum sock_state state;
+  bool reading, blocked;
+  int events; /* what uv_poll watches now */
+};
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+static void on_closed(uv_handle_t *handle);
+
+static void watch(lti_sock *s) {
+  int events = 0;
+  if (s->state == SOCK_CONNECTING) events = UV_WRITABLE;
+  if (s->state == SOCK_OPEN && s->reading) events |= UV_READABLE;
+  if (s->state != SOCK_CONNECTING && s->blocked) events |= UV_WRITABLE;
+  if (events == s->events || s->state == SOCK_CLOSING) return;
+  s->events = events;
+  if (events)
+    uv_poll_start(&s->poll, events, on_poll);
+  else
+    uv_poll_stop(&s->poll);
+}
+
+/* Small writes leave at once; a peer that vanished behind a NAT is noticed in minutes. */
+static void set_options(int fd) {
+  int on = 1, idle = 60, every = 15, times = 4;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
+}
+
+static int connect_now(int fd, const lti_addr *addr) {
+  socklen_t size = addr->any.sa_family == AF_INET6 ? sizeof addr->v6 : sizeof addr->v4;
+  int r;
+  do r = connect(fd, &addr->any, size);
+  while (r < 0 && errno == EINTR);
+  return r == 0 || errno == EINPROGRESS ? 0 : errno;
+}
+
+int lti_sock_open(lti_loop *loop, lti_alloc *alloc, const lti_addr *addr, const lti_sock_sink *sink,
+                  void *ctx, lti_sock **sock, int *native) {
+  int fd = socket(addr->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    *native = errno;
+    return lti_sock_error(errno);
+  }
+  set_options(fd);
+  *native = connect_now(fd, addr);
+  lti_sock *s = *native == 0 ? lti_alloc_zero(alloc, sizeof *s) : NULL;
+  if (!s) {
+    close(fd);
+    return *native ? lti_sock_error(*native) : LEAT_ENOMEM;
+  }
+  s->loop = loop;
+  s->alloc = alloc;
+  s->sink = sink;
+  s->ctx = ctx;
+  s->fd = fd;
+  if (uv_poll_init(lti_loop_uv(loop), &s->poll, fd) != 0) {
+    close(fd);
+    lti_alloc_put(alloc, s);
+    return LEAT_EFDLIMIT;
+  }
+  uv_unref((uv_handle_t *)&s->poll);
+  lti_loop_handle_opened(loop);
+  s->poll.data = s;
+  s->reading = true;
+  watch(s);
+  *sock = s;
+  return LTI_OK;
+}
+
+void lti_sock_bind(lti_sock *s, const lti_sock_sink *sink, void *ctx) {
+  s->sink = sink;
+  s->ctx = ctx;
+}
+
+void lti_sock_read(lti_sock *s, bool on) {
+  s->reading = on;
+  watch(s);
+}
+
+int lti_sock_send(lti_sock *s, lti_outq *q, size_t *sent, int *native) {
+  *sent = 0;
+  while (lti_outq_size(q) > 0) {
+    struct iovec vectors[SEND_VECTORS];
+    struct msghdr message = {.msg_iov = vectors};
+    message.msg_iovlen = (size_t)lti_outq_peek(q, vectors, SEND_VECTORS);
+    ssize_t n = sendmsg(s->fd, &message, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      s->blocked = true;
+      watch(s);
+      return LTI_AGAIN;
+    }
+    if (n < 0) {
+      *native = errno;
+      return LEAT_ERESET;
+    }
+    lti_outq_drain(q, (size_t)n);
+    *sent += (size_t)n;
+  }
+  return LTI_OK;
+}
+
+void lti_sock_close(lti_sock *s) {
+  assert(s->state != SOCK_CLOSING);
+  s->state = SOCK_CLOSING;
+  uv_poll_stop(&s->poll);
+  uv_close((uv_handle_t *)&s->poll, on_closed);
+  close(s->fd);
+}
+
+int lti_sock_error(int native) {
+  switch (native) {
+    case ECONNREFUSED: return LEAT_EREFUSED;
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+    case EADDRNOTAVAIL: return LEAT_EUNREACHABLE;
+    case ECONNRESET:
+    case EPIPE:
+    case ECONNABORTED: return LEAT_ERESET;
+    case ETIMEDOUT: return LEAT_ECONNTIMEOUT;
+    case EMFILE:
+    case ENFILE: return LEAT_EFDLIMIT;
+    case ENOBUFS:
+    case ENOMEM: return LEAT_ENOMEM;
+    default: return LEAT_ECONNECT;
+  }
+}
+
+const char *lti_sock_text(int native) {
+  return strerror(native);
+}
+
+static void on_connect(lti_sock *s) {
+  int native = 0;
+  socklen_t size = sizeof native;
+  if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &native, &size) < 0) native = errno;
+  s->state = native ? SOCK_ENDED : SOCK_OPEN;
+  watch(s);
+  s->sink->connected(s->ctx, native ? lti_sock_error(native) : LTI_OK, native);
+}
+
+static void on_readable(lti_sock *s) {
+  size_t size;
+  char *slab = lti_loop_slab(s->loop, &size);
+  ssize_t n = recv(s->fd, slab, size, 0);
+  int native = errno;
+  if (n > 0) {
+    s->sink->bytes(s->ctx, lti_slice(slab, (size_t)n), uv_hrtime());
+    return;
+  }
+  if (n < 0 && (native == EAGAIN || native == EWOULDBLOCK || native == EINTR)) return;
+  s->state = SOCK_ENDED;
+  watch(s);
+  s->sink->ended(s->ctx, n < 0 ? native : 0);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  lti_sock *s = poll->data;
+  if (s->state == SOCK_CLOSING) return;
+  if (status < 0) s->events = 0; /* libuv stops the handle when it reports an error */
+  if (s->state == SOCK_CONNECTING) {
+    on_connect(s);
+    return;
+  }
+  /* An error wakes both directions; reading tells what it is, after the bytes that came before. */
+  if (status < 0 && s->state == SOCK_OPEN && s->reading) events |= UV_READABLE;
+  if ((events & UV_WRITABLE || status < 0) && s->blocked) {
+    s->blocked = false;
+    watch(s);
+    s->sink->writable(s->ctx);
+  }
+  if (s->state == SOCK_OPEN && s->reading && (events & UV_READABLE)) on_readable(s);
+  watch(s);
+}
+
+static void on_closed(uv_handle_t *handle) {
+  lti_sock *s = handle->data;
+  lti_loop *loop = s->loop;
+  lti_alloc_put(s->alloc, s);
+  lti_loop_handle_closed(loop);
+}

@@ -1,0 +1,85 @@
+/* Retry policy: see retry.h. Three questions in a row: may the attempt have run, is this kind of
+ * failure worth repeating at all, and is there a repeat left. */
+#include "plan/retry.h"
+
+#include "base/error.h"
+
+bool lti_retry_status(int status) {
+  return status == 408 || status == 409 || status == 429 || status >= 500;
+}
+
+int64_t lti_retry_backoff_ms(int n, lti_prng *prng) {
+  int64_t base = n >= 4 ? 8000 : 500ll << n;
+  return (int64_t)((double)base * (0.75 + 0.25 * lti_prng_unit(prng)));
+}
+
+/* 429s that no waiting cures: the money is gone. */
+static bool hopeless_code(leat_slice code) {
+  static const char *const codes[] = {"insufficient_quota", "credit_balance_exhausted",
+                                      "enforced_spend_limit_reached", "billing_hard_limit_reached"};
+  for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+    if (lti_slice_is(code, codes[i])) return true;
+  return false;
+}
+
+static bool status_retryable(const lti_retry_case *c) {
+  if (lti_slice_is_nocase(c->should_retry, "true")) return true;
+  if (lti_slice_is_nocase(c->should_retry, "false")) return false;
+  if (c->status == 501 || (c->status == 429 && hopeless_code(c->code))) return false;
+  return lti_retry_status(c->status);
+}
+
+static bool transport_retryable(int error) {
+  switch (error) {
+    case LEAT_ERESOLVEAGAIN:
+    case LEAT_EREFUSED:
+    case LEAT_EUNREACHABLE:
+    case LEAT_ERESET:
+    case LEAT_ECONNECT:
+    case LEAT_EFDLIMIT:
+    case LEAT_EDNSTIMEOUT:
+    case LEAT_ECONNTIMEOUT:
+    case LEAT_EHEADTIMEOUT:
+    case LEAT_ETRUNCATED: return true;
+    default: return false;
+  }
+}
+
+/* Could the server have begun to work on the attempt? An answer of an error status says that it
+ * refused, except the timeouts and faults behind which work may have gone on. */
+static bool maybe_ran(const lti_retry_case *c) {
+  if (!c->sent_any) return false;
+  if (c->status == 0) return true;
+  if (c->status == 503 && c->hint_ms >= 0) return false;
+  if (c->status == 408 || c->status == 409) return true;
+  return c->status >= 500 || c->status < 400;
+}
+
+/* Lost before any answer, and safe or cheap to send again at once. */
+static bool replayable(const lti_retry_case *c) {
+  if (c->error != LEAT_ERESET || c->response_started) return false;
+  if (!c->leased || c->replays_done >= LTI_REPLAYS_MAX) return false;
+  return !c->sent_any || (c->reused && !c->once);
+}
+
+void lti_retry_decide(const lti_retry_case *c, lti_prng *prng, lti_retry_plan *plan) {
+  *plan = (lti_retry_plan){.action = LTI_RETRY_NO, .maybe_ran = maybe_ran(c)};
+  if (c->delivered) return;
+  if (replayable(c)) {
+    plan->action = LTI_RETRY_FREE;
+    return;
+  }
+  bool again = c->status >= 400 ? status_retryable(c) : transport_retryable(c->error);
+  plan->retryable = again;
+  if (c->once && plan->maybe_ran) {
+    plan->uncertain = again || c->status == 0;
+    return;
+  }
+  if (!again || c->retries_done >= c->retries_max) return;
+  if (c->hint_ms > c->hint_max_ms) return;
+  int64_t backoff = lti_retry_backoff_ms(c->retries_done, prng);
+  plan->action = LTI_RETRY_WAIT;
+  plan->wait_ms = c->hint_ms > backoff ? c->hint_ms : backoff;
+  /* The SDKs take the server's word for shorter waits too, so that 0.25 s is 0.25 s. */
+  if (c->hint_ms > 0) plan->wait_ms = c->hint_ms;
+}
