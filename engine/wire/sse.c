@@ -228,15 +228,17 @@ static int hold_views(lti_sse *x) {
   return rc;
 }
 
+static void give_back(lti_buf *b, bool in_use) {
+  if (in_use || b->capacity <= KEPT_BYTES) return;
+  lti_buf_clear(b);
+  lti_buf_shrink(b, KEPT_BYTES);
+}
+
 static void shrink(lti_sse *x) {
-  if (!x->has_data && x->data.capacity > KEPT_BYTES) {
-    lti_buf_clear(&x->data);
-    lti_buf_shrink(&x->data, KEPT_BYTES);
-  }
-  if (!x->lines.gathering && x->lines.scratch.capacity > KEPT_BYTES) {
-    lti_buf_clear(&x->lines.scratch);
-    lti_buf_shrink(&x->lines.scratch, KEPT_BYTES);
-  }
+  give_back(&x->lines.scratch, x->lines.gathering);
+  give_back(&x->data, x->has_data);
+  give_back(&x->type, x->has_type);
+  give_back(&x->next_id, x->has_next_id);
 }
 
 static int dispatch(lti_sse *x) {
