@@ -109,7 +109,7 @@ static bool has_ticket_or_id(const lti_tls *tls);
 static bool is_between_records(const lti_tls *tls);
 static unsigned received_alert(const lti_tls *tls);
 static leat_slice record_start(const lti_tls *tls);
-static void purge_buffer(const lti_tls *tls, unsigned char *buffer, size_t size);
+static bool purge_buffer(const lti_tls *tls, unsigned char *buffer, size_t size);
 static void discard_buffer(const lti_tls *tls, unsigned char **buffer, size_t size);
 
 /* ---- contexts ------------------------------------------------------------------------------- */
@@ -275,8 +275,6 @@ bool lti_tls_resumed(const lti_tls *tls) {
   return tls->established && !tls->verified;
 }
 
-/* ---- sessions ------------------------------------------------------------------------------- */
-
 lti_tls_session *lti_tls_session_save(lti_tls *tls) {
   if (!lti_tls_ticket_ready(tls)) return NULL;
   size_t host_size = strlen(tls->host) + 1, size = sizeof(lti_tls_session) + host_size;
@@ -306,12 +304,10 @@ bool lti_tls_ticket_ready(const lti_tls *tls) {
 
 void lti_tls_purge(lti_tls *tls) {
   if (tls->in_touched && is_between_records(tls)) {
-    purge_buffer(tls, tls->ssl.in_buf, MBEDTLS_SSL_IN_BUFFER_LEN);
-    tls->in_touched = false;
+    tls->in_touched = !purge_buffer(tls, tls->ssl.in_buf, MBEDTLS_SSL_IN_BUFFER_LEN);
   }
   if (tls->out_touched && tls->ssl.out_left == 0) {
-    purge_buffer(tls, tls->ssl.out_buf, MBEDTLS_SSL_OUT_BUFFER_LEN);
-    tls->out_touched = false;
+    tls->out_touched = !purge_buffer(tls, tls->ssl.out_buf, MBEDTLS_SSL_OUT_BUFFER_LEN);
   }
 }
 
@@ -418,8 +414,8 @@ static int random_bytes(void *context, unsigned char *out, size_t size) {
 static int session_setup(lti_tls *tls, const lti_tls_session *resume) {
   int native = mbedtls_ssl_setup(&tls->ssl, &tls->context->config);
   if (native) return native;
-  purge_buffer(tls, tls->ssl.in_buf, MBEDTLS_SSL_IN_BUFFER_LEN);
-  purge_buffer(tls, tls->ssl.out_buf, MBEDTLS_SSL_OUT_BUFFER_LEN);
+  tls->in_touched = tls->out_touched = true; /* by calloc */
+  lti_tls_purge(tls);
   native = mbedtls_ssl_set_hostname(&tls->ssl, tls->ip_size ? NULL : tls->host);
   if (native) return native;
   mbedtls_ssl_set_verify(&tls->ssl, check_certificate, tls);
@@ -433,8 +429,6 @@ static bool offer_fits(const lti_tls *tls, const lti_tls_session *session) {
   return session->serial == tls->context->serial &&
          lti_slice_equal_nocase(lti_slice_of(session->host), lti_slice_of(tls->host));
 }
-
-/* ---- mbedTLS's callbacks -------------------------------------------------------------------- */
 
 /* Called from the root down to the leaf (depth 0) of every full handshake. Adds our own check of
  * the name; puts what is wrong into words while the certificate is at hand. */
@@ -674,26 +668,32 @@ static leat_slice record_start(const lti_tls *tls) {
   return lti_slice((const char *)tls->ssl.in_hdr, RECORD_HEADER_BYTES);
 }
 
-/* The buffers are 16.7 KB each and mostly unused. Whole pages inside them go back to the system and
- * come back as zeroes. The front stays: it begins with the record counter. */
-static void purge_buffer(const lti_tls *tls, unsigned char *buffer, size_t size) {
+/* The whole pages of a record buffer behind its front, which begins with the record counter. On
+ * systems with large pages there may be none: then the empty slice at its end. */
+static leat_slice whole_pages(const lti_tls *tls, unsigned char *buffer, size_t size) {
   uintptr_t page = tls->context->page_bytes;
   uintptr_t first = ((uintptr_t)buffer + KEEP_BYTES + page - 1) & ~(page - 1);
   uintptr_t end = ((uintptr_t)buffer + size) & ~(page - 1);
-  if (first < end) (void)madvise((void *)first, end - first, MADV_DONTNEED);
+  if (first >= end) return lti_slice((char *)buffer + size, 0);
+  return lti_slice((char *)first, end - first);
+}
+
+/* 16.7 KB each, mostly unused. What is given back comes again as zeroes. */
+static bool purge_buffer(const lti_tls *tls, unsigned char *buffer, size_t size) {
+  leat_slice pages = whole_pages(tls, buffer, size);
+  return pages.size == 0 || madvise((void *)pages.data, pages.size, MADV_DONTNEED) == 0;
 }
 
 /* mbedtls_ssl_free would wipe all of the buffer, and so bring its pages back just before they go:
- * 4,000 connections closed at once would need the most memory then. Only what was touched is. */
+ * 4,000 connections closed at once would need the most memory then. Here only what was touched is
+ * wiped, or everything when the system does not take the pages. */
 static void discard_buffer(const lti_tls *tls, unsigned char **buffer, size_t size) {
   if (!*buffer) return;
-  bool touched = buffer == &tls->ssl.in_buf ? tls->in_touched : tls->out_touched;
-  purge_buffer(tls, *buffer, size);
-  uintptr_t page = tls->context->page_bytes;
-  size_t tail = touched ? ((uintptr_t)*buffer + size) & (page - 1) : 0;
-  size_t front = (size_t)(-((uintptr_t)*buffer + KEEP_BYTES) & (page - 1)) + KEEP_BYTES;
-  lti_wipe(*buffer, front < size ? front : size);
-  lti_wipe(*buffer + size - tail, tail);
+  leat_slice pages = whole_pages(tls, *buffer, size);
+  unsigned char *first = (unsigned char *)pages.data, *end = first + pages.size;
+  if (!purge_buffer(tls, *buffer, size)) lti_wipe(first, pages.size);
+  lti_wipe(*buffer, (size_t)(first - *buffer));
+  if (tls->in_touched || tls->out_touched) lti_wipe(end, (size_t)(*buffer + size - end));
   mbedtls_free(*buffer);
   *buffer = NULL;
 }
