@@ -222,7 +222,11 @@ static int read_members(lti_openai *d, lti_json *r, record_notes *notes, lti_emi
         rc = lti_openai_meta(d, &about->service_tier, lti_openai_string(r));
         break;
       case LTI_KEY_CREATED:
-        if (lti_json_int(r, &created) && created > 0) about->created = created;
+        if (about->created) {
+          lti_json_skip(r);
+        } else if (lti_json_int(r, &created) && created > 0) {
+          about->created = created;
+        }
         break;
       case LTI_KEY_CHOICES: rc = read_choices(d, r, notes, emit); break;
       case LTI_KEY_USAGE: notes->usage = lti_openai_raw(r); break;
