@@ -439,7 +439,8 @@ static void on_bytes(void *ctx, leat_slice bytes, uint64_t stamp_ns) {
   if (c->exchange) c->exchange->received_ns = stamp_ns;
   if (!c->is_tls)
     take_plain(c, bytes);
-  else if (c->state == CONN_SHAKING && (c->held.size > 0 || lti_tls_step_expensive(c->tls)))
+  else if (c->state == CONN_SHAKING &&
+           (c->held.size > 0 || lti_tls_flight_expensive(c->tls, bytes)))
     shake_later(c, bytes);
   else if (c->state == CONN_SHAKING)
     shake_feed(c, bytes);
