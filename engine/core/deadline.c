@@ -46,7 +46,7 @@ static void consider_reading(const lti_request *r, earliest *x) {
 static earliest find_earliest(const lti_request *r) {
   const leat_deadlines *d = &r->deadlines;
   earliest x = {.at = UINT64_MAX, .error = LEAT_OK, .layer = LEAT_LAYER_PROVIDER};
-  bool waits_for_reader = r->paused || lti_hold_first((lti_hold *)&r->hold);
+  bool waits_for_reader = r->paused || !lti_hold_empty(&r->hold);
   if (r->state == REQUEST_FINISHED && !waits_for_reader) return x;
   if (!r->paused) {
     switch (r->state) {

@@ -70,18 +70,18 @@ int lti_hold_push(lti_hold *h, lti_alloc *alloc, const leat_event *event) {
   return LTI_OK;
 }
 
-leat_event *lti_hold_first(lti_hold *h) {
-  return h->first ? &h->first->event : NULL;
-}
-
-void lti_hold_drop(lti_hold *h, lti_alloc *alloc) {
+lti_hold_entry *lti_hold_pop(lti_hold *h) {
   lti_hold_entry *e = h->first;
   h->first = e->next;
   if (!h->first) h->last = NULL;
   h->bytes -= e->size;
-  lti_alloc_put(alloc, e);
+  return e;
 }
 
+leat_event *lti_hold_event(lti_hold_entry *entry) { return &entry->event; }
+
+void lti_hold_free(lti_hold_entry *entry, lti_alloc *alloc) { lti_alloc_put(alloc, entry); }
+
 void lti_hold_clear(lti_hold *h, lti_alloc *alloc) {
-  while (h->first) lti_hold_drop(h, alloc);
+  while (h->first) lti_hold_free(lti_hold_pop(h), alloc);
 }

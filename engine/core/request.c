@@ -204,6 +204,9 @@ void lti_request_again(lti_request *r, bool first) {
   r->name_known = false;
   r->error = LEAT_OK;
   r->status = r->native = 0;
+  r->exchange.sent_ns = 0;
+  r->exchange.response_started = r->exchange.reused = false;
+  r->times = (leat_times){.queued_ns = r->times.queued_ns};
   lti_buf_clear(&r->message);
   int rc = lti_dispatch_want(&e->dispatch, &r->lease, r->origin, first);
   if (rc != LTI_OK) {
@@ -302,7 +305,7 @@ void lti_request_finish(lti_request *r, const lti_failure *failure) {
   r->times.done_ns = lti_loop_clock(r->item.engine->loop);
   lti_deadline_arm(r);
   /* What a paused reader has not had yet comes before done. */
-  if (!r->paused && !lti_hold_first(&r->hold)) fall_due(r);
+  if (!r->paused && lti_hold_empty(&r->hold)) fall_due(r);
 }
 
 void lti_request_cancel(lti_request *r) {
@@ -330,16 +333,15 @@ void lti_request_resume(lti_request *r) {
 
 void lti_request_go_on(lti_request *r) {
   leat_engine *e = r->item.engine;
-  leat_event *event;
-  while (!r->paused && (event = lti_hold_first(&r->hold))) {
+  /* Each is taken out first: its callback may cancel, which clears the hold. */
+  while (!r->paused && !lti_hold_empty(&r->hold)) {
     size_t before = r->hold.bytes;
-    leat_id id = r->item.id;
-    lti_response_emit(r, event);
-    if (lti_slots_get(&e->items, id) != r || !lti_hold_first(&r->hold)) break;
-    lti_hold_drop(&r->hold, &e->alloc);
+    lti_hold_entry *entry = lti_hold_pop(&r->hold);
     e->stats.held_bytes -= before - r->hold.bytes;
+    lti_response_emit(r, lti_hold_event(entry));
+    lti_hold_free(entry, &e->alloc);
   }
-  if (r->paused || lti_hold_first(&r->hold)) return;
+  if (r->paused) return;
   if (r->state == REQUEST_FINISHED) {
     fall_due(r);
     return;

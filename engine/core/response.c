@@ -86,7 +86,7 @@ static int on_event(void *ctx, leat_event *event) {
   if (r->state == REQUEST_FINISHED) return LTI_STOPPED;
   event->attempt = r->attempts;
   event->received_ns = r->exchange.received_ns;
-  if (r->paused || lti_hold_first(&r->hold)) {
+  if (r->paused || !lti_hold_empty(&r->hold)) {
     int rc = hold_event(r, event);
     return rc == LTI_OK ? LTI_STOPPED : rc;
   }
@@ -352,10 +352,11 @@ static int read_refusal(lti_request *r, leat_slice bytes) {
 
 static int on_body(lti_exchange *x, leat_slice bytes, size_t *taken) {
   lti_request *r = request_of(x);
-  r->bytes += bytes.size;
   r->last_byte_ns = x->received_ns;
   *taken = bytes.size;
-  return r->state == REQUEST_REFUSED ? read_refusal(r, bytes) : read_body(r, bytes, taken);
+  int rc = r->state == REQUEST_REFUSED ? read_refusal(r, bytes) : read_body(r, bytes, taken);
+  r->bytes += *taken;
+  return rc;
 }
 
 /* ---- the end of an attempt */
