@@ -27,7 +27,7 @@ static double copied_share(const demo *d) {
 
 bool demo_is_verified(const demo *d) {
   return d->chat_sums.verified == d->chat_count && d->task_sums.verified == d->task_count &&
-         d->gateway_streams == d->chat_count && d->gateway_events == d->tally.content_events;
+         d->gateway_streams == d->chat_count && d->gateway_events == d->tally.records;
 }
 
 __attribute__((format(printf, 3, 4))) static void row(cli_out *out, const char *name,
@@ -72,8 +72,8 @@ static void rows_client(const demo *d, cli_out *out) {
       commas(d->tally.records));
   row(out, "bytes copied", "%.2f %% of %.1f MB of responses", copied_share(d) * 100,
       (double)s->bytes_decrypted / 1e6);
-  row(out, "content events", "%s sent by the gateway, %s received", commas(d->gateway_events),
-      commas(d->tally.content_events));
+  row(out, "events", "%s sent by the gateway, %s received", commas(d->gateway_events),
+      commas(d->tally.records));
 }
 
 void demo_table(const demo *d, cli_out *out) {

@@ -68,7 +68,7 @@ static void put_update(cli_jsonw *w, const leat_task_update *u) {
 /* A live line on a terminal; elsewhere a line whenever the state changes. */
 static void show_progress(job *j, const leat_task_update *u) {
   char line[600], status[64], size[64] = "", percent[16] = "";
-  if (j->options->quiet) return;
+  if (j->options->quiet || j->verb == VERB_SUBMIT) return;
   cli_say_clean(u->status, status, sizeof status);
   if (u->progress >= 0) snprintf(percent, sizeof percent, " %d %%", u->progress);
   if (u->state == LEAT_TASK_DOWNLOADING)
@@ -222,6 +222,10 @@ static bool read_words(job *j) {
     return false;
   }
   if (o->body) return cli_input_body(&j->text, o->body);
+  if (!o->model) {
+    cli_say("a prompt needs a model: give --model NAME, or a whole request with --body");
+    return false;
+  }
   if (!cli_input_prompt(&j->text, o->prompt, o->args + 1, o->arg_count - 1)) return false;
   if (!memchr(j->text.data, 0, j->text.size)) return lti_buf_byte(&j->text, '\0') == LEAT_OK;
   cli_say("the prompt holds a NUL byte");
