@@ -62,7 +62,8 @@ int lti_response_emit(lti_request *r, leat_event *event) {
   e->stats.events++;
   if (!r->on_event) return LTI_OK;
   int answer = r->on_event(e, r->item.id, event, r->user);
-  if (answer == LEAT_PAUSE && r->state != REQUEST_FINISHED) r->paused = true;
+  bool cancelled = r->state == REQUEST_FINISHED && r->error == LEAT_ECANCELLED;
+  if (answer == LEAT_PAUSE && !cancelled) r->paused = true;
   return LTI_OK;
 }
 
