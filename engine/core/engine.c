@@ -13,8 +13,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "core/config.h"
@@ -39,11 +37,7 @@ static const lti_pool_sink pool_sink = {on_slot, on_failed};
 
 /* Seeds for hashing and jitter; keys and TLS have generators of their own. */
 static void seed(leat_engine *e, uint64_t seeds[2]) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  uint64_t mix = (uint64_t)now.tv_sec * 1000000007u ^ (uint64_t)now.tv_nsec ^ (uintptr_t)e ^
-                 (uint64_t)getpid() << 32;
-  lti_prng_seed(&e->prng, mix);
+  lti_prng_seed(&e->prng, lti_loop_seed(e->loop));
   seeds[0] = lti_prng_next(&e->prng);
   seeds[1] = lti_prng_next(&e->prng);
 }

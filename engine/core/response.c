@@ -5,7 +5,6 @@
  * was cancelled and that its connection is gone. */
 #include <assert.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "core/request.h"
@@ -98,9 +97,7 @@ static int on_event(void *ctx, leat_event *event) {
 /* ---- head */
 
 static void read_hints(lti_request *r, const lti_http_head *head) {
-  struct timespec wall;
-  clock_gettime(CLOCK_REALTIME, &wall);
-  int64_t now_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
+  int64_t now_ms = lti_loop_wall_ms(r->item.engine->loop);
   static const char *const names[] = {"retry-after-ms", "retry-after"};
   r->retry_after_ms = -1;
   for (size_t i = 0; i < 2 && r->retry_after_ms < 0; i++) {

@@ -5,6 +5,8 @@
 #include "io/loop.h"
 
 #include <assert.h>
+#include <time.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/error.h"
@@ -166,6 +168,20 @@ void lti_loop_wake(lti_loop *l) {
 uint64_t lti_loop_clock(const lti_loop *l) {
   (void)l;
   return uv_hrtime();
+}
+
+int64_t lti_loop_wall_ms(const lti_loop *l) {
+  struct timespec wall;
+  (void)l;
+  clock_gettime(CLOCK_REALTIME, &wall);
+  return (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
+}
+
+uint64_t lti_loop_seed(const lti_loop *l) {
+  struct timespec wall;
+  clock_gettime(CLOCK_REALTIME, &wall);
+  return (uint64_t)wall.tv_sec * 1000000007u ^ (uint64_t)wall.tv_nsec ^ (uintptr_t)l ^
+         (uint64_t)getpid() << 32;
 }
 
 char *lti_loop_slab(lti_loop *l, size_t *size) {

@@ -49,6 +49,10 @@ void lti_loop_wake(lti_loop *loop);
 
 /* CLOCK_MONOTONIC in ns, read now. */
 uint64_t lti_loop_clock(const lti_loop *loop);
+/* Wall-clock time, ms since 1970: for dates that servers name, and nothing else. */
+int64_t lti_loop_wall_ms(const lti_loop *loop);
+/* A number that differs from engine to engine, for hashing and jitter; never for secrets. */
+uint64_t lti_loop_seed(const lti_loop *loop);
 /* The one buffer that every socket reads into; its content is dead when the read's callback
  * returns. */
 char *lti_loop_slab(lti_loop *loop, size_t *size);
