@@ -250,6 +250,7 @@ static int read_members(lti_openai *d, lti_json *r, record_notes *notes, lti_emi
 }
 
 static int emit_usage(leat_slice usage, leat_slice groq, lti_emit *emit) {
+  if (usage.size + groq.size == 0) return LTI_OK;
   leat_event event = {.kind = LEAT_EVENT_USAGE};
   if (!lti_openai_usage(usage, &event.usage) && !lti_openai_usage(groq, &event.usage)) {
     return LTI_OK;
