@@ -94,7 +94,7 @@ typedef struct lti_task_family {
   bool (*report)(leat_slice json, bool submit, lti_task_report *report, lti_buf *scratch);
 } lti_task_family;
 
-const lti_task_family *lti_task_family_find(const char *name);
+const lti_task_family *lti_protocol_task(const char *name);
 
 /* NULL when there is none of this name. */
 const lti_protocol *lti_protocol_find(const char *name);

@@ -24,7 +24,7 @@ const lti_protocol *lti_protocol_find(const char *name) {
 
 static const lti_task_family *const families[] = {&lti_video_task};
 
-const lti_task_family *lti_task_family_find(const char *name) {
+const lti_task_family *lti_protocol_task(const char *name) {
   for (size_t i = 0; name && i < sizeof families / sizeof *families; i++)
     if (strcmp(families[i]->name, name) == 0) return families[i];
   return NULL;

@@ -20,7 +20,7 @@ static lti_lease *lease_of(lti_queue_item *item) {
 }
 
 static line *line_of(lti_origin *o) {
-  return *lti_origin_user(o);
+  return *lti_pool_origin_user(o);
 }
 
 static void on_alarm(lti_alarm *alarm, uint64_t now_ns);
@@ -55,8 +55,8 @@ static line *find_line(lti_dispatch *d, lti_origin *o) {
   lti_list_init(&l->dirty);
   lti_list_init(&l->starved);
   lti_queue_init(&l->queue, d->alloc, d->queue_max);
-  lti_origin_keep(o);
-  *lti_origin_user(o) = l;
+  lti_pool_origin_keep(o);
+  *lti_pool_origin_user(o) = l;
   return l;
 }
 
@@ -65,8 +65,8 @@ static void drop_line_if_empty(lti_dispatch *d, line *l) {
   lti_list_remove(&l->dirty);
   lti_list_remove(&l->starved);
   lti_queue_deinit(&l->queue);
-  *lti_origin_user(l->origin) = NULL;
-  lti_origin_release(l->origin);
+  *lti_pool_origin_user(l->origin) = NULL;
+  lti_pool_origin_release(l->origin);
   lti_alloc_put(d->alloc, l);
 }
 
@@ -175,10 +175,10 @@ void lti_dispatch_turn(lti_dispatch *d) {
   while ((n = lti_list_pop(&batch))) {
     line *l = LTI_CONTAINER_OF(n, line, dirty);
     lti_origin *o = l->origin;
-    lti_origin_keep(o);
+    lti_pool_origin_keep(o);
     serve(d, l);
     drop_line_if_empty(d, l);
-    lti_origin_release(o);
+    lti_pool_origin_release(o);
   }
 }
 

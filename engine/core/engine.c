@@ -12,7 +12,6 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "core/config.h"
@@ -52,7 +51,7 @@ static int open_pool(leat_engine *e) {
                             .tls = {c->ca_file, c->ca_pem, c->insecure}};
   seed(e, config.seed);
   lti_dial_env dial = {e->loop, &e->alloc, &e->alarms, e->dns};
-  return lti_pool_open(&dial, &e->stats, &config, &pool_sink, &e->pool, e);
+  return lti_pool_open(&dial, &e->stats, &config, (lti_pool_owner){&pool_sink, e}, &e->pool);
 }
 
 static void init_lists(leat_engine *e) {
@@ -62,8 +61,7 @@ static void init_lists(leat_engine *e) {
   lti_list_init(&e->resumed);
   lti_buf_init(&e->message, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EBODYMAX);
   lti_buf_init(&e->scratch, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EURL);
-  pthread_mutex_init(&e->post_lock, NULL);
-  e->posts_end = &e->posts;
+  lti_post_init(&e->post);
 }
 
 static void free_lists(leat_engine *e) {
@@ -71,7 +69,7 @@ static void free_lists(leat_engine *e) {
   lti_alarms_deinit(&e->alarms);
   lti_buf_deinit(&e->message);
   lti_buf_deinit(&e->scratch);
-  pthread_mutex_destroy(&e->post_lock);
+  lti_post_deinit(&e->post);
   lti_config_free(e);
 }
 
@@ -139,13 +137,6 @@ static int check_run(leat_engine *e) {
   return LTI_OK;
 }
 
-static void take_posts(leat_engine *e) {
-  pthread_mutex_lock(&e->post_lock);
-  bool any = e->posts != NULL;
-  pthread_mutex_unlock(&e->post_lock);
-  if (any) lti_engine_kick(e);
-}
-
 /* Behind every run of an owned loop: the engine may be gone. */
 static bool settle_run(leat_engine *e, bool alive) {
   e->running = false;
@@ -157,7 +148,7 @@ static bool settle_run(leat_engine *e, bool alive) {
 int leat_run(leat_engine *e) {
   int r = check_run(e);
   if (r != LTI_OK) return r;
-  take_posts(e);
+  if (lti_post_pending(&e->post)) lti_engine_kick(e);
   e->running = true;
   settle_run(e, lti_loop_run(e->loop, LEAT_NONE));
   return LTI_OK;
@@ -167,7 +158,7 @@ int leat_run_once(leat_engine *e, int64_t timeout_ms) {
   int r = check_run(e);
   if (r != LTI_OK) return r;
   if (timeout_ms < LEAT_NONE) return lti_engine_fail(e, LEAT_EINVAL, "timeout_ms is negative");
-  take_posts(e);
+  if (lti_post_pending(&e->post)) lti_engine_kick(e);
   e->running = true;
   bool alive = timeout_ms < 0 ? lti_loop_run_one(e->loop) : lti_loop_run(e->loop, timeout_ms);
   return settle_run(e, alive) ? 1 : 0;
@@ -206,27 +197,6 @@ static void go_on_resumed(leat_engine *e) {
   while ((n = lti_list_pop(&batch))) lti_request_go_on((lti_request *)item_of_due(n));
 }
 
-static void run_posts(leat_engine *e) {
-  pthread_mutex_lock(&e->post_lock);
-  lti_post *p = e->posts;
-  e->posts = NULL;
-  e->posts_end = &e->posts;
-  pthread_mutex_unlock(&e->post_lock);
-  while (p) {
-    lti_post *next = p->next;
-    p->run(e, p->user);
-    free(p);
-    p = next;
-  }
-}
-
-static bool posts_pending(leat_engine *e) {
-  pthread_mutex_lock(&e->post_lock);
-  bool any = e->posts != NULL;
-  pthread_mutex_unlock(&e->post_lock);
-  return any;
-}
-
 static void cancel_everything(leat_engine *e) {
   size_t cursor = 0;
   lti_item *item;
@@ -242,14 +212,14 @@ static void on_turn(void *ctx, uint64_t now_ns) {
   leat_engine *e = ctx;
   e->stats.turns++;
   bool more = lti_alarms_run(&e->alarms, now_ns, ALARM_BUDGET);
-  run_posts(e);
+  lti_post_run(&e->post, e);
   if (e->cancel_all) cancel_everything(e);
   go_on_resumed(e);
   tell_finished(e);
   lti_dispatch_turn(&e->dispatch);
   if (lti_pool_turn(e->pool)) more = true;
   if (!lti_list_empty(&e->finished) || !lti_list_empty(&e->resumed) || e->cancel_all ||
-      lti_dispatch_due(&e->dispatch) || posts_pending(e))
+      lti_dispatch_due(&e->dispatch) || lti_post_pending(&e->post))
     more = true;
   close_if_idle(e);
   if (e->state >= ENGINE_CLOSING) return;
@@ -276,23 +246,14 @@ static void on_failed(void *ctx, lti_origin *o, void *wanted_by, const lti_failu
 
 /* ---- posting and cancelling */
 
+static void wake(void *ctx) {
+  leat_engine *e = ctx;
+  lti_loop_wake(e->loop);
+}
+
 int leat_post(leat_engine *e, void (*run)(leat_engine *engine, void *user), void *user) {
   if (!e || !run) return LEAT_EINVAL;
-  /* malloc: the engine's allocator need not be thread-safe. */
-  lti_post *p = malloc(sizeof *p);
-  if (!p) return LEAT_ENOMEM;
-  *p = (lti_post){.run = run, .user = user};
-  pthread_mutex_lock(&e->post_lock);
-  bool closed = e->posts_closed;
-  if (!closed) {
-    *e->posts_end = p;
-    e->posts_end = &p->next;
-    lti_loop_wake(e->loop);
-  }
-  pthread_mutex_unlock(&e->post_lock);
-  if (!closed) return LTI_OK;
-  free(p);
-  return LEAT_ECLOSED;
+  return lti_post_push(&e->post, run, user, wake, e);
 }
 
 int leat_cancel(leat_engine *e, leat_id id) {
@@ -324,9 +285,7 @@ int leat_close(leat_engine *e, enum leat_close_mode mode, leat_close_cb on_close
     e->on_close_user = user;
   }
   e->state = ENGINE_DRAINING;
-  pthread_mutex_lock(&e->post_lock);
-  e->posts_closed = true;
-  pthread_mutex_unlock(&e->post_lock);
+  lti_post_close(&e->post);
   if (mode == LEAT_CLOSE_NOW) e->cancel_all = true;
   lti_engine_kick(e);
   return LTI_OK;
@@ -357,7 +316,7 @@ static void begin_closing(leat_engine *e) {
 
 static void close_if_idle(leat_engine *e) {
   if (e->state != ENGINE_DRAINING) return;
-  if (e->stats.requests_live || e->stats.tasks_live || posts_pending(e)) return;
+  if (e->stats.requests_live || e->stats.tasks_live || lti_post_pending(&e->post)) return;
   begin_closing(e);
 }
 

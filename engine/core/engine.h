@@ -2,11 +2,10 @@
 #ifndef LTI_ENGINE_H
 #define LTI_ENGINE_H
 
-#include <pthread.h>
-
 #include "base/prng.h"
 #include "base/slots.h"
 #include "core/dispatch.h"
+#include "core/post.h"
 #include "core/spec.h"
 #include "leat.h"
 
@@ -26,12 +25,6 @@ enum lti_engine_state {
   ENGINE_CLOSING,  /* nothing is left but handles and lookups */
   ENGINE_GONE
 };
-
-typedef struct lti_post {
-  struct lti_post *next;
-  void (*run)(leat_engine *engine, void *user);
-  void *user;
-} lti_post;
 
 struct leat_engine {
   lti_alloc alloc;
@@ -56,9 +49,7 @@ struct leat_engine {
   bool running;    /* leat_run is on the stack */
   leat_close_cb on_close;
   void *on_close_user;
-  pthread_mutex_t post_lock;
-  lti_post *posts, **posts_end; /* under post_lock */
-  bool posts_closed;            /* under post_lock */
+  lti_post post;
 };
 
 /* A turn will come without sleeping, and the loop stays alive until then. */

@@ -78,9 +78,13 @@ lti_hold_entry *lti_hold_pop(lti_hold *h) {
   return e;
 }
 
-leat_event *lti_hold_event(lti_hold_entry *entry) { return &entry->event; }
+leat_event *lti_hold_event(lti_hold_entry *entry) {
+  return &entry->event;
+}
 
-void lti_hold_free(lti_hold_entry *entry, lti_alloc *alloc) { lti_alloc_put(alloc, entry); }
+void lti_hold_free(lti_hold_entry *entry, lti_alloc *alloc) {
+  lti_alloc_put(alloc, entry);
+}
 
 void lti_hold_clear(lti_hold *h, lti_alloc *alloc) {
   while (h->first) lti_hold_free(lti_hold_pop(h), alloc);

@@ -19,7 +19,9 @@ typedef struct lti_hold {
 
 /* LEAT_ENOMEM leaves the hold as it was. */
 int lti_hold_push(lti_hold *h, lti_alloc *alloc, const leat_event *event);
-static inline bool lti_hold_empty(const lti_hold *h) { return h->first == NULL; }
+static inline bool lti_hold_empty(const lti_hold *h) {
+  return h->first == NULL;
+}
 /* The first, taken out; it must be there. Its event lives until lti_hold_free. */
 lti_hold_entry *lti_hold_pop(lti_hold *h);
 leat_event *lti_hold_event(lti_hold_entry *entry);

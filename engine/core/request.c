@@ -29,7 +29,7 @@ static void request_free(lti_request *r) {
   lti_buf_deinit(&r->message);
   lti_buf_deinit(&r->masked);
   lti_buf_deinit(&r->request_id);
-  if (r->origin) lti_origin_release(r->origin);
+  if (r->origin) lti_pool_origin_release(r->origin);
   lti_alarm_leave(&e->alarms, &r->alarm);
   lti_alloc_put(&e->alloc, r);
 }
@@ -118,7 +118,7 @@ static int enter(leat_engine *e, lti_request *r, leat_id *id) {
   e->stats.bytes_copied_submit += r->spec.body_size + r->spec.text_size;
   *id = r->item.id;
   lti_engine_trace(e, r->item.id, "submit %s %.*s to %s", r->spec.method, (int)r->spec.path_size,
-                   r->spec.path, lti_origin_url(r->origin)->host);
+                   r->spec.path, lti_pool_origin_url(r->origin)->host);
   lti_engine_kick(e);
   return LTI_OK;
 }
@@ -176,7 +176,7 @@ static void on_granted(lti_lease *lease, lti_conn *conn) {
   r->attempts++;
   lti_http_request http;
   lti_buf_clear(&e->scratch);
-  int rc = lti_url_host_field(lti_origin_url(r->origin), &e->scratch);
+  int rc = lti_url_host_field(lti_pool_origin_url(r->origin), &e->scratch);
   lti_spec_http(&r->spec, lti_buf_slice(&e->scratch), &http);
   r->exchange.body = lti_slice(r->spec.body, r->spec.body_size);
   if (rc == LTI_OK) rc = lti_conn_start(conn, &r->exchange, &http);
@@ -218,7 +218,7 @@ void lti_request_again(lti_request *r, bool first) {
 }
 
 void lti_request_redirected(lti_request *r, lti_origin *origin) {
-  lti_origin_release(r->origin);
+  lti_pool_origin_release(r->origin);
   r->origin = origin;
   r->redirects++;
   r->attempts--; /* a hop, not a try */

@@ -222,7 +222,7 @@ static bool redirectable(const lti_request *r, int status) {
 
 static int follow(lti_request *r, leat_slice location, const char **why) {
   leat_engine *e = r->item.engine;
-  lti_url from = *lti_origin_url(r->origin), to;
+  lti_url from = *lti_pool_origin_url(r->origin), to;
   from.path = lti_slice(r->spec.path, r->spec.path_size);
   lti_buf path;
   lti_buf_init(&path, &e->alloc, 32 * 1024, LEAT_EREDIRECT);
@@ -233,7 +233,7 @@ static int follow(lti_request *r, leat_slice location, const char **why) {
     rc = lti_spec_redirect(&r->spec, lti_buf_slice(&path), lti_url_same_origin(&from, &to));
   lti_buf_deinit(&path);
   if (rc != LTI_OK) {
-    if (origin) lti_origin_release(origin);
+    if (origin) lti_pool_origin_release(origin);
     return rc;
   }
   lti_engine_trace(e, r->item.id, "redirected to %s", to.host);

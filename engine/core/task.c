@@ -297,7 +297,7 @@ int leat_task_start(leat_engine *e, const leat_task *q, leat_id *id) {
   if (lti_engine_closed(e)) return LEAT_ECLOSED;
   int r = check_arguments(e, q, id);
   if (r != LTI_OK) return r;
-  const lti_task_family *family = lti_task_family_find(q->family ? q->family : "video");
+  const lti_task_family *family = lti_protocol_task(q->family ? q->family : "video");
   if (!family) return lti_engine_fail(e, LEAT_ENOPROTOCOL, "no task family has this name");
   lti_task *t = task_new(e);
   if (!t) return lti_engine_fail(e, LEAT_ENOMEM, NULL);

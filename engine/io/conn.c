@@ -19,8 +19,9 @@
 #define FLUSH_ROUNDS  4
 #define DRAIN_BYTES   ((size_t)64 * 1024)
 #define DRAIN_NS      (1000ull * 1000 * 1000)
-#define PURGE_BYTES   4096 /* a read this large has touched more pages of TLS's buffers than needed \
-                            */
+#define PURGE_BYTES                                                             \
+  4096 /* a read this large has touched more pages of TLS's buffers than needed \
+        */
 
 struct lti_conn {
   lti_list node, turn; /* the owner's */
@@ -117,7 +118,8 @@ int lti_conn_open(lti_conn_env *env, const lti_conn_sink *sink, void *owner,
 }
 
 void lti_conn_dial(lti_conn *c) {
-  int r = lti_dial_start(&c->env->dial, c->target.host, c->target.port, &dial_sink, c, &c->dial);
+  int r = lti_dial_start(&c->env->dial, c->target.host, c->target.port,
+                         (lti_dial_owner){&dial_sink, c}, &c->dial);
   if (r != LTI_OK) lti_conn_close(c, &(lti_failure){.error = r, .layer = LEAT_LAYER_API});
 }
 
@@ -202,7 +204,7 @@ static void on_dialled(void *ctx, int error, int native, lti_sock *sock) {
     return;
   }
   c->sock = sock;
-  lti_sock_bind(sock, &sock_sink, c);
+  lti_sock_bind(sock, (lti_sock_owner){&sock_sink, c});
   c->connected_ns = lti_loop_clock(c->env->dial.loop);
   set_state(c, CONN_CONNECTED);
   c->sink->connected(c);

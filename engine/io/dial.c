@@ -16,8 +16,7 @@ typedef struct dial_try {
 
 struct lti_dial {
   const lti_dial_env *env;
-  const lti_dial_sink *sink;
-  void *ctx;
+  lti_dial_owner owner;
   lti_dial **slot; /* the owner's pointer, set to NULL when the dial ends */
   lti_dns_wait wait;
   lti_alarm alarm;
@@ -49,10 +48,9 @@ static void dial_free(lti_dial *d, lti_sock *keep) {
 }
 
 static void finish(lti_dial *d, int error, int native, lti_sock *sock) {
-  const lti_dial_sink *sink = d->sink;
-  void *ctx = d->ctx;
+  lti_dial_owner owner = d->owner;
   dial_free(d, sock);
-  sink->done(ctx, error, native, sock);
+  owner.sink->done(owner.ctx, error, native, sock);
 }
 
 /* Tries the next address; several when they fail at once. */
@@ -62,7 +60,7 @@ static void try_next(lti_dial *d) {
     const lti_addr *addr = &d->addrs.list[d->next++];
     t->dial = d;
     int native = 0;
-    int r = lti_sock_open(d->env->loop, d->env->alloc, addr, &try_sink, t, &t->sock, &native);
+    int r = lti_sock_open(d->env->loop, addr, (lti_sock_owner){&try_sink, t}, &t->sock, &native);
     if (r == LTI_OK) {
       d->pending++;
       break;
@@ -80,13 +78,12 @@ static void try_next(lti_dial *d) {
                 d->next < d->addrs.count ? lti_loop_clock(d->env->loop) + STAGGER_NS : UINT64_MAX);
 }
 
-int lti_dial_start(const lti_dial_env *env, const char *host, uint16_t port,
-                   const lti_dial_sink *sink, void *ctx, lti_dial **dial) {
+int lti_dial_start(const lti_dial_env *env, const char *host, uint16_t port, lti_dial_owner owner,
+                   lti_dial **dial) {
   lti_dial *d = lti_alloc_zero(env->alloc, sizeof *d);
   if (!d) return LEAT_ENOMEM;
   d->env = env;
-  d->sink = sink;
-  d->ctx = ctx;
+  d->owner = owner;
   d->slot = dial;
   d->port = port;
   d->error = LEAT_ERESOLVE;

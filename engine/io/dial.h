@@ -25,9 +25,15 @@ typedef struct lti_dial_sink {
   void (*done)(void *ctx, int error, int native, lti_sock *sock);
 } lti_dial_sink;
 
-/* May call `done` before it returns. LEAT_ENOMEM: it will not be called. */
-int lti_dial_start(const lti_dial_env *env, const char *host, uint16_t port,
-                   const lti_dial_sink *sink, void *ctx, lti_dial **dial);
+typedef struct lti_dial_owner {
+  const lti_dial_sink *sink;
+  void *ctx;
+} lti_dial_owner;
+
+/* May call `done` before it returns. LEAT_ENOMEM: it will not be called. `*dial` is NULL again when
+ * the dial has ended. */
+int lti_dial_start(const lti_dial_env *env, const char *host, uint16_t port, lti_dial_owner owner,
+                   lti_dial **dial);
 void lti_dial_cancel(lti_dial *dial);
 /* Still looking the name up. */
 bool lti_dial_resolving(const lti_dial *dial);

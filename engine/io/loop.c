@@ -189,6 +189,10 @@ char *lti_loop_slab(lti_loop *l, size_t *size) {
   return l->slab;
 }
 
+lti_alloc *lti_loop_alloc(lti_loop *l) {
+  return l->alloc;
+}
+
 void lti_loop_handle_opened(lti_loop *l) {
   l->handles++;
 }

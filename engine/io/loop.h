@@ -56,6 +56,8 @@ uint64_t lti_loop_seed(const lti_loop *loop);
 /* The one buffer that every socket reads into; its content is dead when the read's callback
  * returns. */
 char *lti_loop_slab(lti_loop *loop, size_t *size);
+/* The allocator it was opened with. */
+lti_alloc *lti_loop_alloc(lti_loop *loop);
 /* For sock.c: a handle more, one less. `closed` waits until the last has gone. */
 void lti_loop_handle_opened(lti_loop *loop);
 void lti_loop_handle_closed(lti_loop *loop);

@@ -12,9 +12,10 @@
 
 #define HOLD_NS      (250ull * 1000 * 1000)
 #define MS_NS        1000000ull
-#define ORIGINS_KEPT 256                 /* origins that nobody uses, for their sessions */
-#define PLAIN_BYTES  ((size_t)96 * 1024) /* a read slab and a record that was half read before it \
-                                          */
+#define ORIGINS_KEPT 256 /* origins that nobody uses, for their sessions */
+#define PLAIN_BYTES                                                            \
+  ((size_t)96 * 1024) /* a read slab and a record that was half read before it \
+                       */
 #define FD_PAUSE_NS      (100 * MS_NS)
 #define ENCODE_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
@@ -36,8 +37,7 @@ struct lti_origin {
 struct lti_pool {
   lti_conn_env env;
   lti_pool_config config;
-  const lti_pool_sink *sink;
-  void *ctx;
+  lti_pool_owner owner;
   lti_map by_key;
   lti_list origins;
   size_t origin_count, shaking;
@@ -58,12 +58,11 @@ static const lti_conn_sink conn_sink = {on_connected, on_step, on_ready, on_clos
 /* ---- life */
 
 int lti_pool_open(const lti_dial_env *dial, leat_stats *stats, const lti_pool_config *config,
-                  const lti_pool_sink *sink, lti_pool **pool, void *ctx) {
+                  lti_pool_owner owner, lti_pool **pool) {
   lti_pool *p = lti_alloc_zero(dial->alloc, sizeof *p);
   if (!p) return LEAT_ENOMEM;
   p->config = *config;
-  p->sink = sink;
-  p->ctx = ctx;
+  p->owner = owner;
   p->env.dial = *dial;
   p->env.stats = stats;
   p->env.header_bytes_max = config->header_bytes_max;
@@ -183,19 +182,19 @@ int lti_pool_origin(lti_pool *p, const lti_url *url, lti_origin **origin) {
   return LTI_OK;
 }
 
-void lti_origin_keep(lti_origin *o) {
+void lti_pool_origin_keep(lti_origin *o) {
   o->refs++;
 }
 
-void lti_origin_release(lti_origin *o) {
+void lti_pool_origin_release(lti_origin *o) {
   assert(o->refs > 0);
   o->refs--;
 }
 
-const lti_url *lti_origin_url(const lti_origin *o) {
+const lti_url *lti_pool_origin_url(const lti_origin *o) {
   return &o->url;
 }
-void **lti_origin_user(lti_origin *o) {
+void **lti_pool_origin_user(lti_origin *o) {
   return &o->user;
 }
 
@@ -229,7 +228,7 @@ void lti_pool_give(lti_conn *c) {
   lti_list_remove(lti_conn_node(c));
   lti_list_push_front(&o->idle, lti_conn_node(c));
   set_idle_alarm(o, c);
-  o->pool->sink->slot(o->pool->ctx, o);
+  o->pool->owner.sink->slot(o->pool->owner.ctx, o);
 }
 
 bool lti_pool_room(const lti_origin *o) {
@@ -395,8 +394,8 @@ static void on_closed(lti_conn *c, const lti_failure *failure) {
   shake_next(p);
   if (failure && failure->error == LEAT_EFDLIMIT)
     o->dial_after = lti_loop_clock(p->env.dial.loop) + FD_PAUSE_NS;
-  if (was_opening) p->sink->failed(p->ctx, o, lti_conn_wanted_by(c), failure);
-  p->sink->slot(p->ctx, o);
+  if (was_opening) p->owner.sink->failed(p->owner.ctx, o, lti_conn_wanted_by(c), failure);
+  p->owner.sink->slot(p->owner.ctx, o);
 }
 
 static void on_alarm(lti_conn *c, uint64_t now_ns) {

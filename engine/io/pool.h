@@ -33,19 +33,24 @@ typedef struct lti_pool_sink {
   void (*failed)(void *ctx, lti_origin *o, void *wanted_by, const lti_failure *failure);
 } lti_pool_sink;
 
+typedef struct lti_pool_owner {
+  const lti_pool_sink *sink;
+  void *ctx;
+} lti_pool_owner;
+
 int lti_pool_open(const lti_dial_env *dial, leat_stats *stats, const lti_pool_config *config,
-                  const lti_pool_sink *sink, lti_pool **pool, void *ctx);
+                  lti_pool_owner owner, lti_pool **pool);
 /* Closes every connection at once. lti_pool_free after the last was reaped. */
 void lti_pool_close(lti_pool *p);
 void lti_pool_free(lti_pool *p);
 
 /* Finds or makes the origin of a URL; each needs a release. LEAT_ENOMEM. */
 int lti_pool_origin(lti_pool *p, const lti_url *url, lti_origin **origin);
-void lti_origin_keep(lti_origin *o);
-void lti_origin_release(lti_origin *o);
-const lti_url *lti_origin_url(const lti_origin *o);
+void lti_pool_origin_keep(lti_origin *o);
+void lti_pool_origin_release(lti_origin *o);
+const lti_url *lti_pool_origin_url(const lti_origin *o);
 /* The embedder's slot, NULL at first. */
-void **lti_origin_user(lti_origin *o);
+void **lti_pool_origin_user(lti_origin *o);
 
 /* A free connection, which the caller starts at once or gives back by lti_pool_give; NULL: none. */
 lti_conn *lti_pool_take(lti_origin *o);

@@ -23,8 +23,7 @@ struct lti_sock {
   uv_poll_t poll;
   lti_loop *loop;
   lti_alloc *alloc;
-  const lti_sock_sink *sink;
-  void *ctx;
+  lti_sock_owner owner;
   int fd;
   enum sock_state state;
   bool reading, blocked;
@@ -65,8 +64,9 @@ static int connect_now(int fd, const lti_addr *addr) {
   return r == 0 || errno == EINPROGRESS ? 0 : errno;
 }
 
-int lti_sock_open(lti_loop *loop, lti_alloc *alloc, const lti_addr *addr, const lti_sock_sink *sink,
-                  void *ctx, lti_sock **sock, int *native) {
+int lti_sock_open(lti_loop *loop, const lti_addr *addr, lti_sock_owner owner, lti_sock **sock,
+                  int *native) {
+  lti_alloc *alloc = lti_loop_alloc(loop);
   int fd = socket(addr->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) {
     *native = errno;
@@ -81,8 +81,7 @@ int lti_sock_open(lti_loop *loop, lti_alloc *alloc, const lti_addr *addr, const 
   }
   s->loop = loop;
   s->alloc = alloc;
-  s->sink = sink;
-  s->ctx = ctx;
+  s->owner = owner;
   s->fd = fd;
   if (uv_poll_init(lti_loop_uv(loop), &s->poll, fd) != 0) {
     close(fd);
@@ -98,9 +97,8 @@ int lti_sock_open(lti_loop *loop, lti_alloc *alloc, const lti_addr *addr, const 
   return LTI_OK;
 }
 
-void lti_sock_bind(lti_sock *s, const lti_sock_sink *sink, void *ctx) {
-  s->sink = sink;
-  s->ctx = ctx;
+void lti_sock_bind(lti_sock *s, lti_sock_owner owner) {
+  s->owner = owner;
 }
 
 void lti_sock_read(lti_sock *s, bool on) {
@@ -169,7 +167,7 @@ static void on_connect(lti_sock *s) {
   if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &native, &size) < 0) native = errno;
   s->state = native ? SOCK_ENDED : SOCK_OPEN;
   watch(s);
-  s->sink->connected(s->ctx, native ? lti_sock_error(native) : LTI_OK, native);
+  s->owner.sink->connected(s->owner.ctx, native ? lti_sock_error(native) : LTI_OK, native);
 }
 
 static void on_readable(lti_sock *s) {
@@ -178,13 +176,13 @@ static void on_readable(lti_sock *s) {
   ssize_t n = recv(s->fd, slab, size, 0);
   int native = errno;
   if (n > 0) {
-    s->sink->bytes(s->ctx, lti_slice(slab, (size_t)n), uv_hrtime());
+    s->owner.sink->bytes(s->owner.ctx, lti_slice(slab, (size_t)n), uv_hrtime());
     return;
   }
   if (n < 0 && (native == EAGAIN || native == EWOULDBLOCK || native == EINTR)) return;
   s->state = SOCK_ENDED;
   watch(s);
-  s->sink->ended(s->ctx, n < 0 ? native : 0);
+  s->owner.sink->ended(s->owner.ctx, n < 0 ? native : 0);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
@@ -200,7 +198,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   if ((events & UV_WRITABLE || status < 0) && s->blocked) {
     s->blocked = false;
     watch(s);
-    s->sink->writable(s->ctx);
+    s->owner.sink->writable(s->owner.ctx);
   }
   if (s->state == SOCK_OPEN && s->reading && (events & UV_READABLE)) on_readable(s);
   watch(s);

@@ -35,12 +35,18 @@ typedef struct lti_sock_sink {
   void (*writable)(void *ctx);
 } lti_sock_sink;
 
+/* Whom a socket's callbacks reach. */
+typedef struct lti_sock_owner {
+  const lti_sock_sink *sink;
+  void *ctx;
+} lti_sock_owner;
+
 /* Starts to connect; `connected` comes later. LEAT_EFDLIMIT, LEAT_ENOMEM, or the connect's error at
  * once (LEAT_EREFUSED, LEAT_EUNREACHABLE, LEAT_ECONNECT), with errno in `*native`. */
-int lti_sock_open(lti_loop *loop, lti_alloc *alloc, const lti_addr *addr, const lti_sock_sink *sink,
-                  void *ctx, lti_sock **sock, int *native);
+int lti_sock_open(lti_loop *loop, const lti_addr *addr, lti_sock_owner owner, lti_sock **sock,
+                  int *native);
 /* Gives the socket to another owner. */
-void lti_sock_bind(lti_sock *s, const lti_sock_sink *sink, void *ctx);
+void lti_sock_bind(lti_sock *s, lti_sock_owner owner);
 void lti_sock_read(lti_sock *s, bool on);
 /* Sends what the kernel takes. LTI_OK: the queue is empty; LTI_AGAIN: `writable` will come; else
  * LEAT_ERESET with errno in `*native`. `*sent` counts bytes in every case. */
