@@ -47,19 +47,17 @@ void mock_cadence_close(mock *m) {
   m->clock_fd = -1;
 }
 
-/* Setting the time also takes back an expiry that nobody has read. */
+/* Setting the time also takes back an expiry that nobody has read. With nothing due an old time is
+ * left to expire once for nothing. */
 static void arm(mock *m) {
   lti_heap_node *first = lti_heap_min(&m->due);
-  uint64_t at = first ? first->key : MOCK_NEVER;
-  if (m->clock_fd < 0 || at == m->armed_ns) return;
+  if (!first || m->clock_fd < 0 || first->key == m->armed_ns) return;
   struct itimerspec when;
-  memset(&when, 0, sizeof when); /* stays so, which disarms, when nothing is due */
-  if (first) {
-    when.it_value.tv_sec = (time_t)(at / 1000000000u);
-    when.it_value.tv_nsec = (long)(at % 1000000000u);
-  }
+  memset(&when, 0, sizeof when);
+  when.it_value.tv_sec = (time_t)(first->key / 1000000000u);
+  when.it_value.tv_nsec = (long)(first->key % 1000000000u);
   timerfd_settime(m->clock_fd, TFD_TIMER_ABSTIME, &when, NULL);
-  m->armed_ns = at;
+  m->armed_ns = first->key;
 }
 
 static void run(mock *m) {

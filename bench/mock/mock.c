@@ -69,14 +69,15 @@ void mock_accept_again(mock *m) {
 
 static int parse_address(const mock_config *config, struct sockaddr_storage *ss, socklen_t *size) {
   memset(ss, 0, sizeof *ss);
+  *size = 0;
   const char *host = strcmp(config->host, "localhost") == 0 ? "127.0.0.1" : config->host;
   if (uv_ip4_addr(host, config->port, (struct sockaddr_in *)ss) == 0)
     *size = sizeof(struct sockaddr_in);
   else if (uv_ip6_addr(host, config->port, (struct sockaddr_in6 *)ss) == 0)
     *size = sizeof(struct sockaddr_in6);
   else
-    return UV_EINVAL;
-  return 0;
+    fprintf(stderr, "mock: not an IP address: %s\n", host);
+  return *size ? 0 : UV_EINVAL;
 }
 
 static int listen_on(mock *m) {
@@ -170,8 +171,9 @@ int mock_start(const mock_config *config, uv_loop_t *loop, mock **out) {
   m->handles = 1; /* this function's own, given back when it fails */
   int err = start_parts(m);
   if (err) {
-    fprintf(stderr, "mock: cannot start on %s port %u: %s\n", config->host, config->port,
-            uv_strerror(err));
+    if (err != UV_EINVAL) /* which has been explained where it was found */
+      fprintf(stderr, "mock: cannot start on %s port %u: %s\n", config->host, config->port,
+              uv_strerror(err));
     m->handles--;
     mock_close(m, NULL, NULL);
     return err;

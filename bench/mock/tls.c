@@ -77,10 +77,17 @@ static void configure(mock *m, mock_tls *t) {
   }
 }
 
+/* Says itself what is wrong. */
 static int load_identity(mock *m, mock_tls *t) {
-  if (!m->config.cert)
-    return mock_certs_make(&t->chain, &t->key, m->config.ca_out, mbedtls_ctr_drbg_random, &t->rng);
-  int err = mbedtls_x509_crt_parse_file(&t->chain, m->config.cert);
+  int err;
+  if (!m->config.cert) {
+    err = mock_certs_make(&t->chain, &t->key, m->config.ca_out, mbedtls_ctr_drbg_random, &t->rng);
+    if (err)
+      fprintf(stderr, "mock: cannot make a certificate, or write the CA to %s\n",
+              m->config.ca_out ? m->config.ca_out : "memory");
+    return err;
+  }
+  err = mbedtls_x509_crt_parse_file(&t->chain, m->config.cert);
   if (err) {
     fprintf(stderr, "mock: cannot read the certificate %s\n", m->config.cert);
     return err;
@@ -102,7 +109,7 @@ int mock_tls_new(mock *m) {
   mbedtls_x509_crt_init(&t->chain);
   mbedtls_pk_init(&t->key);
   int err = mbedtls_ctr_drbg_seed(&t->rng, mbedtls_entropy_func, &t->entropy, NULL, 0);
-  if (!err) err = load_identity(m, t);
+  if (!err && load_identity(m, t)) return UV_EINVAL;
   if (!err)
     err = mbedtls_ssl_config_defaults(&t->config, MBEDTLS_SSL_IS_SERVER,
                                       MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
