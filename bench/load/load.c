@@ -188,6 +188,7 @@ static int run(load *l, cli_settings *settings) {
   }
   cli_session_run(&l->session);
   cli_say_live("");
+  if (l->session.interrupted) cli_say("interrupted: this is what was measured until then");
   leat_stats_get(l->session.engine, &l->tally.stats, sizeof l->tally.stats);
   report r = {.tally = &l->tally,
               .options = l->options,

@@ -72,8 +72,9 @@ static void rows_client(const demo *d, cli_out *out) {
       commas(d->tally.records));
   row(out, "bytes copied", "%.2f %% of %.1f MB of responses", copied_share(d) * 100,
       (double)s->bytes_decrypted / 1e6);
-  row(out, "events", "%s sent by the gateway, %s received", commas(d->gateway_events),
-      commas(d->tally.records));
+  if (d->gateway_stats.size)
+    row(out, "events", "%s sent by the gateway, %s received", commas(d->gateway_events),
+        commas(d->tally.records));
 }
 
 void demo_table(const demo *d, cli_out *out) {
@@ -93,7 +94,10 @@ void demo_table(const demo *d, cli_out *out) {
                  (unsigned long long)d->chat_sums.verified, (unsigned long long)d->chat_count,
                  (unsigned long long)d->task_sums.verified, (unsigned long long)d->task_count,
                  colour ? "\x1b[0m" : "");
-  if (!demo_is_verified(d)) cli_out_text(out, "  NOT everything is verified\n");
+  if (d->session.interrupted)
+    cli_out_text(out, "  interrupted: the rest was cancelled\n");
+  else if (!demo_is_verified(d))
+    cli_out_text(out, "  NOT everything is verified\n");
 }
 
 static void put_sums(cli_jsonw *w, const char *key, uint64_t started, const demo_sums *sums) {

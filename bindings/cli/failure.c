@@ -5,13 +5,16 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/slice.h"
 #include "program.h"
 #include "say.h"
 
-#define BODY_SHOWN 120
-#define LINE_SIZE  1600
+#define BODY_SHOWN     120
+#define START_COMPARED 16
+#define MESSAGE_SHOWN  1000
+#define LINE_SIZE      1600
 
 static const struct {
   int error;
@@ -89,21 +92,39 @@ __attribute__((format(printf, 2, 3))) static void add(line *l, const char *forma
 static void add_body(line *l, const leat_result *r, leat_slice message) {
   if (r->error != LEAT_ENOTSTREAM && (r->error != LEAT_ESTATUS || r->provider_message.size)) return;
   leat_slice shown = lti_slice(r->body.data, r->body.size < BODY_SHOWN ? r->body.size : BODY_SHOWN);
-  leat_slice start = lti_slice(shown.data, shown.size < 16 ? shown.size : 16);
-  if (!holds(message, start)) add(l, ": \"%.*s\"", (int)shown.size, shown.data);
+  size_t plain = 0; /* the message shows control characters as blanks */
+  while (plain < shown.size && plain < START_COMPARED && (unsigned char)shown.data[plain] >= 0x20)
+    plain++;
+  if (!holds(message, lti_slice(shown.data, plain)))
+    add(l, ": \"%.*s\"", (int)shown.size, shown.data);
+}
+
+/* The message, with "of N" put behind the number of the attempt, or both put at its end. */
+static void add_message(line *l, const leat_result *r, leat_slice message, int retries) {
+  char attempt[32] = "";
+  uint32_t all = retries < 0 ? 1 : (uint32_t)retries + 1;
+  if (r->attempts > all) all = r->attempts;
+  if (message.size > MESSAGE_SHOWN) message.size = MESSAGE_SHOWN;
+  if (r->attempts > 1) snprintf(attempt, sizeof attempt, "attempt %u", r->attempts);
+  const char *at = *attempt ? lti_slice_find(message, lti_slice_of(attempt)) : NULL;
+  if (at) {
+    size_t head = (size_t)(at - message.data) + strlen(attempt);
+    leat_slice tail = lti_slice_from(message, head);
+    add(l, "%.*s of %u%.*s", (int)head, message.data, all, (int)tail.size, tail.data);
+  } else {
+    add(l, "%.*s", (int)message.size, message.data);
+    if (*attempt) add(l, " (%s of %u)", attempt, all);
+  }
 }
 
 void cli_failure_say(const leat_result *r, int retries) {
   line l = {0};
   leat_slice message = r->message.size ? r->message : lti_slice_of(leat_error_text(r->error));
   leat_slice said = r->provider_message;
-  add(&l, "%.*s", (int)(message.size < 1000 ? message.size : 1000), message.data);
+  add_message(&l, r, message, retries);
   if (!holds(message, said)) add(&l, ": %.*s", (int)(said.size < 400 ? said.size : 400), said.data);
   add_body(&l, r, message);
-  if (r->attempts > 1) {
-    uint32_t all = retries < 0 ? 1 : (uint32_t)retries + 1;
-    add(&l, " (attempt %u of %u)", r->attempts, r->attempts > all ? r->attempts : all);
-  }
+  if (r->retry_after_ms > 0) add(&l, ": it asks to wait %.0f s", (double)r->retry_after_ms / 1e3);
   const char *advice = cli_failure_advice(r->error, r->status);
   if (advice) add(&l, ": %s", advice);
   cli_say("%s", l.text);

@@ -5,11 +5,14 @@
 """
 import base64
 import glob
+import http.server
 import json
 import os
+import pty
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -250,7 +253,12 @@ class Chat(Case):
         self.assertGreater(len(ran.stdout), 20)
 
     def test_html_shows_its_first_bytes(self):
-        self.fails(self.chat("hi", fault="html"), 1, "<", "check --base-url")
+        ran = self.chat("hi", fault="html")
+        self.fails(ran, 1, "<!DOCTYPE html>", "check --base-url")
+        self.assertEqual(ran.stderr.count("<!DOCTYPE"), 1)
+
+    def test_a_wish_to_wait_is_told(self):
+        self.fails(self.chat("hi", fault="busy=300"), 1, "429", "wait 300 s")
 
     def test_a_truncated_answer_is_printed_and_fails(self):
         ran = self.chat("hi", "--retries", "0", fault="truncate=1500")
@@ -268,6 +276,7 @@ class Chat(Case):
         ran = mock.leat("chat", "hi", "--base-url", url, "--retries", "1")
         self.fails(ran, 1, "refused", url.rsplit(":", maxsplit=1)[1], "attempt 2 of 2",
                    "--base-url")
+        self.assertEqual(ran.stderr.count("attempt"), 1)
 
     def test_an_unknown_host_is_named(self):
         ran = mock.leat("chat", "hi", "--base-url", "https://nosuchhost.invalid", "--retries", "0")
@@ -380,6 +389,85 @@ class Keys(Case):
             child.communicate(timeout=20)
             self.assertNotIn(CANARY.encode(), line)
             self.assertIn(b"***", line)
+
+
+class Terminal(Case):
+    """What only a person at a terminal sees."""
+
+    ANSWER = ("data: " + json.dumps({"choices": [
+        {"index": 0, "delta": {"reasoning_content": "think\u001b[2J",
+                               "content": "a\u001b[31mb\u009bc"}},
+    ]}) + "\n\ndata: " + json.dumps({"choices": [
+        {"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "c1", "type": "function",
+                                               "function": {"name": "turn",
+                                                            "arguments": "{\"by\":1}"}}]}},
+        {"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}) + "\n\ndata: [DONE]\n\n")
+
+    @classmethod
+    def setUpClass(cls):
+        class Answer(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                body = cls.ANSWER.encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        cls.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        threading.Thread(target=cls.server.serve_forever, daemon=True).start()
+        cls.addClassCleanup(cls.server.server_close)
+        cls.addClassCleanup(cls.server.shutdown)
+        cls.url = f"http://127.0.0.1:{cls.server.server_address[1]}"
+
+    def on_terminal(self, *arguments, **env):
+        """Standard output and error on one terminal: (exit code, what it showed)."""
+        ours, theirs = pty.openpty()
+        child = start(*arguments, stdout=theirs, stderr=theirs,
+                      env={**mock.environment(TERM="xterm"), **env})
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 65536):
+                shown += piece
+        except OSError:  # how a terminal's end shows
+            pass
+        os.close(ours)
+        return child.wait(20), shown.decode()
+
+    def test_a_models_text_does_not_drive_the_terminal(self):
+        code, shown = self.on_terminal("chat", "hi", "--base-url", self.url, "--show-reasoning")
+        self.assertEqual(code, 0, shown)
+        self.assertIn("a?[31mb?c", shown)
+        self.assertIn("think?[2J", shown)
+        self.assertNotIn("\x1b", shown)
+        self.assertIn('[tool call turn {"by":1}]', shown)
+        _, shown = self.on_terminal("chat", "hi", "--base-url", self.url, "--show-reasoning",
+                                    NO_COLOR="")
+        self.assertIn("\x1b[2mthink?[2J\x1b[0m", shown)
+
+    def test_a_pipe_gets_the_bytes_as_they_are(self):
+        ran = mock.leat("chat", "hi", "--base-url", self.url)
+        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+        self.assertEqual(ran.stdout, 'a\x1b[31mb\x9bc\n[tool call turn {"by":1}]\n')
+        ran = mock.leat("chat", "hi", "--base-url", self.url, "--show-reasoning")
+        self.assertEqual(ran.stderr, "think?[2J\n")
+
+    def test_progress_is_live_and_wiped(self):
+        with mock.Mock("--events", "40", "--gap", "20ms") as gateway:
+            code, shown = self.on_terminal("load", "-n", "4", "-c", "2", "--base-url", gateway.url,
+                                           "--cacert", gateway.ca)
+            self.assertEqual(code, 0, shown)
+            self.assertRegex(shown, r"\r\d of 4 done, 2 running")
+            self.assertRegex(shown, r"\r\x1b\[Krequests")
+            _, shown = self.on_terminal("load", "-n", "2", "--quiet", "--base-url", gateway.url,
+                                        "--cacert", gateway.ca)
+            self.assertEqual(shown, "")
 
 
 class Load(Case):
