@@ -114,8 +114,7 @@ static void take_out(lti_dispatch *d, line *l, lti_lease *lease) {
   }
   lease->bound = false;
   lti_lease *heir = next_unbound(l);
-  lti_pool_rebind(l->origin, lease, heir);
-  if (heir && lti_pool_opening(l->origin) > 0) assign(d, l, heir);
+  if (lti_pool_rebind(l->origin, lease, heir) && heir) assign(d, l, heir);
 }
 
 void lti_dispatch_leave(lti_dispatch *d, lti_lease *lease) {
@@ -189,6 +188,17 @@ bool lti_dispatch_due(const lti_dispatch *d) {
 void lti_dispatch_slot(lti_dispatch *d, lti_origin *o) {
   line *l = line_of(o);
   if (l) mark(d, l);
+}
+
+/* Whoever is first in turn takes it. If that is another than the one it was opened for, that one
+ * queues again: the next connection, perhaps the other's own, is opened for it. */
+void lti_dispatch_opened(lti_origin *o, void *wanted_by) {
+  line *l = line_of(o);
+  lti_lease *lease = wanted_by;
+  lease->bound = false;
+  lease->connect_ns = 0;
+  l->unbound++;
+  lease->connecting(lease);
 }
 
 void lti_dispatch_failed(lti_dispatch *d, lti_origin *o, void *wanted_by,

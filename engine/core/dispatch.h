@@ -21,7 +21,7 @@ typedef struct lti_lease {
   bool no_descriptor;  /* the last try failed for want of one */
   void (*granted)(struct lti_lease *lease, lti_conn *conn); /* must start it or give it back */
   void (*failed)(struct lti_lease *lease, const lti_failure *failure);
-  void (*connecting)(struct lti_lease *lease); /* connect_ns was set */
+  void (*connecting)(struct lti_lease *lease); /* connect_ns was set, or taken back */
 } lti_lease;
 
 typedef struct lti_dispatch {
@@ -46,6 +46,7 @@ void lti_dispatch_turn(lti_dispatch *d);
 bool lti_dispatch_due(const lti_dispatch *d);
 /* The pool's sink calls these. */
 void lti_dispatch_slot(lti_dispatch *d, lti_origin *o);
+void lti_dispatch_opened(lti_origin *o, void *wanted_by);
 void lti_dispatch_failed(lti_dispatch *d, lti_origin *o, void *wanted_by,
                          const lti_failure *failure);
 

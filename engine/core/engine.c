@@ -24,13 +24,19 @@
 static void on_turn(void *ctx, uint64_t now_ns);
 static void on_woken(void *ctx);
 static void on_slot(void *ctx, lti_origin *o);
+static void on_opened(void *ctx, lti_origin *o, void *wanted_by);
+static void on_opened(void *ctx, lti_origin *o, void *wanted_by) {
+  (void)ctx;
+  lti_dispatch_opened(o, wanted_by);
+}
+
 static void on_failed(void *ctx, lti_origin *o, void *wanted_by, const lti_failure *failure);
 static void close_if_idle(leat_engine *e);
 static void begin_closing(leat_engine *e);
 static void engine_free(leat_engine *e);
 
 static const lti_loop_sink loop_sink = {on_turn, on_woken};
-static const lti_pool_sink pool_sink = {on_slot, on_failed};
+static const lti_pool_sink pool_sink = {on_slot, on_opened, on_failed};
 
 /* ---- opening */
 

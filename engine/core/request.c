@@ -124,7 +124,7 @@ static int enter(leat_engine *e, lti_request *r, leat_id *id) {
 }
 
 int lti_request_submit(leat_engine *e, const leat_request *q, bool call, leat_id *id) {
-  if (lti_engine_closed(e)) return LEAT_ECLOSED;
+  if (!call && lti_engine_closed(e)) return LEAT_ECLOSED; /* a task that drains goes on */
   int rc = check_arguments(e, q, id);
   if (rc != LTI_OK) return rc;
   lti_request *r = request_new(e, q, call);

@@ -278,9 +278,10 @@ static lti_conn *find_wanted(const lti_origin *o, const void *wanted_by) {
   return NULL;
 }
 
-void lti_pool_rebind(lti_origin *o, const void *wanted_by, void *now) {
+bool lti_pool_rebind(lti_origin *o, const void *wanted_by, void *now) {
   lti_conn *c = find_wanted(o, wanted_by);
   if (c) lti_conn_want(c, now);
+  return c != NULL;
 }
 
 bool lti_pool_resolving(const lti_origin *o, const void *wanted_by) {
@@ -356,8 +357,10 @@ static void on_ready(lti_conn *c, bool fresh) {
   lti_origin *o = lti_conn_owner(c);
   lti_pool *p = o->pool;
   if (fresh) {
+    void *wanted_by = lti_conn_wanted_by(c);
     o->opening--;
     lti_conn_want(c, NULL);
+    if (wanted_by) p->owner.sink->opened(p->owner.ctx, o, wanted_by);
     if (o->url.tls) {
       p->shaking--;
       learn_session(o, c);

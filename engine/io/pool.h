@@ -29,6 +29,9 @@ typedef struct lti_pool_config {
 typedef struct lti_pool_sink {
   /* A connection of the origin is free, or may now be opened. */
   void (*slot)(void *ctx, lti_origin *o);
+  /* A connection that was being opened for `wanted_by` (never NULL) is open, and for whoever is
+   * first in turn: slot follows. */
+  void (*opened)(void *ctx, lti_origin *o, void *wanted_by);
   /* A connection that was being opened for `wanted_by` (NULL: nobody any more) failed. */
   void (*failed)(void *ctx, lti_origin *o, void *wanted_by, const lti_failure *failure);
 } lti_pool_sink;
@@ -61,8 +64,8 @@ bool lti_pool_room(const lti_origin *o);
  * it failed, until the next call. `connect_ms` < 0: no limit. */
 int lti_pool_dial(lti_origin *o, void *wanted_by, int64_t connect_ms, const char **message);
 size_t lti_pool_opening(const lti_origin *o);
-/* What was being opened for `wanted_by` is for `now`. */
-void lti_pool_rebind(lti_origin *o, const void *wanted_by, void *now);
+/* What was being opened for `wanted_by` is for `now`; false when nothing was. */
+bool lti_pool_rebind(lti_origin *o, const void *wanted_by, void *now);
 /* Is the name still being looked up for it? */
 bool lti_pool_resolving(const lti_origin *o, const void *wanted_by);
 
