@@ -237,9 +237,19 @@ static int end_form(lti_answer *a) {
 
 /* ---- records --------------------------------------------------------------------------------- */
 
+/* Text that is no view of its record was written anew, since it had escapes to undo. */
+static size_t rewritten(const lti_answer *a, const leat_event *event) {
+  leat_slice text = {NULL, 0};
+  if (event->kind >= LEAT_EVENT_TEXT && event->kind <= LEAT_EVENT_REFUSAL) text = event->text;
+  if (event->kind == LEAT_EVENT_TOOL_CALL) text = event->tool_call.arguments;
+  bool view = text.data >= a->raw.data && text.data < a->raw.data + a->raw.size;
+  return view ? 0 : text.size;
+}
+
 static int emit_event(lti_emit *emit, leat_event *event) {
   lti_answer *a = LTI_CONTAINER_OF(emit, lti_answer, emit);
   event->raw = a->raw;
+  a->copied += rewritten(a, event);
   event->response = a->protocol ? a->protocol->response(a->decoder) : NULL;
   int rc = a->sink.event(a->sink.ctx, event);
   if (rc != LTI_STOPPED) return rc;

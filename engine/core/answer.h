@@ -59,7 +59,7 @@ typedef struct lti_answer {
   int error;         /* sticky */
   unsigned char bom; /* bytes of a BOM skipped while undecided; 4: there is none */
   uint64_t records;
-  uint64_t copied;  /* bytes gathered instead of viewed */
+  uint64_t copied;  /* bytes gathered, or rewritten without escapes, instead of viewed */
   leat_slice shown; /* first bytes of a body that does not look like either form */
   char *shown_copy;
   lti_answer_stray *stray;
