@@ -15,6 +15,7 @@
 #define LETTERS_PIECE (16 * 1024 - 64)
 #define STEP_BUDGET   64
 #define COMMENT_US    100000
+#define COMMENTS_MAX  1000 /* before one event */
 
 enum stage { STAGE_BIG, STAGE_COMMENTS, STAGE_EVENTS, STAGE_FINISH, STAGE_USAGE, STAGE_DONE };
 
@@ -217,6 +218,7 @@ static bool end_early(mock_exchange *x, struct chat *j) {
 static enum progress send_event(mock_exchange *x, struct chat *j) {
   const mock_faults *f = &x->plan.faults;
   uint64_t comments = mock_fault_on(f, FAULT_COMMENTS) ? f->arg[FAULT_COMMENTS] : 0;
+  if (comments > COMMENTS_MAX) comments = COMMENTS_MAX;
   for (uint64_t i = 0; i < comments; i++)
     if (send_comment(x, j) == OVER) return OVER;
   char *piece = mock_reply_room(x, mock_ask_event_max(&j->ask));
@@ -240,9 +242,11 @@ static enum progress step_events(mock_exchange *x, struct chat *j) {
   }
   if (send_event(x, j) == OVER) return OVER;
   if (j->at == j->total) return GO_ON;
-  uint64_t due = due_of(x, j);
-  if (due <= uv_hrtime()) {
-    x->due_ns = due;
+  uint64_t due = due_of(x, j), now = uv_hrtime();
+  bool behind = x->due_ns == MOCK_NEVER || x->plan.gap_us == 0;
+  if (!behind && due < x->due_ns) due = x->due_ns; /* jitter does not overtake */
+  if (due <= now) {
+    x->due_ns = behind ? MOCK_NEVER : due;
     return GO_ON;
   }
   mock_reply_step_at(x, due);

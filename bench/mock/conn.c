@@ -26,8 +26,8 @@ static void idle_due(mock_conn *c) {
   mock_conn_end(c, MOCK_ENDING_CLEAN);
 }
 
-static void arm_idle(mock_conn *c) {
-  mock_cadence_set(c, uv_hrtime() + (uint64_t)c->m->config.keepalive_ms * 1000000u, idle_due);
+static void arm_idle(mock_conn *c, uint64_t idle_ms) {
+  mock_cadence_set(c, uv_hrtime() + idle_ms * 1000000u, idle_due);
 }
 
 static void update_poll(mock_conn *c) {
@@ -60,7 +60,7 @@ void mock_conn_open(mock *m, int fd) {
     mock_conn_drop(c);
     return;
   }
-  arm_idle(c);
+  arm_idle(c, m->config.keepalive_ms);
   update_poll(c);
 }
 
@@ -184,17 +184,20 @@ void mock_conn_end(mock_conn *c, enum mock_ending ending) {
 }
 
 void mock_conn_answered(mock_conn *c) {
+  const mock_faults *f = &c->exchange->plan.faults;
   bool keep = c->exchange->keep;
+  uint64_t idle_ms = c->m->config.keepalive_ms;
+  if (mock_fault_on(f, FAULT_CLOSE_AFTER)) idle_ms = f->arg[FAULT_CLOSE_AFTER];
   mock_exchange_free(c->exchange);
   c->exchange = NULL;
   c->parsed = false;
   c->stride = 0;
   if (c->dead) return;
-  if (!keep) {
+  if (!keep || idle_ms == 0) {
     mock_conn_end(c, MOCK_ENDING_CLEAN);
     return;
   }
-  arm_idle(c);
+  arm_idle(c, idle_ms);
   pump(c);
 }
 

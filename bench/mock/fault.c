@@ -51,6 +51,7 @@ static const struct fault_name names[] = {
     {"interim", "[K]", "K 103 answers before the real one", FAULT_INTERIM, 1},
     {"big-head", "BYTES", "a response header of that size", FAULT_BIG_HEAD, 300 * 1024},
     {"surplus", "", "a second response nobody asked for", FAULT_SURPLUS, 0},
+    {"close-after", "[MS]", "close, unannounced, so long after the answer", FAULT_CLOSE_AFTER, 0},
 };
 
 #define NAME_COUNT (sizeof names / sizeof names[0])

@@ -73,6 +73,7 @@ enum mock_fault {
   FAULT_INTERIM,
   FAULT_BIG_HEAD,
   FAULT_SURPLUS,
+  FAULT_CLOSE_AFTER,
   FAULT_COUNT
 };
 
@@ -115,8 +116,8 @@ struct mock_exchange {
   void (*step)(mock_exchange *);
   void (*release)(void *job); /* frees `job` */
   void *job;
-  uint64_t due_ns;
-  bool started, chunked, cut, stream, gzip;
+  uint64_t due_ns; /* MOCK_NEVER: behind for the reader's sake, lateness does not count */
+  bool chunked, cut, stream, gzip;
   uint32_t gzip_crc, gzip_size; /* of a streamed gzip body so far */
   uint64_t body_bytes, cut_at;
   enum mock_ending cut_ending; /* NONE: stall */

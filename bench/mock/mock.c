@@ -137,6 +137,7 @@ static int copy_texts(mock *m) {
 
 static void on_second(uv_timer_t *timer) {
   mock_stats_second(timer->data);
+  mock_accept_again(timer->data); /* descriptors that others held may be free again */
 }
 
 static int start_parts(mock *m) {

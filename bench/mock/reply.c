@@ -54,7 +54,6 @@ struct head {
 static int append_head(mock_exchange *x, lti_buf *out, const struct head *h) {
   bool to_end = mock_fault_on(&x->plan.faults, FAULT_EOF_BODY);
   if (to_end) x->keep = false;
-  x->started = true;
   x->chunked = h->length == MOCK_NEVER && !to_end;
   append_interim(x, out);
   int err = lti_buf_format(out, "HTTP/1.1 %d %s\r\n", h->status, reason_of(h->status));

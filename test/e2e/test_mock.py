@@ -544,6 +544,10 @@ class Faults(GatewayCase):
         _, body, _ = self.fault("surplus", close=False)
         self.assertTrue(body.endswith(b"surplus"))
 
+    def test_close_after_is_not_announced(self):
+        head, body, end = self.fault("close-after=100", close=False)
+        self.assertTrue("Connection: close" not in head and unchunk(body)[1] and end == "clean")
+
     def test_echo_key(self):
         head, body, _ = self.fault("echo-key", "Authorization: Bearer canary-1\r\n")
         self.assertTrue(head.startswith("HTTP/1.1 401"))
@@ -564,6 +568,23 @@ class Faults(GatewayCase):
         self.assertTrue(last and end == "clean")
         self.assertEqual(content.count(b"\n\n"), 20002)
         self.assertGreater(self.g.stats()["blocked"], 0)
+
+    def test_a_slow_reader_does_not_make_the_gateway_late(self):
+        g = Gateway("--plain")
+        self.addCleanup(g.stop)
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(("127.0.0.1", g.port))
+        s.sendall(b"POST /v1/chat/completions?n=300&ms=1&ttft=0&bytes=20000 HTTP/1.1\r\nHost: x\r\n"
+                  b"Connection: close\r\nContent-Length: 2\r\n\r\n{}")
+        time.sleep(1)
+        s.settimeout(WAIT)
+        content, last = unchunk(drain(s)[0].partition(b"\r\n\r\n")[2])
+        s.close()
+        self.assertTrue(last and content.count(b"\n\n") >= 302)
+        stats = g.stats()
+        self.assertGreater(stats["blocked"], 0)
+        self.assertLess(stats["lateness_us"]["max"], 500000)
 
 
 class Tls(GatewayCase):
@@ -646,6 +667,27 @@ class Options(unittest.TestCase):
         g = Gateway("--plain", *args)
         self.addCleanup(g.stop)
         return g
+
+    def test_ipv6_host(self):
+        try:
+            with socket.socket(socket.AF_INET6) as probe:
+                probe.bind(("::1", 0))
+        except OSError:
+            self.skipTest("no IPv6 loopback")
+        g = self.with_gateway("--host", "::1")
+        self.assertEqual(g.url, f"http://[::1]:{g.port}")
+        s = socket.create_connection(("::1", g.port), WAIT)
+        s.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertIn(b"200 OK", s.recv(65536))
+        s.close()
+
+    def test_jitter_keeps_the_order(self):
+        g = self.with_gateway("--jitter", "20ms", "--gap", "2ms")
+        body = g.chat({"x-mock-stamp": "1", "x-mock-events": "50"}, stream=True, seed=7)[2]
+        stamps = [json.loads(e)["mock_ns"] for e in events_of(body)[:-2]]
+        self.assertEqual(stamps, sorted(stamps))
+        self.assertEqual(text_of(body), text_of(g.chat(stream=True, seed=7, max_tokens=50)[2]))
+        self.assertLess(g.stats()["lateness_us"]["p50"], 15000)
 
     def test_required_key(self):
         g = self.with_gateway("--require-key", "sk-right")
