@@ -1,0 +1,478 @@
+/* The scripted peer: see peer.h. One thread accepts, one serves each link; `lock` guards what they
+ * share, `tls_lock` the TLS library, whose configuration and generator all links use. A link's
+ * socket is closed by its own thread alone. */
+#include "support/peer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_MS   10000
+#define IN_BYTES  ((size_t)64 << 20)
+#define STUFFINGS 4
+
+struct peer_link {
+  peer_link *next;
+  peer *owner;
+  pthread_t thread;
+  int fd;
+  unsigned index, number;
+  bool finished; /* under the owner's lock */
+  bool over;     /* neither reads nor writes any more */
+  bool chunked, drip;
+  tls_peer *tls;
+  lti_buf in;
+  char *request;
+};
+
+struct peer {
+  peer_options options;
+  lti_alloc alloc;
+  pthread_t acceptor;
+  pthread_mutex_t lock;
+  int fd, stop_fd, port;
+  int stuffing[STUFFINGS];
+  char url[64];
+  peer_link *links;
+  unsigned conns, request_count, open, open_peak;
+  char **requests;
+};
+
+static pthread_mutex_t tls_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void must(bool ok, const char *what) {
+  if (ok) return;
+  fprintf(stderr, "peer: %s: %s\n", what, strerror(errno));
+  abort();
+}
+
+/* ---- bytes */
+
+/* Waits until the socket is ready; false when that takes too long or the peer is being stopped. */
+static bool wait_for(peer_link *l, short events, int ms) {
+  struct pollfd fds[2] = {{.fd = l->owner->stop_fd, .events = POLLIN},
+                          {.fd = l->fd, .events = events}};
+  int n = poll(fds, 2, ms);
+  return n > 0 && !fds[0].revents && fds[1].revents;
+}
+
+bool peer_send_raw(peer_link *l, leat_slice bytes) {
+  while (bytes.size > 0 && !l->over) {
+    size_t size = l->drip ? 1 : bytes.size;
+    ssize_t n = send(l->fd, bytes.data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0)
+      bytes = lti_slice_from(bytes, (size_t)n);
+    else if (errno != EAGAIN || !wait_for(l, POLLOUT, WAIT_MS))
+      l->over = true;
+  }
+  return !l->over;
+}
+
+static bool flush_tls(peer_link *l) {
+  bool ok = peer_send_raw(l, lti_buf_slice(&l->tls->cipher));
+  lti_buf_clear(&l->tls->cipher);
+  return ok;
+}
+
+bool peer_send(peer_link *l, leat_slice bytes) {
+  if (!l->tls) return peer_send_raw(l, bytes);
+  if (l->tls->error || !l->tls->established) l->over = true;
+  if (l->over || bytes.size == 0) return !l->over;
+  pthread_mutex_lock(&tls_lock);
+  tls_peer_write(l->tls, bytes);
+  pthread_mutex_unlock(&tls_lock);
+  return flush_tls(l);
+}
+
+static bool take_cipher(peer_link *l, leat_slice bytes) {
+  pthread_mutex_lock(&tls_lock);
+  int r = tls_peer_feed(l->tls, bytes);
+  bool ok = lti_buf_append(&l->in, lti_buf_slice(&l->tls->plain)) == 0;
+  lti_buf_clear(&l->tls->plain);
+  pthread_mutex_unlock(&tls_lock);
+  flush_tls(l);
+  return ok && r == 0;
+}
+
+/* Reads once. False: the end, an error, or too long a wait. */
+static bool fill(peer_link *l) {
+  char bytes[16384];
+  if (l->over || !wait_for(l, POLLIN, WAIT_MS)) return false;
+  ssize_t n = recv(l->fd, bytes, sizeof bytes, 0);
+  if (n <= 0) return false;
+  leat_slice got = lti_slice(bytes, (size_t)n);
+  return l->tls ? take_cipher(l, got) : lti_buf_append(&l->in, got) == 0;
+}
+
+/* ---- requests */
+
+/* The size of the whole request that stands in `in`, 0: not whole yet. */
+static size_t request_size(const lti_buf *in) {
+  leat_slice all = lti_buf_slice(in);
+  const char *end = lti_slice_find(all, lti_slice_of("\r\n\r\n"));
+  if (!end) return 0;
+  size_t head = (size_t)(end - all.data) + 4;
+  const char *length = lti_slice_find(lti_slice(all.data, head), lti_slice_of("Content-Length: "));
+  size_t body = length ? strtoul(length + 16, NULL, 10) : 0;
+  return all.size >= head + body ? head + body : 0;
+}
+
+static void note_request(peer_link *l, const char *text, size_t size) {
+  peer *p = l->owner;
+  char *copy = malloc(size + 1);
+  must(copy != NULL, "malloc");
+  memcpy(copy, text, size);
+  copy[size] = '\0';
+  l->request = copy;
+  pthread_mutex_lock(&p->lock);
+  p->requests = realloc(p->requests, (p->request_count + 1) * sizeof *p->requests);
+  must(p->requests != NULL, "realloc");
+  l->number = p->request_count;
+  p->requests[p->request_count++] = copy;
+  pthread_mutex_unlock(&p->lock);
+}
+
+bool peer_read(peer_link *l) {
+  size_t size;
+  l->chunked = l->drip = false;
+  if (l->over) return false;
+  while ((size = request_size(&l->in)) == 0)
+    if (!fill(l)) {
+      l->over = true;
+      return false;
+    }
+  note_request(l, l->in.data, size);
+  lti_buf_consume(&l->in, size);
+  return true;
+}
+
+const char *peer_link_text(const peer_link *l) {
+  return l->request;
+}
+unsigned peer_link_number(const peer_link *l) {
+  return l->number;
+}
+unsigned peer_link_index(const peer_link *l) {
+  return l->index;
+}
+
+/* ---- saying */
+
+bool peer_sleep(peer_link *l, int ms) {
+  struct pollfd stop = {.fd = l->owner->stop_fd, .events = POLLIN};
+  if (poll(&stop, 1, ms) == 0) return true;
+  l->over = true;
+  return false;
+}
+
+/* One run of text between two marks. */
+static bool say_run(peer_link *l, leat_slice text) {
+  if (text.size == 0) return !l->over;
+  if (!l->chunked) return peer_send(l, text);
+  lti_buf chunk;
+  lti_buf_init(&chunk, &l->owner->alloc, IN_BYTES, LEAT_EBODYMAX);
+  lti_buf_format(&chunk, "%zx\r\n", text.size);
+  lti_buf_append(&chunk, text);
+  lti_buf_text(&chunk, "\r\n");
+  bool ok = peer_send(l, lti_buf_slice(&chunk));
+  lti_buf_deinit(&chunk);
+  return ok;
+}
+
+static void hang_up(peer_link *l, bool reset) {
+  if (reset) {
+    struct linger hard = {.l_onoff = 1};
+    setsockopt(l->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  }
+  l->over = true;
+}
+
+static void say_fill(peer_link *l, size_t size) {
+  char *bytes = malloc(size ? size : 1);
+  must(bytes != NULL, "malloc");
+  memset(bytes, 'x', size);
+  say_run(l, lti_slice(bytes, size));
+  free(bytes);
+}
+
+static void say_tls(peer_link *l, void (*what)(tls_peer *peer)) {
+  if (!l->tls || l->over) return;
+  pthread_mutex_lock(&tls_lock);
+  if (l->tls->established) what(l->tls);
+  pthread_mutex_unlock(&tls_lock);
+  flush_tls(l);
+}
+
+/* `rest` is the text behind the mark. */
+static void act(peer_link *l, leat_slice mark, const char *rest) {
+  char word[32];
+  unsigned long number = 0;
+  snprintf(word, sizeof word, "%.*s", (int)mark.size, mark.data);
+  char *blank = strchr(word, ' ');
+  if (blank) {
+    *blank = '\0';
+    number = strtoul(blank + 1, NULL, 10);
+  }
+  if (!strcmp(word, "sleep")) peer_sleep(l, (int)number);
+  if (!strcmp(word, "fill")) say_fill(l, number);
+  if (!strcmp(word, "chunked")) l->chunked = true;
+  if (!strcmp(word, "drip")) l->drip = true;
+  if (!strcmp(word, "hello")) say_tls(l, tls_peer_ask_again);
+  if (!strcmp(word, "fin")) shutdown(l->fd, SHUT_WR);
+  if (!strcmp(word, "bye")) say_tls(l, tls_peer_close);
+  if (!strcmp(word, "reset")) hang_up(l, true);
+  if (!strcmp(word, "close") || !strcmp(word, "bye")) hang_up(l, false);
+  if (!strcmp(word, "silent")) {
+    while (fill(l)) continue;
+    l->over = true;
+  }
+  if (!strcmp(word, "last")) {
+    l->chunked = false;
+    peer_send(l, lti_slice_of("0\r\n\r\n"));
+  }
+  if (!strcmp(word, "body")) {
+    char line[64];
+    const char *end = strstr(rest, "<<");
+    size_t size = end ? (size_t)(end - rest) : strlen(rest);
+    int n = snprintf(line, sizeof line, "Content-Length: %zu\r\n\r\n", size);
+    peer_send(l, lti_slice(line, (size_t)n));
+  }
+}
+
+bool peer_say(peer_link *l, const char *text) {
+  while (*text && !l->over) {
+    const char *mark = strstr(text, "<<");
+    say_run(l, lti_slice(text, mark ? (size_t)(mark - text) : strlen(text)));
+    if (!mark || l->over) break;
+    const char *end = strstr(mark, ">>");
+    must(end != NULL, "a mark without its end");
+    act(l, lti_slice(mark + 2, (size_t)(end - mark) - 2), end + 2);
+    text = end + 2;
+  }
+  return !l->over;
+}
+
+/* ---- serving */
+
+/* Entry n of a list that ends with NULL; the last one goes on. */
+static const char *entry(const char *const *list, unsigned n) {
+  unsigned i = 0;
+  if (!list || !list[0]) return "";
+  while (i < n && list[i + 1]) i++;
+  return list[i];
+}
+
+static void serve(peer_link *l) {
+  const peer_options *o = &l->owner->options;
+  if (!peer_say(l, entry(o->greets, l->index))) return;
+  if (l->tls)
+    while (!l->tls->established)
+      if (!fill(l)) return;
+  if (o->script) {
+    o->script(l, o->ctx);
+    return;
+  }
+  while (peer_read(l))
+    if (!peer_say(l, entry(o->answers, l->number))) return;
+}
+
+static void link_free(peer_link *l) {
+  lti_buf_deinit(&l->in);
+  free(l);
+}
+
+static void *run_link(void *arg) {
+  peer_link *l = arg;
+  peer *p = l->owner;
+  serve(l);
+  pthread_mutex_lock(&tls_lock);
+  tls_peer_free(l->tls);
+  pthread_mutex_unlock(&tls_lock);
+  l->tls = NULL;
+  pthread_mutex_lock(&p->lock);
+  close(l->fd);
+  p->open--;
+  l->finished = true;
+  pthread_mutex_unlock(&p->lock);
+  return NULL;
+}
+
+/* Joins links that have finished, or all. */
+static void reap(peer *p, bool all) {
+  peer_link **at = &p->links;
+  while (*at) {
+    peer_link *l = *at;
+    pthread_mutex_lock(&p->lock);
+    bool finished = l->finished;
+    pthread_mutex_unlock(&p->lock);
+    if (!finished && !all) {
+      at = &l->next;
+      continue;
+    }
+    pthread_join(l->thread, NULL);
+    *at = l->next;
+    link_free(l);
+  }
+}
+
+static void open_link(peer *p, int fd) {
+  int on = 1;
+  peer_link *l = calloc(1, sizeof *l);
+  must(l != NULL, "calloc");
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  l->fd = fd;
+  l->owner = p;
+  lti_buf_init(&l->in, &p->alloc, IN_BYTES, LEAT_EBODYMAX);
+  if (p->options.tls) {
+    pthread_mutex_lock(&tls_lock);
+    l->tls = tls_peer_new(p->options.tls);
+    pthread_mutex_unlock(&tls_lock);
+  }
+  l->next = p->links;
+  p->links = l;
+  pthread_mutex_lock(&p->lock);
+  l->index = p->conns++;
+  if (++p->open > p->open_peak) p->open_peak = p->open;
+  pthread_mutex_unlock(&p->lock);
+  must(pthread_create(&l->thread, NULL, run_link, l) == 0, "pthread_create");
+}
+
+static void *run_acceptor(void *arg) {
+  peer *p = arg;
+  struct pollfd fds[2] = {{.fd = p->stop_fd, .events = POLLIN}, {.fd = p->fd, .events = POLLIN}};
+  for (;;) {
+    if (poll(fds, 2, -1) < 0 && errno != EINTR) break;
+    if (fds[0].revents) break;
+    int fd = accept4(p->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0) open_link(p, fd);
+    reap(p, false);
+  }
+  return NULL;
+}
+
+/* ---- life */
+
+static void listen_on(peer *p) {
+  struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+  bool six = p->options.ipv6;
+  struct sockaddr *address = six ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4;
+  socklen_t size = six ? sizeof v6 : sizeof v4;
+  p->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  must(p->fd >= 0 && bind(p->fd, address, size) == 0, "bind");
+  must(listen(p->fd, p->options.deaf ? 0 : 1024) == 0, "listen");
+  must(getsockname(p->fd, address, &size) == 0, "getsockname");
+  p->port = ntohs(six ? v6.sin6_port : v4.sin_port);
+  snprintf(p->url, sizeof p->url, "http%s://%s:%d", p->options.tls ? "s" : "",
+           six ? "[::1]" : "127.0.0.1", p->port);
+  /* With one connection waiting more than the queue holds, the kernel drops every further SYN. */
+  for (int i = 0; i < STUFFINGS; i++) {
+    p->stuffing[i] = -1;
+    if (!p->options.deaf) continue;
+    p->stuffing[i] = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    must(p->stuffing[i] >= 0, "socket");
+    (void)!connect(p->stuffing[i], address, size);
+  }
+}
+
+/* Lists are often compound literals, which end before the peer does; their texts do not. */
+static const char **copy_list(const char *const *list) {
+  size_t n = 0;
+  if (!list) return NULL;
+  while (list[n]) n++;
+  const char **copy = calloc(n + 1, sizeof *copy);
+  must(copy != NULL, "calloc");
+  for (size_t i = 0; i < n; i++) copy[i] = list[i];
+  return copy;
+}
+
+peer *peer_start(const peer_options *options) {
+  peer *p = calloc(1, sizeof *p);
+  must(p != NULL, "calloc");
+  p->options = *options;
+  p->options.answers = copy_list(options->answers);
+  p->options.greets = copy_list(options->greets);
+  lti_alloc_init(&p->alloc, NULL);
+  pthread_mutex_init(&p->lock, NULL);
+  p->stop_fd = eventfd(0, EFD_CLOEXEC);
+  must(p->stop_fd >= 0, "eventfd");
+  listen_on(p);
+  if (!options->deaf)
+    must(pthread_create(&p->acceptor, NULL, run_acceptor, p) == 0, "pthread_create");
+  return p;
+}
+
+void peer_stop(peer *p) {
+  uint64_t one = 1;
+  must(write(p->stop_fd, &one, sizeof one) == sizeof one, "write");
+  if (!p->options.deaf) pthread_join(p->acceptor, NULL);
+  reap(p, true);
+  for (int i = 0; i < STUFFINGS; i++)
+    if (p->stuffing[i] >= 0) close(p->stuffing[i]);
+  close(p->fd);
+  close(p->stop_fd);
+  pthread_mutex_destroy(&p->lock);
+  for (unsigned i = 0; i < p->request_count; i++) free(p->requests[i]);
+  free(p->requests);
+  free((void *)(uintptr_t)p->options.answers);
+  free((void *)(uintptr_t)p->options.greets);
+  free(p);
+}
+
+/* ---- questions */
+
+int peer_port(const peer *p) {
+  return p->port;
+}
+const char *peer_url(const peer *p) {
+  return p->url;
+}
+
+static unsigned look(peer *p, const unsigned *at) {
+  pthread_mutex_lock(&p->lock);
+  unsigned value = *at;
+  pthread_mutex_unlock(&p->lock);
+  return value;
+}
+
+unsigned peer_conns(peer *p) {
+  return look(p, &p->conns);
+}
+unsigned peer_requests(peer *p) {
+  return look(p, &p->request_count);
+}
+unsigned peer_open(peer *p) {
+  return look(p, &p->open);
+}
+unsigned peer_open_peak(peer *p) {
+  return look(p, &p->open_peak);
+}
+
+const char *peer_request(peer *p, unsigned n) {
+  pthread_mutex_lock(&p->lock);
+  const char *text = n < p->request_count ? p->requests[n] : NULL;
+  pthread_mutex_unlock(&p->lock);
+  return text;
+}
+
+bool peer_await(peer *p, unsigned n) {
+  for (int i = 0; i < 5000 && peer_requests(p) < n; i++)
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+  return peer_requests(p) >= n;
+}
+
+void peer_rotate(peer *p) {
+  pthread_mutex_lock(&tls_lock);
+  tls_server_rotate(p->options.tls);
+  pthread_mutex_unlock(&tls_lock);
+}
