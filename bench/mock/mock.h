@@ -48,7 +48,9 @@ typedef struct mock_config {
 void mock_config_init(mock_config *config);
 
 /* Listens; all further work is done from `loop`, which the caller runs. 0, or a negative libuv
- * error (or UV_EINVAL for a bad fault rule, certificate or address), having said why on stderr. */
+ * error (or UV_EINVAL for a bad fault rule, certificate or address), having said why on stderr;
+ * what it had opened by then is closed by the loop's next turn. Raises the soft descriptor
+ * limit. */
 int mock_start(const mock_config *config, uv_loop_t *loop, mock **out);
 uint16_t mock_port(const mock *m);
 /* How many connections it takes at once: the limit in force. */
