@@ -31,7 +31,7 @@ static void hashes_as_other_implementations_do(void **state) {
 }
 
 typedef struct item {
-  char key[8];
+  char key[16];
   bool in, gone;
   int met;
 } item;
