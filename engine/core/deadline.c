@@ -24,7 +24,7 @@ static void consider(earliest *x, uint64_t from_ns, int64_t ms, int error) {
 static void consider_queue(const lti_request *r, earliest *x) {
   const leat_deadlines *d = &r->deadlines;
   if (!r->lease.connect_ns) {
-    consider(x, r->times.queued_ns, d->queue_ms, LEAT_EQUEUETIMEOUT);
+    consider(x, r->wait_from_ns, d->queue_ms, LEAT_EQUEUETIMEOUT);
     return;
   }
   x->layer = LEAT_LAYER_SOCKET;
@@ -36,7 +36,10 @@ static void consider_queue(const lti_request *r, earliest *x) {
 
 static void consider_reading(const lti_request *r, earliest *x) {
   const leat_deadlines *d = &r->deadlines;
-  consider(x, r->last_byte_ns, d->idle_ms, LEAT_EIDLETIMEOUT);
+  /* Bytes of framing and of half a TLS record are bytes of the response too. */
+  uint64_t byte_ns = r->last_byte_ns;
+  if (r->exchange.received_ns > byte_ns) byte_ns = r->exchange.received_ns;
+  consider(x, byte_ns, d->idle_ms, LEAT_EIDLETIMEOUT);
   if (r->content_seen)
     consider(x, r->last_content_ns, d->gap_ms, LEAT_EGAPTIMEOUT);
   else

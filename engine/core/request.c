@@ -110,7 +110,7 @@ static int enter(leat_engine *e, lti_request *r, leat_id *id) {
     lti_slots_remove(&e->items, r->item.id);
     return lti_engine_fail(e, rc, NULL);
   }
-  r->times.queued_ns = lti_loop_clock(e->loop);
+  r->times.queued_ns = r->wait_from_ns = lti_loop_clock(e->loop);
   lti_deadline_arm(r);
   e->stats.requests_started++;
   if (++e->stats.requests_live > e->stats.requests_live_peak)
@@ -155,6 +155,7 @@ int leat_submit(leat_engine *e, const leat_request *request, leat_id *id) {
 
 static void on_connecting(lti_lease *lease) {
   lti_request *r = LTI_CONTAINER_OF(lease, lti_request, lease);
+  r->waited_ns = lease->connect_ns - r->wait_from_ns;
   lti_deadline_arm(r);
 }
 
@@ -172,6 +173,7 @@ static void on_granted(lti_lease *lease, lti_conn *conn) {
   lti_request *r = LTI_CONTAINER_OF(lease, lti_request, lease);
   leat_engine *e = r->item.engine;
   assert(r->state == REQUEST_QUEUED);
+  if (!lease->connect_ns) r->waited_ns = lti_loop_clock(e->loop) - r->wait_from_ns;
   stamp_lease(r, conn);
   r->attempts++;
   lti_http_request http;
@@ -213,6 +215,7 @@ void lti_request_again(lti_request *r, bool first) {
     lti_request_finish(r, &(lti_failure){.error = rc, .layer = LEAT_LAYER_API});
     return;
   }
+  r->wait_from_ns = lti_loop_clock(e->loop) - r->waited_ns;
   lti_deadline_arm(r);
   lti_engine_kick(e);
 }
