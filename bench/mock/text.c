@@ -118,12 +118,13 @@ static unsigned take_bits(struct source *s, unsigned count) {
 }
 
 /* Writes the piece in one of its two forms; both take the same bits from the source. */
-static size_t write_piece(uint64_t state, uint32_t bytes, int as_json, char *out) {
-  struct source s = {state, 0, 0};
+static size_t write_piece(uint64_t seed, uint32_t index, uint32_t bytes, int as_json, char *out) {
+  struct source s = {piece_state(seed, index), 0, 0};
+  unsigned choice = seed & MOCK_TEXT_WORDS ? 5 : 6; /* the first half of the table is words */
   size_t target = bytes ? bytes : 20 + take_bits(&s, 4);
   size_t raw = 0, at = 0;
   while (raw < target) {
-    const struct fragment *f = &fragments[take_bits(&s, 6)];
+    const struct fragment *f = &fragments[take_bits(&s, choice)];
     unsigned spelling = take_bits(&s, 1);
     if (bytes && f->raw_size > target - raw) {
       out[at++] = letters[take_bits(&s, 6)];
@@ -141,7 +142,7 @@ static size_t write_piece(uint64_t state, uint32_t bytes, int as_json, char *out
 
 size_t mock_text_sized(uint64_t seed, uint32_t index, uint32_t bytes, char *out, size_t cap) {
   if (cap < (bytes ? bytes : MOCK_TEXT_PIECE_MAX)) return 0;
-  return write_piece(piece_state(seed, index), bytes, 0, out);
+  return write_piece(seed, index, bytes, 0, out);
 }
 
 size_t mock_text_piece(uint64_t seed, uint32_t index, char *out, size_t cap) {
@@ -150,11 +151,12 @@ size_t mock_text_piece(uint64_t seed, uint32_t index, char *out, size_t cap) {
 
 size_t mock_text_json(uint64_t seed, uint32_t index, uint32_t bytes, char *out, size_t cap) {
   if (cap < MOCK_TEXT_JSON_MAX(bytes ? bytes : MOCK_TEXT_PIECE_MAX)) return 0;
-  return write_piece(piece_state(seed, index), bytes, 1, out);
+  return write_piece(seed, index, bytes, 1, out);
 }
 
 uint64_t mock_text_lane(uint64_t seed, uint32_t lane) {
-  return lane ? mock_text_mix(seed ^ (0x6c616e65u * (uint64_t)lane)) : seed;
+  if (lane == 0) return seed;
+  return (mock_text_mix(seed ^ (0x6c616e65u * (uint64_t)lane)) >> 1) | (seed & MOCK_TEXT_WORDS);
 }
 
 /* Eight bytes for each block of the file. */

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A seed with this bit speaks in words alone, which JSON has nothing to escape in. */
+#define MOCK_TEXT_WORDS (UINT64_C(1) << 63)
 /* The longest piece of the default size. */
 #define MOCK_TEXT_PIECE_MAX 64
 /* The longest wire form of a piece of n bytes: one byte may become \u00XX. */
