@@ -304,6 +304,11 @@ void lti_request_finish(lti_request *r, const lti_failure *failure) {
   r->layer = failure->error == LEAT_OK ? LEAT_LAYER_NONE : failure->layer;
   lti_buf_clear(&r->message);
   if (failure->message) lti_buf_text(&r->message, failure->message);
+  if (failure->error == LEAT_EHELDMAX) {
+    /* What is held is what there is too much of: it does not wait for its reader. */
+    lti_response_hold_clear(r);
+    r->paused = false;
+  }
   lti_request_detach(r, failure->error == LEAT_OK);
   r->times.done_ns = lti_loop_clock(r->item.engine->loop);
   lti_deadline_arm(r);

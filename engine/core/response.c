@@ -69,10 +69,10 @@ int lti_response_emit(lti_request *r, leat_event *event) {
 static int hold_event(lti_request *r, const leat_event *event) {
   leat_engine *e = r->item.engine;
   size_t before = r->hold.bytes;
-  if (e->stats.held_bytes > (uint64_t)e->config.held_bytes_max) return LEAT_EHELDMAX;
   int rc = lti_hold_push(&r->hold, &e->alloc, event);
   e->stats.held_bytes += r->hold.bytes - before;
-  return rc;
+  if (rc != LTI_OK) return rc;
+  return e->stats.held_bytes > (uint64_t)e->config.held_bytes_max ? LEAT_EHELDMAX : LTI_OK;
 }
 
 void lti_response_hold_clear(lti_request *r) {

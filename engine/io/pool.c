@@ -12,7 +12,8 @@
 
 #define HOLD_NS      (250ull * 1000 * 1000)
 #define MS_NS        1000000ull
-#define ORIGINS_KEPT 256 /* origins that nobody uses, for their sessions */
+#define FRESH_MS     1000 /* a fresh connection that nobody wants any more, without keep-alive */
+#define ORIGINS_KEPT 256  /* origins that nobody uses, for their sessions */
 #define PLAIN_BYTES                                                            \
   ((size_t)96 * 1024) /* a read slab and a record that was half read before it \
                        */
@@ -220,6 +221,8 @@ static void set_idle_alarm(lti_origin *o, lti_conn *c) {
     int64_t safe_ms = told_ms > 5000 ? told_ms - 4000 : told_ms / 4;
     if (safe_ms < keep_ms) keep_ms = safe_ms;
   }
+  /* None are kept: then it is a fresh one, and its request comes for it in this turn. */
+  if (keep_ms < 0) keep_ms = FRESH_MS;
   lti_conn_alarm_set(c, lti_loop_clock(o->pool->env.dial.loop) + (uint64_t)keep_ms * MS_NS);
 }
 
