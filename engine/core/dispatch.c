@@ -13,6 +13,7 @@ typedef struct line {
   lti_origin *origin;
   lti_queue queue;
   size_t unbound; /* waiting leases that no connection is being opened for */
+  size_t opened;  /* connections opened since it was served last */
 } line;
 
 static lti_lease *lease_of(lti_queue_item *item) {
@@ -34,7 +35,9 @@ int lti_dispatch_init(lti_dispatch *d, lti_alloc *alloc, lti_loop *loop, lti_ala
   d->waiting = 0;
   lti_list_init(&d->dirty);
   lti_list_init(&d->starved);
-  return lti_alarm_join(alarms, &d->alarm, on_alarm);
+  int r = lti_alarm_join(alarms, &d->alarm, on_alarm);
+  if (r != LTI_OK) d->alloc = NULL; /* nothing to deinit */
+  return r;
 }
 
 void lti_dispatch_deinit(lti_dispatch *d) {
@@ -114,7 +117,8 @@ static void take_out(lti_dispatch *d, line *l, lti_lease *lease) {
   }
   lease->bound = false;
   lti_lease *heir = next_unbound(l);
-  if (lti_pool_rebind(l->origin, lease, heir) && heir) assign(d, l, heir);
+  if (lti_pool_rebind(l->origin, lease, heir, heir ? heir->connect_ms : LEAT_NONE) && heir)
+    assign(d, l, heir);
 }
 
 void lti_dispatch_leave(lti_dispatch *d, lti_lease *lease) {
@@ -144,24 +148,49 @@ static void open_for(lti_dispatch *d, line *l, lti_lease *lease) {
   assign(d, l, lease);
   int r = lti_pool_dial(l->origin, lease, lease->connect_ms, &message);
   if (r == LTI_OK) return;
-  lti_failure failure = {.error = r, .layer = LEAT_LAYER_TLS, .message = message};
+  enum leat_layer layer = r == LEAT_ENOMEM ? LEAT_LAYER_API : LEAT_LAYER_TLS;
+  lti_failure failure = {.error = r, .layer = layer, .message = message};
   if (concerns_all(r))
     fail_all(d, l, &failure);
   else
     tell_failed(d, l, lease, &failure);
 }
 
-/* Gives what is free, then opens what is missing. */
-static void serve(lti_dispatch *d, line *l) {
+/* Gives what is free. */
+static void grant(lti_dispatch *d, line *l) {
+  static const lti_failure gone = {.error = LEAT_ERESET,
+                                   .layer = LEAT_LAYER_SOCKET,
+                                   .message = "the server closed the connection at once"};
+  size_t opened = l->opened;
   lti_conn *conn;
+  lti_lease *lease;
+  l->opened = 0;
   while (l->queue.size > 0 && (conn = lti_pool_take(l->origin))) {
-    lti_lease *lease = lease_of(lti_queue_pop(&l->queue));
+    lease = lease_of(lti_queue_pop(&l->queue));
     take_out(d, l, lease);
+    opened = 0;
     lease->granted(lease, conn);
   }
-  while (l->queue.size > lti_pool_opening(l->origin) && lti_pool_room(l->origin)) {
-    lti_lease *lease = next_unbound(l);
-    if (!lease) break;
+  /* Opened, and gone before anybody could take it: a try that failed, or it would go on forever. */
+  for (; opened > 0 && (lease = next_unbound(l)); opened--) tell_failed(d, l, lease, &gone);
+}
+
+/* A connection whose request has left serves the next that waits: true if there was one. */
+static bool adopt(lti_dispatch *d, line *l, lti_lease *lease) {
+  size_t bound = l->queue.size - l->unbound;
+  if (lti_pool_opening(l->origin) <= bound) return false;
+  if (!lti_pool_rebind(l->origin, NULL, lease, lease->connect_ms)) return false;
+  assign(d, l, lease);
+  return true;
+}
+
+/* Gives what is free, then opens what is missing. */
+static void serve(lti_dispatch *d, line *l) {
+  lti_lease *lease;
+  grant(d, l);
+  while ((lease = next_unbound(l))) {
+    if (adopt(d, l, lease)) continue;
+    if (!lti_pool_room(l->origin)) break;
     open_for(d, l, lease);
   }
 }
@@ -198,6 +227,7 @@ void lti_dispatch_opened(lti_origin *o, void *wanted_by) {
   lease->bound = false;
   lease->connect_ns = 0;
   l->unbound++;
+  l->opened++;
   lease->connecting(lease);
 }
 
@@ -206,11 +236,13 @@ void lti_dispatch_failed(lti_dispatch *d, lti_origin *o, void *wanted_by,
   line *l = line_of(o);
   lti_lease *lease = wanted_by;
   if (!l || !failure) return;
-  if (failure->error == LEAT_EFDLIMIT && lease) {
-    /* It waits for a descriptor, until its connect deadline. */
-    lease->no_descriptor = true;
-    lease->bound = false;
-    l->unbound++;
+  if (failure->error == LEAT_EFDLIMIT) {
+    /* It waits for a descriptor, until its connect deadline; so do those behind it. */
+    if (lease) {
+      lease->no_descriptor = true;
+      lease->bound = false;
+      l->unbound++;
+    }
     if (lti_list_empty(&l->starved)) lti_list_push(&d->starved, &l->starved);
     lti_alarm_set(d->alarms, &d->alarm, lti_loop_clock(d->loop) + FD_RETRY_NS);
     return;

@@ -25,11 +25,6 @@ static void on_turn(void *ctx, uint64_t now_ns);
 static void on_woken(void *ctx);
 static void on_slot(void *ctx, lti_origin *o);
 static void on_opened(void *ctx, lti_origin *o, void *wanted_by);
-static void on_opened(void *ctx, lti_origin *o, void *wanted_by) {
-  (void)ctx;
-  lti_dispatch_opened(o, wanted_by);
-}
-
 static void on_failed(void *ctx, lti_origin *o, void *wanted_by, const lti_failure *failure);
 static void close_if_idle(leat_engine *e);
 static void begin_closing(leat_engine *e);
@@ -243,6 +238,11 @@ static void on_woken(void *ctx) {
 static void on_slot(void *ctx, lti_origin *o) {
   leat_engine *e = ctx;
   lti_dispatch_slot(&e->dispatch, o);
+}
+
+static void on_opened(void *ctx, lti_origin *o, void *wanted_by) {
+  (void)ctx;
+  lti_dispatch_opened(o, wanted_by);
 }
 
 static void on_failed(void *ctx, lti_origin *o, void *wanted_by, const lti_failure *failure) {

@@ -155,7 +155,10 @@ int leat_submit(leat_engine *e, const leat_request *request, leat_id *id) {
 
 static void on_connecting(lti_lease *lease) {
   lti_request *r = LTI_CONTAINER_OF(lease, lti_request, lease);
-  r->waited_ns = lease->connect_ns - r->wait_from_ns;
+  if (lease->connect_ns)
+    r->waited_ns = lease->connect_ns - r->wait_from_ns;
+  else /* it queues again: connecting was no waiting */
+    r->wait_from_ns = lti_loop_clock(r->item.engine->loop) - r->waited_ns;
   lti_deadline_arm(r);
 }
 
@@ -188,6 +191,7 @@ static void on_granted(lti_lease *lease, lti_conn *conn) {
     return;
   }
   r->state = REQUEST_SENT;
+  r->maybe_ran_twice = r->maybe_ran;
   lti_engine_trace(e, r->item.id, "attempt %u on a %s connection", r->attempts,
                    r->reused_connection ? "reused" : "fresh");
   lti_deadline_arm(r);
@@ -271,7 +275,7 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
     return;
   }
   lti_request_detach(r, false);
-  if (plan.maybe_ran) r->maybe_ran_twice = true;
+  if (plan.maybe_ran) r->maybe_ran = true;
   e->stats.requests_retried++;
   lti_engine_trace(e, r->item.id, "%s, again in %lld ms", leat_error_name(failure->error),
                    (long long)plan.wait_ms);

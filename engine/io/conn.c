@@ -589,6 +589,10 @@ void lti_conn_alarm_set(lti_conn *c, uint64_t at_ns) {
   lti_alarm_set(c->env->dial.alarms, &c->alarm, at_ns);
 }
 
+uint64_t lti_conn_alarm_at(const lti_conn *c) {
+  return lti_alarm_at(&c->alarm);
+}
+
 enum lti_conn_state lti_conn_state(const lti_conn *c) {
   return c->state;
 }

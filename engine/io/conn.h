@@ -115,6 +115,7 @@ void lti_conn_flush_all(lti_conn_env *env);
 void lti_conn_reap_all(lti_conn_env *env);
 
 void lti_conn_alarm_set(lti_conn *c, uint64_t at_ns);
+uint64_t lti_conn_alarm_at(const lti_conn *c);
 enum lti_conn_state lti_conn_state(const lti_conn *c);
 void *lti_conn_owner(const lti_conn *c);
 /* Two list nodes for the owner's use; removed from their lists when the connection is reaped. */

@@ -247,6 +247,13 @@ static int need_tls(lti_pool *p, const char **message) {
   return r;
 }
 
+static void set_limit(const lti_origin *o, lti_conn *c, int64_t connect_ms) {
+  uint64_t now_ns = lti_loop_clock(o->pool->env.dial.loop);
+  *lti_conn_limit(c) = connect_ms < 0 ? UINT64_MAX : now_ns + (uint64_t)connect_ms * MS_NS;
+  /* An earlier alarm sleeps on to the limit when it fires. */
+  if (lti_conn_alarm_at(c) > *lti_conn_limit(c)) lti_conn_alarm_set(c, *lti_conn_limit(c));
+}
+
 int lti_pool_dial(lti_origin *o, void *wanted_by, int64_t connect_ms, const char **message) {
   lti_pool *p = o->pool;
   *message = NULL;
@@ -261,10 +268,7 @@ int lti_pool_dial(lti_origin *o, void *wanted_by, int64_t connect_ms, const char
   o->dial_after = 0;
   lti_conn_want(c, wanted_by);
   lti_list_push(&o->others, lti_conn_node(c));
-  *lti_conn_limit(c) = UINT64_MAX;
-  if (connect_ms >= 0)
-    *lti_conn_limit(c) = lti_loop_clock(p->env.dial.loop) + (uint64_t)connect_ms * MS_NS;
-  lti_conn_alarm_set(c, *lti_conn_limit(c));
+  set_limit(o, c, connect_ms);
   lti_conn_dial(c);
   return LTI_OK;
 }
@@ -281,10 +285,12 @@ static lti_conn *find_wanted(const lti_origin *o, const void *wanted_by) {
   return NULL;
 }
 
-bool lti_pool_rebind(lti_origin *o, const void *wanted_by, void *now) {
+bool lti_pool_rebind(lti_origin *o, const void *wanted_by, void *now, int64_t connect_ms) {
   lti_conn *c = find_wanted(o, wanted_by);
-  if (c) lti_conn_want(c, now);
-  return c != NULL;
+  if (!c) return false;
+  lti_conn_want(c, now);
+  if (now) set_limit(o, c, connect_ms);
+  return true;
 }
 
 bool lti_pool_resolving(const lti_origin *o, const void *wanted_by) {
@@ -409,8 +415,9 @@ static void on_alarm(lti_conn *c, uint64_t now_ns) {
   if (lti_conn_state(c) == CONN_READY) {
     lti_conn_close(c, NULL);
   } else if (now_ns < *lti_conn_limit(c)) {
-    permit(c); /* the first handshake takes too long to wait for */
     lti_conn_alarm_set(c, *lti_conn_limit(c));
+    if (lti_conn_state(c) != CONN_CONNECTED) return;
+    permit(c); /* the first handshake takes too long to wait for */
     shake_next(o->pool);
   } else {
     bool names = lti_conn_resolving(c);

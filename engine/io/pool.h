@@ -64,8 +64,9 @@ bool lti_pool_room(const lti_origin *o);
  * it failed, until the next call. `connect_ms` < 0: no limit. */
 int lti_pool_dial(lti_origin *o, void *wanted_by, int64_t connect_ms, const char **message);
 size_t lti_pool_opening(const lti_origin *o);
-/* What was being opened for `wanted_by` is for `now`; false when nothing was. */
-bool lti_pool_rebind(lti_origin *o, const void *wanted_by, void *now);
+/* What was being opened for `wanted_by` (NULL: for nobody any more) is for `now`, which gives it
+ * its own time to connect; false when nothing was. */
+bool lti_pool_rebind(lti_origin *o, const void *wanted_by, void *now, int64_t connect_ms);
 /* Is the name still being looked up for it? */
 bool lti_pool_resolving(const lti_origin *o, const void *wanted_by);
 

@@ -1,0 +1,84 @@
+/* Who waits for a connection, and what becomes of the wait: a request that leaves while one is
+ * being opened for it, a server that hangs up at once, deadlines that are not the waiter's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/flow.h"
+
+static flow_call *chat_within(flow *f, peer *p, int64_t connect_ms) {
+  f->request.deadlines.connect_ms = connect_ms;
+  return flow_chat(f, p);
+}
+
+/* The connection that the first was given up on is the second's, with the second's own time. */
+static void test_an_heir_has_its_own_time_to_connect(void **state) {
+  flow *f = *state;
+  f->config.conns_max = 1;
+  f->request.retries = LEAT_NONE;
+  peer *p = flow_peer_with(f, &(peer_options){.deaf = true});
+  flow_call *first = chat_within(f, p, 100);
+  flow_call *second = chat_within(f, p, 300);
+  flow_wait(f);
+  flow_assert_error(first, LEAT_ECONNTIMEOUT);
+  flow_assert_error(second, LEAT_ECONNTIMEOUT);
+  assert_true(flow_took_ms(first) < 200);
+  assert_true(flow_took_ms(second) >= 390);
+}
+
+/* The connection that was opened for a request that left has no deadline; who comes later has. */
+static void test_who_waits_for_an_orphan_keeps_its_deadline(void **state) {
+  flow *f = *state;
+  f->config.conns_max = 1;
+  f->request.retries = LEAT_NONE;
+  peer *p = flow_peer_with(f, &(peer_options){.deaf = true});
+  flow_call *first = chat_within(f, p, LEAT_NONE);
+  flow_run(f, 20);
+  assert_int_equal(leat_cancel(f->engine, first->id), LEAT_OK);
+  flow_run(f, 20);
+  flow_call *second = chat_within(f, p, 100);
+  flow_wait(f);
+  flow_assert_error(second, LEAT_ECONNTIMEOUT);
+  assert_true(flow_took_ms(second) < 1000);
+}
+
+static void hang_up(peer_link *l, void *ctx) {
+  (void)l, (void)ctx;
+}
+
+/* Each connection stands and is closed before a request can be sent: tries that fail, with their
+ * waits, not a loop of handshakes. */
+static void test_a_server_that_hangs_up_at_once_is_not_dialled_forever(void **state) {
+  flow *f = *state;
+  f->request.retries = 1;
+  peer *p = flow_peer_with(f, &(peer_options){.tls = flow_tls_server(f), .script = hang_up});
+  flow_call *c = flow_chat(f, p);
+  flow_wait(f);
+  flow_assert_error(c, LEAT_ERESET);
+  assert_true(peer_conns(p) <= 20);
+}
+
+/* Connecting is not waiting in the queue, also once the connection stands. */
+static void test_queue_deadline_does_not_count_a_handshake(void **state) {
+  flow *f = *state;
+  peer *p = flow_peer_with(f, &(peer_options){.tls = flow_tls_server(f),
+                                              .answers = (const char *const[]){CHAT_HELLO, NULL}});
+  f->request.deadlines.queue_ms = 1;
+  f->request.retries = LEAT_NONE;
+  flow_call *c = flow_chat(f, p);
+  flow_wait(f);
+  flow_assert_error(c, LEAT_OK);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      FLOW_TEST(test_an_heir_has_its_own_time_to_connect),
+      FLOW_TEST(test_who_waits_for_an_orphan_keeps_its_deadline),
+      FLOW_TEST(test_a_server_that_hangs_up_at_once_is_not_dialled_forever),
+      FLOW_TEST(test_queue_deadline_does_not_count_a_handshake),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
