@@ -196,7 +196,7 @@ int lti_http1_end(lti_http1 *x, bool clean) {
     case STATE_COMPLETE: return LTI_OK;
     case STATE_HEAD:
       if (!x->started) return fail(x, LEAT_ERESET, "connection closed without an answer");
-      return fail(x, LEAT_EHTTP, "connection closed inside a header block");
+      return fail(x, LEAT_ETRUNCATED, "connection closed inside a header block");
     case STATE_BODY: break;
     case STATE_FAILED: return x->error;
   }

@@ -39,8 +39,8 @@ void lti_http1_begin(lti_http1 *x, const char *method);
 int lti_http1_feed(lti_http1 *x, leat_slice bytes, size_t *taken);
 /* The transport ended. `clean`: FIN on plain TCP or close_notify on TLS. LTI_OK when nothing was
  * owed, or when the body was delimited by the end and the end is clean (complete is called then);
- * LEAT_ERESET when no byte of a response had come; LEAT_EHTTP inside a header block;
- * LEAT_ETRUNCATED inside a body. */
+ * LEAT_ERESET when no byte of a response had come; LEAT_ETRUNCATED inside a header block or body.
+ */
 int lti_http1_end(lti_http1 *x, bool clean);
 /* Gives up the exchange under way: the codec fails with LEAT_ECANCELLED and calls no sink any
  * more. */

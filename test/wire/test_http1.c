@@ -163,10 +163,10 @@ static void check_cut_off(leat_slice raw, int code, const char *reason, const ch
 
 static void test_h1_07_connection_ends_early(void **state) {
   (void)state;
-  check_cut_off(RAW("HTTP/1.1 20"), LEAT_EHTTP, "inside a header block", "");
-  check_cut_off(RAW(OK "A: b"), LEAT_EHTTP, "inside a header block", "");
-  check_cut_off(RAW(OK "A: b\r\n\r"), LEAT_EHTTP, "inside a header block", "");
-  check_cut_off(RAW("HTTP/1.1 100 Continue\r\n\r\n"), LEAT_EHTTP, "inside a header block", "");
+  check_cut_off(RAW("HTTP/1.1 20"), LEAT_ETRUNCATED, "inside a header block", "");
+  check_cut_off(RAW(OK "A: b"), LEAT_ETRUNCATED, "inside a header block", "");
+  check_cut_off(RAW(OK "A: b\r\n\r"), LEAT_ETRUNCATED, "inside a header block", "");
+  check_cut_off(RAW("HTTP/1.1 100 Continue\r\n\r\n"), LEAT_ETRUNCATED, "inside a header block", "");
   check_cut_off(RAW(OK "Content-Length: 10\r\n\r\nhel"), LEAT_ETRUNCATED, "Content-Length bytes",
                 "hel");
   check_cut_off(RAW(OK "Content-Length: 10\r\n\r\n"), LEAT_ETRUNCATED, "Content-Length bytes", "");
@@ -386,7 +386,7 @@ static void test_h1_13_other_protocols(void **state) {
   check_refused("ICY 200 OK\r\n\r\n", "not an HTTP/1 response");
   check_refused("\r\n\r\n" OK "Content-Length: 0\r\n\r\n", "empty line before the response");
   check_refused("\n" OK "Content-Length: 0\r\n\r\n", "empty line before the response");
-  check_script_breaks(SCRIPT("POST", RAW("HTTP/"), RECORD_ENDS_CLEAN), LEAT_EHTTP,
+  check_script_breaks(SCRIPT("POST", RAW("HTTP/"), RECORD_ENDS_CLEAN), LEAT_ETRUNCATED,
                       "inside a header block", "");
 }
 
