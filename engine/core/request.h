@@ -66,7 +66,9 @@ typedef struct lti_request {
   lti_buf request_id;
   signed char should_retry; /* x-should-retry: 1 true, -1 false, 0 not told */
   bool call;                /* raw, but as an API call: retries, redirects, statuses are errors */
-  bool once, want_raw, paused, delivered, content_seen, retryable, maybe_ran_twice;
+  bool once, want_raw, paused, delivered, content_seen, retryable;
+  bool maybe_ran; /* an attempt that was given up may have reached the model */
+  bool maybe_ran_twice;
   bool resumed_tls, reused_connection, name_known;
 } lti_request;
 
