@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "core/request.h"
 
-#define MS_NS 1000000ull
+#define MS_NS   1000000ull
+#define LATE_NS (10 * MS_NS)
 
 typedef struct earliest {
   uint64_t at;
@@ -92,12 +93,21 @@ static void expire(lti_request *r, const earliest *x) {
     r->paused = false;
     lti_response_hold_clear(r);
   }
-  if (r->state == REQUEST_QUEUED && x->error != LEAT_EQUEUETIMEOUT) r->attempts++;
+  if (r->state == REQUEST_QUEUED && r->lease.connect_ns) r->attempts++;
   lti_request_detach(r, false);
   if (x->error == LEAT_ESTATUS)
     lti_response_refused(r);
   else
     lti_request_settle(r, &(lti_failure){.error = x->error, .layer = x->layer});
+}
+
+/* The loop was held up, by a callback that blocked or a host that slept: what came in time may lie
+ * unread in the socket. Once for each deadline, reading goes first. */
+static bool excuse(lti_request *r, const earliest *x, uint64_t now_ns) {
+  if (now_ns - x->at < LATE_NS || r->excused_ns == x->at) return false;
+  r->excused_ns = x->at;
+  lti_alarm_set(&r->item.engine->alarms, &r->alarm, now_ns + MS_NS);
+  return true;
 }
 
 void lti_deadline_fire(lti_alarm *alarm, uint64_t now_ns) {
@@ -111,7 +121,7 @@ void lti_deadline_fire(lti_alarm *alarm, uint64_t now_ns) {
     expire_finished(r);
   } else if (r->state == REQUEST_BACKOFF && x.error == LEAT_OK) {
     lti_request_again(r, true);
-  } else {
+  } else if (!excuse(r, &x, now_ns)) {
     expire(r, &x);
   }
 }

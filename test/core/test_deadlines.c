@@ -242,6 +242,7 @@ static void test_total_deadline_in_the_queue(void **state) {
   flow_call *c = flow_chat(f, p);
   flow_wait_for(f, c);
   flow_assert_error(c, LEAT_ETOTALTIMEOUT);
+  assert_int_equal(c->result.attempts, 0);
 }
 
 static void drip_for_ever(peer_link *l, void *ctx) {
