@@ -1,6 +1,6 @@
 /* What one token event costs in the splitter and the JSON reader, without network and TLS.
  *
- *     gcc -std=c11 -D_GNU_SOURCE -O2 -Iengine bench/micro/micro.c build/release/libleat.a -o micro
+ *     cmake --build build/release --target micro && build/release/micro
  *
  * Each figure is the best of nine runs in nanoseconds of this thread's CPU time for one event of
  * 195 bytes: split alone; split and passed over with every byte checked; split and read down to the
