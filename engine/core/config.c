@@ -83,6 +83,9 @@ static const char *find_contradiction(const leat_config *c) {
   if (c->event_bytes_max < 0 || c->body_bytes_max < 0 || c->header_bytes_max < 0 ||
       c->held_bytes_max < 0)
     return "a byte limit is negative";
+  if ((uint64_t)c->event_bytes_max > SIZE_MAX / 2 || (uint64_t)c->body_bytes_max > SIZE_MAX / 2 ||
+      (uint64_t)c->header_bytes_max > SIZE_MAX / 2)
+    return "a byte limit is more than memory can hold";
   if (c->ca_file && c->ca_pem.data) return "ca_file and ca_pem are alternatives";
   if ((c->header_count && !c->headers) || (c->resolve_count && !c->resolve))
     return "a count without its list";
@@ -128,17 +131,16 @@ static void copy_all(copier *k, leat_config *c) {
   c->ca_pem = copy_slice(k, c->ca_pem);
 }
 
+bool lti_config_sized(const leat_config *config) {
+  /* The allocator is looked at first, so it must be there. */
+  return !config || (config->struct_size >= offsetof(leat_config, base_url) &&
+                     config->struct_size <= sizeof *config);
+}
+
 int lti_config_read(leat_engine *e, const leat_config *config, const char **message) {
   leat_config c;
   leat_config_init(&c);
-  if (config) {
-    size_t n = config->struct_size;
-    if (n < offsetof(leat_config, allocator) || n > sizeof c) {
-      *message = "config.struct_size is wrong: call leat_config_init";
-      return LEAT_EINVAL;
-    }
-    memcpy(&c, config, n);
-  }
+  if (config) memcpy(&c, config, config->struct_size);
   *message = find_contradiction(&c);
   if (*message) return LEAT_EINVAL;
   lti_alloc_init(&e->alloc, &c.allocator);

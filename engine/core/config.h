@@ -5,7 +5,10 @@
 
 #include "core/engine.h"
 
-/* Reads `config` (NULL: all defaults) into the engine. LEAT_EINVAL with a static text in
+/* Is struct_size one that this library, or an older one, has had? NULL is fine. */
+bool lti_config_sized(const leat_config *config);
+/* Reads `config`, which is sized (NULL: all defaults) into the engine. LEAT_EINVAL with a static
+ * text in
  * `*message`. */
 int lti_config_read(leat_engine *e, const leat_config *config, const char **message);
 void lti_config_free(leat_engine *e);

@@ -89,12 +89,17 @@ int leat_open(leat_engine **engine, const leat_config *config, const char **mess
   if (message) *message = NULL;
   if (!engine) return LEAT_EINVAL;
   *engine = NULL;
+  if (!lti_config_sized(config)) {
+    if (message) *message = "config.struct_size is wrong: call leat_config_init";
+    return LEAT_EINVAL;
+  }
   lti_alloc first;
   lti_alloc_init(&first, config && config->allocator.malloc && config->allocator.realloc &&
                                  config->allocator.free
                              ? &config->allocator
                              : NULL);
   leat_engine *e = lti_alloc_zero(&first, sizeof *e);
+  if (!e && message) *message = leat_error_text(LEAT_ENOMEM);
   if (!e) return LEAT_ENOMEM;
   int r = lti_config_read(e, config, &why);
   if (r != LTI_OK) {

@@ -116,7 +116,10 @@ void lti_loop_free(lti_loop *l) {
 bool lti_loop_run(lti_loop *l, int64_t timeout_ms) {
   if (timeout_ms < 0) return uv_run(l->uv, UV_RUN_DEFAULT) != 0;
   if (timeout_ms == 0) return uv_run(l->uv, UV_RUN_NOWAIT) != 0;
-  uv_timer_start(&l->limit, on_limit, (uint64_t)timeout_ms, 0);
+  /* libuv counts from its cached time, which is as old as the last pass. It repeats, since it may
+   * fire before the loop has slept. */
+  uv_update_time(l->uv);
+  uv_timer_start(&l->limit, on_limit, (uint64_t)timeout_ms, 1);
   bool alive = uv_run(l->uv, UV_RUN_ONCE) != 0;
   if (!l->closing) uv_timer_stop(&l->limit);
   return alive;
