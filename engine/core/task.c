@@ -43,6 +43,7 @@ struct lti_task {
   leat_result result; /* numbers of the exchange that decided; its views are dropped */
   lti_buf message;
   uint64_t started_ns, deadline_ns, polls, bytes, bytes_total;
+  uint64_t bytes_before; /* what the last download that was cut had brought */
   int progress, not_found, lost, resumes, error;
   bool ended, cancelled, content_ok;
 };
@@ -190,6 +191,7 @@ static int start_exchange(lti_task *t, leat_slice body, const char *path, uint64
   }
   lti_buf_clear(&t->reply);
   t->content_ok = false;
+  lti_alarm_set(&e->alarms, &t->alarm, t->deadline_ns);
   return lti_request_submit(e, &q, true, &t->request);
 }
 
@@ -553,21 +555,26 @@ static void poll_done(lti_task *t, const leat_result *result, const lti_task_rep
 }
 
 static void download_done(lti_task *t, const leat_result *result) {
-  if (result->error == LEAT_OK && t->content_ok) {
+  int error = result->error;
+  if (error == LEAT_OK && !t->content_ok) {
+    end_task(t, LEAT_EIO, "the server does not resume where the content was cut");
+    return;
+  }
+  /* The end of a body that only the end delimits may come too early. */
+  if (error == LEAT_OK && t->spec.resume_from + t->bytes < t->bytes_total) error = LEAT_ETRUNCATED;
+  if (error == LEAT_OK) {
     t->state = LEAT_TASK_SUCCEEDED;
     end_task(t, LEAT_OK, NULL);
     return;
   }
-  if (result->error == LEAT_OK) {
-    end_task(t, LEAT_EIO, "the server does not resume where the content was cut");
-    return;
-  }
-  bool cut = result->error == LEAT_ETRUNCATED || result->error == LEAT_EIDLETIMEOUT;
+  bool cut = error == LEAT_ETRUNCATED || error == LEAT_EIDLETIMEOUT;
+  if (t->bytes > t->bytes_before) t->resumes = 0;
+  t->bytes_before = t->bytes;
   if ((cut || result->retryable) && t->resumes++ < RESUMES_MAX) {
     start_download(t);
     return;
   }
-  end_task(t, result->error, result->message.data);
+  end_task(t, error, result->error == error ? result->message.data : NULL);
 }
 
 /* A copy without the views, which die with the exchange. */
