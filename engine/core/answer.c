@@ -242,7 +242,8 @@ static size_t rewritten(const lti_answer *a, const leat_event *event) {
   leat_slice text = {NULL, 0};
   if (event->kind >= LEAT_EVENT_TEXT && event->kind <= LEAT_EVENT_REFUSAL) text = event->text;
   if (event->kind == LEAT_EVENT_TOOL_CALL) text = event->tool_call.arguments;
-  bool view = text.data >= a->raw.data && text.data < a->raw.data + a->raw.size;
+  /* As numbers: the two may have nothing to do with each other, and the record may be none. */
+  bool view = (uintptr_t)text.data - (uintptr_t)a->raw.data < a->raw.size;
   return view ? 0 : text.size;
 }
 
