@@ -25,6 +25,7 @@ static void consider(earliest *x, uint64_t from_ns, int64_t ms, int error) {
 static void consider_queue(const lti_request *r, earliest *x) {
   const leat_deadlines *d = &r->deadlines;
   if (!r->lease.connect_ns) {
+    x->layer = LEAT_LAYER_API;
     consider(x, r->wait_from_ns, d->queue_ms, LEAT_EQUEUETIMEOUT);
     return;
   }
@@ -44,7 +45,7 @@ static void consider_reading(const lti_request *r, earliest *x) {
   if (r->content_seen)
     consider(x, r->last_content_ns, d->gap_ms, LEAT_EGAPTIMEOUT);
   else
-    consider(x, r->times.head_ns, d->first_ms, LEAT_EFIRSTTIMEOUT);
+    consider(x, r->last_content_ns, d->first_ms, LEAT_EFIRSTTIMEOUT);
 }
 
 static earliest find_earliest(const lti_request *r) {
@@ -97,6 +98,8 @@ static void expire(lti_request *r, const earliest *x) {
   lti_request_detach(r, false);
   if (x->error == LEAT_ESTATUS)
     lti_response_refused(r);
+  else if (r->state == REQUEST_BACKOFF) /* whether to repeat was decided when it began */
+    lti_request_finish(r, &(lti_failure){.error = x->error, .layer = LEAT_LAYER_API});
   else
     lti_request_settle(r, &(lti_failure){.error = x->error, .layer = x->layer});
 }

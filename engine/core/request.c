@@ -5,7 +5,6 @@
 #include "core/request.h"
 
 #include <assert.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "core/config.h"
@@ -47,8 +46,7 @@ static int check_arguments(leat_engine *e, const leat_request *q, const leat_id 
   return LTI_OK;
 }
 
-static uint64_t tenant_of(const leat_engine *e, const lti_request *r) {
-  (void)e;
+static uint64_t tenant_of(const lti_request *r) {
   /* FNV-1a of the key: only to tell tenants apart, collisions merely share a turn. */
   uint64_t h = 1469598103934665603ull;
   for (size_t i = 0; i < r->spec.key.size; i++)
@@ -69,7 +67,7 @@ static int equip(lti_request *r, const leat_request *q, const lti_url *url) {
   if (r1 != LTI_OK) return lti_engine_fail(e, r1, "a deadline is negative or absurd");
   r->retries_max = or_default(q->retries, plain_raw ? LEAT_NONE : e->config.retries);
   r->redirects_max = plain_raw ? 0 : or_default(0, e->config.redirects);
-  r->lease.tenant = tenant_of(e, r);
+  r->lease.tenant = tenant_of(r);
   r->lease.connect_ms = r->deadlines.connect_ms;
   r->lease.granted = on_granted;
   r->lease.failed = on_lease_failed;
@@ -117,8 +115,11 @@ static int enter(leat_engine *e, lti_request *r, leat_id *id) {
     e->stats.requests_live_peak = e->stats.requests_live;
   e->stats.bytes_copied_submit += r->spec.body_size + r->spec.text_size;
   *id = r->item.id;
-  lti_engine_trace(e, r->item.id, "submit %s %.*s to %s", r->spec.method, (int)r->spec.path_size,
-                   r->spec.path, lti_pool_origin_url(r->origin)->host);
+  /* A query may hold a key. */
+  const char *query = memchr(r->spec.path, '?', r->spec.path_size);
+  size_t shown = query ? (size_t)(query - r->spec.path) : r->spec.path_size;
+  lti_engine_trace(e, r->item.id, "submit %s %.*s to %s", r->spec.method, (int)shown, r->spec.path,
+                   lti_pool_origin_url(r->origin)->host);
   lti_engine_kick(e);
   return LTI_OK;
 }
@@ -210,6 +211,10 @@ void lti_request_again(lti_request *r, bool first) {
   r->name_known = false;
   r->error = LEAT_OK;
   r->status = r->native = 0;
+  r->bytes = 0;
+  r->retry_after_ms = -1;
+  r->should_retry = 0;
+  lti_buf_clear(&r->request_id);
   r->exchange.sent_ns = 0;
   r->exchange.response_started = r->exchange.reused = false;
   r->times = (leat_times){.queued_ns = r->times.queued_ns};
@@ -334,10 +339,17 @@ void lti_request_cancel(lti_request *r) {
   }
 }
 
+/* No clock but the total counts a pause. */
+static void restart_clocks(lti_request *r) {
+  r->last_byte_ns = r->last_content_ns = lti_loop_clock(r->item.engine->loop);
+  lti_deadline_arm(r);
+}
+
 void lti_request_resume(lti_request *r) {
   if (!r->paused) return;
   leat_engine *e = r->item.engine;
   r->paused = false;
+  restart_clocks(r); /* or one that ran out in the pause would fire before anything is delivered */
   lti_list_remove(&r->item.due);
   lti_list_push(&e->resumed, &r->item.due);
   lti_engine_kick(e);
@@ -358,9 +370,7 @@ void lti_request_go_on(lti_request *r) {
     fall_due(r);
     return;
   }
-  uint64_t now = lti_loop_clock(e->loop);
-  r->last_byte_ns = r->last_content_ns = now;
-  lti_deadline_arm(r);
+  restart_clocks(r);
   if (r->exchange.conn && r->exchange.paused) lti_conn_resume(r->exchange.conn);
 }
 

@@ -53,9 +53,10 @@ typedef struct lti_request {
   lti_refusal *refusal;
   lti_hold hold;
   leat_times times;
-  uint64_t last_byte_ns, last_content_ns, backoff_until;
+  uint64_t last_byte_ns, last_content_ns; /* since when clocks count: head, resume, or the like */
+  uint64_t backoff_until;
   uint64_t wait_from_ns, waited_ns; /* in the queue: since when, less and so far in all attempts */
-  uint64_t excused_ns; /* a deadline that passed while the loop was held up */
+  uint64_t excused_ns;              /* a deadline that passed while the loop was held up */
   uint64_t bytes, events, records;
   uint32_t attempts, redirects;
   int retries_done, retries_max, replays_done, redirects_max;

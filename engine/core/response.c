@@ -36,7 +36,7 @@ static void stamp_content(lti_request *r, const leat_event *event) {
   if (!(text ? event->text.size > 0 : other)) return;
   if (text && event->kind != LEAT_EVENT_RAW)
     r->item.engine->stats.content_bytes += event->text.size;
-  r->last_content_ns = now;
+  r->last_content_ns = r->times.last_content_ns = now;
   if (r->content_seen) return;
   r->content_seen = true;
   r->times.first_content_ns = now;
@@ -265,7 +265,7 @@ static int redirect(lti_request *r, const lti_http_head *head) {
 static int on_head(lti_exchange *x, const lti_http_head *head) {
   lti_request *r = request_of(x);
   r->status = head->status;
-  r->times.head_ns = r->last_byte_ns = x->received_ns;
+  r->times.head_ns = r->last_byte_ns = r->last_content_ns = x->received_ns;
   read_hints(r, head);
   lti_engine_trace(r->item.engine, r->item.id, "status %d", head->status);
   bool plain_raw = !r->spec.protocol && !r->call;
@@ -290,10 +290,7 @@ static int feed_answer(lti_request *r, leat_slice bytes, size_t *taken) {
 
 static int on_inflated(void *ctx, leat_slice bytes) {
   lti_request *r = ctx;
-  if (r->state == REQUEST_REFUSED) {
-    lti_buf_append(&r->refusal->body, bytes);
-    return LTI_OK;
-  }
+  if (r->state == REQUEST_REFUSED) return lti_buf_append(&r->refusal->body, bytes);
   /* A pause in here is served by the hold: the events of these bytes wait there. */
   while (bytes.size > 0 && r->state == REQUEST_READING && !r->answer->ended) {
     size_t taken = 0;
@@ -386,7 +383,8 @@ static void on_complete(lti_exchange *x) {
 
 static void on_failed(lti_exchange *x, const lti_failure *failure) {
   lti_request *r = request_of(x);
-  lti_failure told = failure ? *failure : (lti_failure){.error = LEAT_ERESET};
+  lti_failure told =
+      failure ? *failure : (lti_failure){.error = LEAT_ERESET, .layer = LEAT_LAYER_SOCKET};
   if (r->state == REQUEST_REFUSED) {
     lti_response_refused(r); /* the status decides, however little came of the body */
     return;

@@ -105,7 +105,6 @@ void lti_result_fill(lti_request *r, leat_result *result) {
   const leat_response *response = &nothing;
   if (r->answer && r->spec.protocol) response = r->spec.protocol->response(r->answer->decoder);
   r->times.sent_ns = r->exchange.sent_ns;
-  r->times.last_content_ns = r->content_seen ? r->last_content_ns : 0;
   *result = (leat_result){.error = r->error,
                           .layer = r->layer,
                           .status = r->status,

@@ -290,6 +290,11 @@ static bool body_left(const lti_conn *c) {
   return c->exchange && c->exchange->body_sent < c->exchange->body.size;
 }
 
+/* The request has left in full: RFC 9112 9.3 wants that before another follows it. */
+static bool all_sent(const lti_conn *c) {
+  return !body_left(c) && lti_outq_size(&c->out) == 0 && !c->out_broken;
+}
+
 /* Queues the next pieces of the body, within bounds. */
 static int fill_body(lti_conn *c) {
   while (body_left(c) && lti_outq_size(&c->out) < OUT_BYTES_MAX) {
@@ -302,6 +307,12 @@ static int fill_body(lti_conn *c) {
   return LTI_OK;
 }
 
+/* A head holds the key. */
+static void forget_head(lti_buf *encode) {
+  lti_wipe(encode->data, encode->size);
+  lti_buf_clear(encode);
+}
+
 int lti_conn_start(lti_conn *c, lti_exchange *x, const lti_http_request *request) {
   assert(c->state == CONN_READY && !x->conn);
   lti_buf *encode = c->env->encode;
@@ -310,7 +321,10 @@ int lti_conn_start(lti_conn *c, lti_exchange *x, const lti_http_request *request
   /* A small body shares the head's record and segment. */
   bool together = x->body.size <= WRITE_BYTES / 2;
   if (r == LTI_OK && together) r = lti_buf_append(encode, x->body);
-  if (r != LTI_OK) return r;
+  if (r != LTI_OK) {
+    forget_head(encode);
+    return r;
+  }
   x->conn = c;
   x->body_sent = together ? x->body.size : 0;
   x->sent_ns = 0;
@@ -324,8 +338,7 @@ int lti_conn_start(lti_conn *c, lti_exchange *x, const lti_http_request *request
   lti_http1_begin(c->http, request->method);
   r = write_bytes(c, lti_buf_slice(encode));
   if (r == LTI_OK) r = fill_body(c);
-  lti_wipe(encode->data, encode->size);
-  lti_buf_clear(encode);
+  forget_head(encode);
   if (r != LTI_OK) {
     detach(c);
     fail(c, r, LEAT_LAYER_API, NULL);
@@ -520,7 +533,7 @@ static int on_complete(void *ctx) {
 }
 
 static void finish_response(lti_conn *c) {
-  bool keep = lti_http1_reusable(c->http) && !body_left(c) && !c->out_broken && !c->end_pending;
+  bool keep = lti_http1_reusable(c->http) && all_sent(c) && !c->end_pending;
   lti_exchange *x = detach(c);
   c->completed = false;
   c->served++;
@@ -560,11 +573,11 @@ void lti_conn_resume(lti_conn *c) {
 
 void lti_conn_abandon(lti_conn *c, bool drain) {
   assert(c->exchange);
-  bool all_sent = !body_left(c) && !c->out_broken;
+  bool sent = all_sent(c);
   bool quiet = c->held.size == 0 && !c->end_pending;
   bool paused = c->exchange->paused;
   detach(c);
-  if (!drain || !all_sent || !quiet || c->state != CONN_BUSY) {
+  if (!drain || !sent || !quiet || c->state != CONN_BUSY) {
     lti_http1_abandon(c->http);
     lti_conn_close(c, NULL);
     return;
