@@ -72,7 +72,8 @@ void lti_retry_decide(const lti_retry_case *c, lti_prng *prng, lti_retry_plan *p
   bool again = c->status >= 400 ? status_retryable(c) : transport_retryable(c->error);
   plan->retryable = again;
   if (c->once && plan->maybe_ran) {
-    plan->uncertain = again || c->status == 0;
+    /* Once an answer has begun it is not lost: what broke it has a name of its own. */
+    plan->uncertain = again || (c->status == 0 && !c->response_started);
     return;
   }
   if (!again || c->retries_done >= c->retries_max) return;

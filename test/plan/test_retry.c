@@ -227,6 +227,20 @@ static void once_is_uncertain_unless_the_server_proved_its_refusal(void **state)
   assert_false(decide(&c).maybe_ran);
 }
 
+static void once_keeps_the_error_of_an_answer_that_had_begun(void **state) {
+  static const int errors[] = {LEAT_EHELDMAX, LEAT_EDECODE, LEAT_EEVENTMAX, LEAT_EIDLETIMEOUT};
+  (void)state;
+  for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+    lti_retry_case c = attempt(errors[i], 0);
+    c.once = c.response_started = true;
+    assert_int_equal(decide(&c).action, LTI_RETRY_NO);
+    assert_false(decide(&c).uncertain);
+  }
+  lti_retry_case c = attempt(LEAT_ETRUNCATED, 0);
+  c.once = c.response_started = true;
+  assert_true(decide(&c).uncertain);
+}
+
 static void what_cannot_have_run_is_not_said_to_have(void **state) {
   static const struct {
     int status;
@@ -262,6 +276,7 @@ int main(void) {
       cmocka_unit_test(test_pl_06_lost_on_a_reused_connection_is_replayed_at_once),
       cmocka_unit_test(what_never_left_is_replayed_even_once_but_not_for_ever),
       cmocka_unit_test(once_is_uncertain_unless_the_server_proved_its_refusal),
+      cmocka_unit_test(once_keeps_the_error_of_an_answer_that_had_begun),
       cmocka_unit_test(what_cannot_have_run_is_not_said_to_have),
   };
   return cmocka_run_group_tests(tests, seed_prng, NULL);
