@@ -151,6 +151,10 @@ void lti_conn_close(lti_conn *c, const lti_failure *failure) {
     lti_tls_close(c->tls);
     lti_sock_send(c->sock, &c->out, &sent, &native);
   }
+  /* Thousands may close in one turn, and are reaped behind the last: each gives back what it can.
+   */
+  lti_outq_drain(&c->out, lti_outq_size(&c->out));
+  lti_outq_trim(&c->out);
   if (c->sock) lti_sock_close(c->sock);
   c->sock = NULL;
   lti_alarm_set(c->env->dial.alarms, &c->alarm, UINT64_MAX);
