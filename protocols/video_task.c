@@ -54,10 +54,11 @@ static bool text_at(leat_slice json, const char *pointer, lti_buf *scratch, leat
   }
   /* Room for the worst case first, so that earlier views into `scratch` stay where they are. */
   lti_buf one;
+  leat_slice decoded;
   lti_buf_init(&one, scratch->alloc, scratch->max, scratch->full_error);
   size_t from = scratch->size;
-  bool ok = lti_json_decode(raw, NULL, &one, text) == LTI_OK &&
-            scratch->capacity - from >= text->size && lti_buf_append(scratch, *text) == LTI_OK;
+  bool ok = lti_json_decode(raw, NULL, &one, &decoded) == LTI_OK &&
+            scratch->capacity - from >= decoded.size && lti_buf_append(scratch, decoded) == LTI_OK;
   lti_buf_deinit(&one);
   if (ok) *text = lti_slice(scratch->data + from, scratch->size - from);
   return ok;
@@ -156,7 +157,6 @@ static bool report(leat_slice json, bool submit, lti_task_report *report, lti_bu
     return true;
   }
   bool has_id = first_text(json, id_places, scratch, &report->id);
-  if (submit) report->state = LEAT_TASK_RUNNING;
   if (!submit && !report->status.size) return false;
   if (first_text(json, progress_places, scratch, &progress))
     report->progress = percent_of(progress);
