@@ -19,12 +19,14 @@
 #include "wire/http.h"
 #include "wire/json.h"
 
-#define MS_NS           1000000ull
-#define REPLY_BYTES_MAX ((size_t)8 * 1024 * 1024)
-#define TEXTS_BYTES_MAX ((size_t)1024 * 1024)
-#define NOT_FOUND_MAX   5  /* polls that may miss a task that was just submitted */
-#define LOST_POLLS_MAX  20 /* polls in a row that may fail otherwise */
-#define RESUMES_MAX     5  /* downloads that are taken up again without progress */
+#define MS_NS            1000000ull
+#define DOWNLOAD_HEADERS 2 /* besides the caller's */
+#define REPLY_BYTES_MAX  ((size_t)8 * 1024 * 1024)
+#define TEXTS_BYTES_MAX  ((size_t)1024 * 1024)
+#define NOT_FOUND_MAX    5    /* polls that may miss a task that was just submitted */
+#define LOST_POLLS_MAX   20   /* polls in a row that may fail otherwise */
+#define RESUMES_MAX      5    /* downloads that are taken up again without progress ... */
+#define PROGRESS_BYTES   1024 /* ... which is so much at least */
 
 struct lti_task {
   lti_item item; /* first */
@@ -33,7 +35,7 @@ struct lti_task {
   lti_buf texts;  /* secret: it holds the key */
   leat_header *headers;
   lti_buf id;      /* the provider's */
-  lti_buf reply;   /* of the exchange under way, and the last one's until the next */
+  lti_buf reply;   /* of the submit or poll under way, and the last one's until the next */
   lti_buf decoded; /* texts of the report */
   lti_buf word, url, error_code, error_message; /* what the last report said */
   lti_cadence cadence;
@@ -84,7 +86,15 @@ static lti_task *task_new(leat_engine *e) {
   t->texts.secret = true;
   t->state = LEAT_TASK_SUBMITTING;
   t->progress = -1;
+  t->result.retry_after_ms = -1;
   return t;
+}
+
+/* The text with a NUL behind it; NULL when it is empty. */
+static const char *terminated(lti_buf *b) {
+  if (b->size == 0 || lti_buf_byte(b, '\0') != LTI_OK) return NULL;
+  b->size--;
+  return b->data;
 }
 
 /* Room is reserved first, so that the views stay where they are. */
@@ -107,16 +117,17 @@ static size_t text_size(const char *text) {
 }
 
 static int copy_spec(lti_task *t, const leat_task *from) {
-  size_t size = text_size(from->base_url) + text_size(from->api_key) + from->body.size + 1;
+  size_t size = text_size(from->base_url) + text_size(from->api_key) + 1;
   for (size_t i = 0; i < from->header_count; i++)
     size += from->headers[i].name.size + from->headers[i].value.size;
   t->spec = *from;
-  t->headers = lti_alloc_get(&t->item.engine->alloc, (from->header_count + 1) * sizeof *t->headers);
+  t->headers = lti_alloc_get(&t->item.engine->alloc,
+                             (from->header_count + DOWNLOAD_HEADERS) * sizeof *t->headers);
   int r = t->headers ? lti_buf_reserve(&t->texts, size) : LEAT_ENOMEM;
   if (r != LTI_OK) return r;
   t->spec.base_url = keep(t, from->base_url);
   t->spec.api_key = keep(t, from->api_key);
-  t->spec.body = keep_slice(t, from->body);
+  t->spec.body = lti_slice(NULL, 0); /* the submit's request has its own copy */
   t->spec.headers = t->headers;
   for (size_t i = 0; i < from->header_count; i++)
     t->headers[i] =
@@ -163,7 +174,6 @@ static int start_exchange(lti_task *t, leat_slice body, const char *path, uint64
                           bool once) {
   leat_engine *e = t->item.engine;
   leat_request q;
-  leat_header headers[65];
   char range[64];
   leat_request_init(&q);
   q.protocol = "raw";
@@ -181,15 +191,17 @@ static int start_exchange(lti_task *t, leat_slice body, const char *path, uint64
   q.user = t;
   q.headers = t->spec.headers;
   q.header_count = t->spec.header_count;
-  if (range_from > 0 && t->spec.header_count < 64) {
-    if (t->spec.header_count)
-      memcpy(headers, t->spec.headers, t->spec.header_count * sizeof *headers);
-    lti_buf_clear(&e->scratch);
+  if (t->state == LEAT_TASK_DOWNLOADING) {
+    /* Offsets count the content itself, not a coding of it. */
+    t->headers[q.header_count++] =
+        (leat_header){lti_slice_of("Accept-Encoding"), lti_slice_of("identity")};
     int n = snprintf(range, sizeof range, "bytes=%llu-", (unsigned long long)range_from);
-    headers[q.header_count++] = (leat_header){lti_slice_of("Range"), lti_slice(range, (size_t)n)};
-    q.headers = headers;
+    if (range_from > 0)
+      t->headers[q.header_count++] =
+          (leat_header){lti_slice_of("Range"), lti_slice(range, (size_t)n)};
+  } else {
+    lti_buf_clear(&t->reply);
   }
-  lti_buf_clear(&t->reply);
   t->content_ok = false;
   lti_alarm_set(&e->alarms, &t->alarm, t->deadline_ns);
   return lti_request_submit(e, &q, true, &t->request);
@@ -209,7 +221,10 @@ static int start_get(lti_task *t, const char *pattern, uint64_t range_from) {
   lti_buf path;
   lti_buf_init(&path, &t->item.engine->alloc, 16384, LEAT_EURL);
   int r = make_path(t, pattern, &path);
-  if (r == LTI_OK) r = start_exchange(t, lti_slice(NULL, 0), path.data, range_from, false);
+  if (r != LTI_OK)
+    lti_engine_fail(t->item.engine, r, "the task's id cannot be part of a path");
+  else
+    r = start_exchange(t, lti_slice(NULL, 0), path.data, range_from, false);
   lti_buf_deinit(&path);
   return r;
 }
@@ -242,8 +257,7 @@ static void on_alarm(lti_alarm *alarm, uint64_t now_ns) {
 
 /* ---- starting */
 
-static int write_body(lti_task *t, const leat_task *q, lti_buf *out) {
-  (void)t;
+static int write_body(const leat_task *q, lti_buf *out) {
   int r = lti_buf_text(out, "{\"model\":");
   if (r == LTI_OK) r = lti_json_write_string(out, lti_slice_of(q->model));
   if (r == LTI_OK) r = lti_buf_text(out, ",\"prompt\":");
@@ -267,7 +281,7 @@ static int submit_job(lti_task *t, const leat_task *q) {
   }
   lti_buf body;
   lti_buf_init(&body, &e->alloc, REPLY_BYTES_MAX, LEAT_EBODYMAX);
-  int r = write_body(t, q, &body);
+  int r = write_body(q, &body);
   if (r == LTI_OK) r = start_exchange(t, lti_buf_slice(&body), t->family->submit_path, 0, true);
   lti_buf_deinit(&body);
   return r;
@@ -328,8 +342,8 @@ static void fill_update(const lti_task *t, leat_task_update *u) {
                           .polls = t->polls,
                           .bytes = t->bytes,
                           .bytes_total = t->bytes_total,
+                          .raw = lti_buf_slice(&t->reply),
                           .received_ns = lti_loop_clock(t->item.engine->loop)};
-  if (t->state != LEAT_TASK_DOWNLOADING) u->raw = lti_buf_slice(&t->reply);
 }
 
 /* From the loop only. The callback may cancel. */
@@ -361,6 +375,7 @@ void lti_task_cancel(lti_task *t) {
   t->cancelled = true;
   if (t->ended) {
     t->error = LEAT_ECANCELLED;
+    lti_buf_clear(&t->message);
     return;
   }
   end_task(t, LEAT_ECANCELLED, NULL);
@@ -372,7 +387,9 @@ void lti_task_tell(lti_task *t) {
   if (t->error == LEAT_ETASKFAILED) t->state = LEAT_TASK_FAILED;
   fill_update(t, &u);
   t->result.error = t->error;
-  t->result.message = t->error == LEAT_OK ? lti_slice("", 0) : lti_buf_slice(&t->message);
+  const char *message = terminated(&t->message);
+  if (!message) message = leat_error_text(t->error);
+  t->result.message = lti_slice_of(t->error == LEAT_OK ? "" : message);
   t->result.times.queued_ns = t->started_ns;
   t->result.times.done_ns = lti_loop_clock(e->loop);
   static const leat_response nothing;
@@ -441,12 +458,14 @@ static int on_event(leat_engine *e, leat_id id, const leat_event *event, void *u
   lti_task *t = user;
   (void)e, (void)id;
   if (t->ended) return LEAT_CONTINUE;
-  if (event->kind == LEAT_EVENT_HEAD && t->state == LEAT_TASK_DOWNLOADING)
+  if (event->kind == LEAT_EVENT_HEAD && t->state == LEAT_TASK_DOWNLOADING) {
     see_content_head(t, &event->head);
+    if (event->head.status < 300 && !t->content_ok)
+      end_task(t, LEAT_EIO, "the server does not resume where the content was cut");
+  }
   if (event->kind != LEAT_EVENT_RAW) return LEAT_CONTINUE;
   if (t->state == LEAT_TASK_DOWNLOADING) {
-    if (t->content_ok && take_content(t, event->text) != LTI_OK)
-      end_task(t, LEAT_EIO, "writing the content failed");
+    if (take_content(t, event->text) != LTI_OK) end_task(t, LEAT_EIO, "writing the content failed");
     return LEAT_CONTINUE;
   }
   int r = lti_buf_append(&t->reply, event->text);
@@ -461,7 +480,7 @@ static void keep_text(lti_buf *to, leat_slice text) {
 
 static bool changed(const lti_task *t, const lti_task_report *r) {
   return !lti_slice_equal(lti_buf_slice(&t->word), r->status) || t->progress != r->progress ||
-         !lti_slice_equal(lti_buf_slice(&t->url), r->url);
+         (r->url.size && !lti_slice_equal(lti_buf_slice(&t->url), r->url));
 }
 
 static void take_report(lti_task *t, const lti_task_report *r) {
@@ -496,9 +515,7 @@ static void act_on(lti_task *t, const lti_task_report *report) {
     case LEAT_TASK_FAILED:
       t->state = LEAT_TASK_FAILED;
       tell_update(t);
-      lti_buf_byte(&t->error_message, '\0');
-      t->error_message.size--;
-      end_task(t, LEAT_ETASKFAILED, t->error_message.size ? t->error_message.data : NULL);
+      end_task(t, LEAT_ETASKFAILED, terminated(&t->error_message));
       return;
     case LEAT_TASK_NEEDS_INPUT:
       t->state = LEAT_TASK_NEEDS_INPUT;
@@ -522,11 +539,15 @@ static void submit_done(lti_task *t, const leat_result *result, const lti_task_r
   }
   if (report->id.size == 0) {
     keep_text(&t->error_message, report->error.message);
-    end_task(t, LEAT_EAPI, report->error.message.size ? t->error_message.data : NULL);
+    end_task(t, LEAT_EAPI, terminated(&t->error_message));
     return;
   }
   t->state = LEAT_TASK_RUNNING;
   keep_text(&t->id, report->id);
+  if (t->id.size == 0) {
+    end_task(t, LEAT_ENOMEM, NULL);
+    return;
+  }
   take_report(t, report);
   tell_update(t);
   if (!t->ended) act_on(t, report);
@@ -540,7 +561,9 @@ static void poll_done(lti_task *t, const leat_result *result, const lti_task_rep
     return;
   }
   if (result->error != LEAT_OK || !understood) {
-    bool passing = result->error == LEAT_OK || result->retryable;
+    bool passing = result->error == LEAT_OK || result->retryable ||
+                   result->error == LEAT_ETRUNCATED ||
+                   leat_error_class(result->error) == LEAT_CLASS_TIMEOUT;
     if (passing && !not_found && ++t->lost <= LOST_POLLS_MAX)
       poll_later(t, result->retry_after_ms);
     else
@@ -556,10 +579,6 @@ static void poll_done(lti_task *t, const leat_result *result, const lti_task_rep
 
 static void download_done(lti_task *t, const leat_result *result) {
   int error = result->error;
-  if (error == LEAT_OK && !t->content_ok) {
-    end_task(t, LEAT_EIO, "the server does not resume where the content was cut");
-    return;
-  }
   /* The end of a body that only the end delimits may come too early. */
   if (error == LEAT_OK && t->spec.resume_from + t->bytes < t->bytes_total) error = LEAT_ETRUNCATED;
   if (error == LEAT_OK) {
@@ -568,7 +587,7 @@ static void download_done(lti_task *t, const leat_result *result) {
     return;
   }
   bool cut = error == LEAT_ETRUNCATED || error == LEAT_EIDLETIMEOUT;
-  if (t->bytes > t->bytes_before) t->resumes = 0;
+  if (t->bytes - t->bytes_before >= PROGRESS_BYTES) t->resumes = 0;
   t->bytes_before = t->bytes;
   if ((cut || result->retryable) && t->resumes++ < RESUMES_MAX) {
     start_download(t);
