@@ -67,6 +67,8 @@ class Gateway:
             ready["port"], ready["ca"], ready["url"], ready["conns_max"])
         self.tls = self.url.startswith("https")
         self.context = ssl.create_default_context(cafile=self.ca) if self.tls else None
+        if self.tls:  # else a missing close_notify looks like one, with some builds of OpenSSL
+            self.context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
