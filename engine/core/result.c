@@ -7,26 +7,52 @@
 
 #define SHOWN_BYTES  4096
 #define QUOTED_BYTES 300
+/* Shorter ones are no secrets, and are found everywhere. */
+#define KEY_BYTES_MIN 4
 
-static void mask_in_place(char *data, size_t size, leat_slice key) {
+/* How many bytes at the end of `text` are the beginning of the key: where a text was cut short, the
+ * key may be too. */
+static size_t tail_of_key(leat_slice text, leat_slice key) {
+  size_t n = key.size - 1 < text.size ? key.size - 1 : text.size;
+  while (n >= KEY_BYTES_MIN && memcmp(text.data + text.size - n, key.data, n) != 0) n--;
+  return n >= KEY_BYTES_MIN ? n : 0;
+}
+
+static void mask_one(char *data, size_t size, leat_slice key) {
   const char *at;
   leat_slice rest = lti_slice(data, size);
-  if (key.size < 4) return;
   while ((at = lti_slice_find(rest, key))) {
     memset(data + (at - data), '*', key.size);
     rest = lti_slice(at + key.size, (size_t)(data + size - at) - key.size);
   }
+  size_t tail = tail_of_key(rest, key);
+  memset(data + size - tail, '*', tail);
 }
 
-/* The text itself, or a masked copy where the key is in it. Views into r->masked would move when it
+/* Every credential of the request, though a redirect may have left it behind. */
+static void mask_in_place(const lti_request *r, char *data, size_t size) {
+  leat_slice key;
+  for (size_t i = 0; (key = lti_spec_secret(&r->spec, i)).data; i++)
+    if (key.size >= KEY_BYTES_MIN && size) mask_one(data, size, key);
+}
+
+static bool has_key(const lti_request *r, leat_slice text) {
+  leat_slice key;
+  for (size_t i = 0; (key = lti_spec_secret(&r->spec, i)).data; i++)
+    if (key.size >= KEY_BYTES_MIN && text.size &&
+        (lti_slice_find(text, key) || tail_of_key(text, key)))
+      return true;
+  return false;
+}
+
+/* The text itself, or a masked copy where a key is in it. Views into r->masked would move when it
  * grows: room is reserved once, before the first. */
 static leat_slice masked(lti_request *r, leat_slice text) {
-  leat_slice key = r->spec.key;
-  if (key.size < 4 || text.size < key.size || !lti_slice_find(text, key)) return text;
+  if (!has_key(r, text)) return text;
   size_t from = r->masked.size;
   if (r->masked.capacity - from < text.size) return lti_slice("***", 3);
   lti_buf_append(&r->masked, text);
-  mask_in_place(r->masked.data + from, text.size, key);
+  mask_in_place(r, r->masked.data + from, text.size);
   return lti_slice(r->masked.data + from, text.size);
 }
 
@@ -40,8 +66,8 @@ static void provider_error(lti_request *r, lti_provider_error *error) {
     *error = verdict.provider;
   }
   lti_buf_clear(&r->masked);
-  lti_buf_reserve(&r->masked,
-                  error->type.size + error->code.size + error->message.size + 2 * SHOWN_BYTES);
+  lti_buf_reserve(&r->masked, error->type.size + error->code.size + error->message.size +
+                                  r->request_id.size + 2 * SHOWN_BYTES);
   error->type = masked(r, error->type);
   error->code = masked(r, error->code);
   error->message = masked(r, error->message);
@@ -82,7 +108,7 @@ static void make_message(lti_request *r, const lti_provider_error *error, leat_s
   bool transport = r->layer == LEAT_LAYER_DNS || r->layer == LEAT_LAYER_SOCKET ||
                    r->layer == LEAT_LAYER_TLS || leat_error_class(r->error) == LEAT_CLASS_TIMEOUT;
   if (transport && r->origin) put_where(r, out);
-  mask_in_place(out->data, out->size, r->spec.key);
+  mask_in_place(r, out->data, out->size);
   if (lti_buf_byte(out, '\0') != LTI_OK && out->size) out->data[out->size - 1] = '\0';
 }
 
@@ -112,7 +138,7 @@ void lti_result_fill(lti_request *r, leat_result *result) {
                           .provider_type = error.type,
                           .provider_code = error.code,
                           .provider_message = error.message,
-                          .request_id = lti_buf_slice(&r->request_id),
+                          .request_id = masked(r, lti_buf_slice(&r->request_id)),
                           .body = body,
                           .response = response,
                           .attempts = r->attempts,
@@ -126,7 +152,7 @@ void lti_result_fill(lti_request *r, leat_result *result) {
                           .resumed_tls = r->resumed_tls,
                           .reused_connection = r->reused_connection,
                           .retry_after_ms = r->retry_after_ms};
-  result->message = r->error == LEAT_OK ? lti_slice("", 0)
-                    : r->message.size   ? lti_slice(r->message.data, r->message.size - 1)
-                                        : lti_slice_of(leat_error_text(r->error));
+  result->message = r->error == LEAT_OK   ? lti_slice("", 0)
+                    : r->message.size > 1 ? lti_slice(r->message.data, r->message.size - 1)
+                                          : lti_slice_of(leat_error_text(r->error));
 }

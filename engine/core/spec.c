@@ -153,7 +153,15 @@ static int lay_headers(lti_spec *s, const gathering *g, const char *method) {
         s->key = h->value;
     }
   }
+  s->secret_count = s->credential_count;
+  s->secrets_at = s->header_count - s->secret_count;
   return LTI_OK;
+}
+
+leat_slice lti_spec_secret(const lti_spec *s, size_t i) {
+  if (i >= s->secret_count) return lti_slice(NULL, 0);
+  leat_slice value = s->headers[s->secrets_at + i].value;
+  return lti_slice_starts(value, "Bearer ") ? lti_slice_from(value, 7) : value;
 }
 
 static int copy_body(lti_spec *s, leat_slice body) {

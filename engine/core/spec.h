@@ -26,13 +26,14 @@ typedef struct lti_spec {
   const char *method;                    /* in `text` */
   leat_header *headers;                  /* views into `text` */
   size_t header_count, credential_count; /* the last ones carry credentials */
+  size_t secrets_at, secret_count;       /* where those stood at submit: not sent, but not told */
   char *text;
   size_t text_size;
   char *path;
   size_t path_size;
   char *body;
   size_t body_size;
-  leat_slice key; /* to be masked in messages; in `text` */
+  leat_slice key; /* tells tenants apart; in `text` */
   bool has_body, stream, identity;
 } lti_spec;
 
@@ -49,6 +50,8 @@ typedef struct lti_spec_input {
 int lti_spec_init(lti_spec *spec, const lti_spec_input *in, lti_url *url);
 void lti_spec_deinit(lti_spec *spec);
 void lti_spec_drop_body(lti_spec *spec);
+/* Credential i as a server may echo it, without its scheme; empty: there are no more. */
+leat_slice lti_spec_secret(const lti_spec *spec, size_t i);
 /* Points the request elsewhere. */
 int lti_spec_redirect(lti_spec *spec, leat_slice path, bool same_origin);
 /* The request for the codec; `host` is the Host field. */
