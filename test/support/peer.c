@@ -229,7 +229,7 @@ static void act(peer_link *l, leat_slice mark, const char *rest) {
   if (!strcmp(word, "drip")) l->drip = true;
   if (!strcmp(word, "hello")) say_tls(l, tls_peer_ask_again);
   if (!strcmp(word, "fin")) shutdown(l->fd, SHUT_WR);
-  if (!strcmp(word, "bye")) say_tls(l, tls_peer_close);
+  if (!strcmp(word, "bye") || !strcmp(word, "notify")) say_tls(l, tls_peer_close);
   if (!strcmp(word, "reset")) hang_up(l, true);
   if (!strcmp(word, "close") || !strcmp(word, "bye")) hang_up(l, false);
   if (!strcmp(word, "silent")) {

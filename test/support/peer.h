@@ -11,7 +11,7 @@
  *   <<last>>     the last chunk         <<cut>>     only parts two runs
  *   <<body>>     a Content-Length of the text that follows, and the end of the head
  *   <<fill N>>   N times 'x'            <<drip>>    from here each byte is sent alone
- *   <<hello>>    over TLS: HelloRequest
+ *   <<hello>>    over TLS: HelloRequest <<notify>>  over TLS: close_notify alone
  *
  * With `answers`, request n over all connections is answered by text n, the last one for all that
  * follow. `greets` is the same by connection, said before anything is read: NULL or "" is nothing.
