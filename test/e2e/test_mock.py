@@ -121,7 +121,9 @@ def drain(s, seconds=WAIT):
     while time.monotonic() < limit:
         try:
             piece = s.recv(65536)
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:  # older versions have no class of its own for this
+            if "UNEXPECTED_EOF" not in str(error) and not isinstance(error, ssl.SSLEOFError):
+                raise
             return got, "ragged"
         except ConnectionResetError:
             return got, "reset"
