@@ -217,7 +217,10 @@ int lti_dns_find(lti_dns *d, const char *host, uint16_t port, lti_addrs *addrs,
   if (!e) return LEAT_ENOMEM;
   lti_list_push(&e->waiters, &wait->node);
   start_waiting(d);
-  return LTI_AGAIN;
+  if (e->state != NAME_KNOWN) return LTI_AGAIN;
+  /* It could not even be started. */
+  lti_list_remove(&wait->node);
+  return e->error;
 }
 
 void lti_dns_cancel(lti_dns_wait *wait) {
@@ -259,21 +262,34 @@ static void learn(name_entry *e, int error, int native) {
   e->expires = lti_loop_clock(e->dns->loop) + keep;
 }
 
+/* Lookups that nobody waits for any more are dropped here, before they take a thread. */
 static void start_waiting(lti_dns *d) {
-  for (lti_list *n = d->names.next; d->running < RUNNING_MAX && n != &d->names; n = n->next) {
+  lti_list *next;
+  for (lti_list *n = d->names.next; d->running < RUNNING_MAX && n != &d->names; n = next) {
     name_entry *e = LTI_CONTAINER_OF(n, name_entry, node);
+    next = n->next;
     if (e->state != NAME_WAITING) continue;
+    if (lti_list_empty(&e->waiters)) {
+      remove_entry(e);
+      continue;
+    }
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     e->job.data = e;
     e->state = NAME_RUNNING;
     d->running++;
     int r = uv_getaddrinfo(lti_loop_uv(d->loop), &e->job, on_answer, e->host, NULL, &hints);
     if (r == 0) continue;
-    /* Only for want of memory: let the answer come as any other, from the loop. */
-    d->running--;
-    e->state = NAME_WAITING;
-    return;
+    d->running--; /* only for want of memory: whoever called tells */
+    learn(e, LEAT_ENOMEM, r);
   }
+}
+
+static name_entry *find_untold(lti_dns *d) {
+  for (lti_list *n = d->names.next; n != &d->names; n = n->next) {
+    name_entry *e = LTI_CONTAINER_OF(n, name_entry, node);
+    if (e->state == NAME_KNOWN && !lti_list_empty(&e->waiters)) return e;
+  }
+  return NULL;
 }
 
 static bool take_family(lti_addrs *addrs, const struct addrinfo **at, int family) {
@@ -335,4 +351,5 @@ static void on_answer(uv_getaddrinfo_t *job, int status, struct addrinfo *list) 
   }
   tell(e);
   start_waiting(d);
+  while ((e = find_untold(d))) tell(e);
 }
