@@ -64,13 +64,13 @@ static bool replayable(const lti_retry_case *c) {
 
 void lti_retry_decide(const lti_retry_case *c, lti_prng *prng, lti_retry_plan *plan) {
   *plan = (lti_retry_plan){.action = LTI_RETRY_NO, .maybe_ran = maybe_ran(c)};
-  if (c->delivered) return;
+  bool again = c->status >= 400 ? status_retryable(c) : transport_retryable(c->error);
+  plan->retryable = again;
+  if (c->delivered) return; /* by us, that is: the caller knows what he has had */
   if (replayable(c)) {
     plan->action = LTI_RETRY_FREE;
     return;
   }
-  bool again = c->status >= 400 ? status_retryable(c) : transport_retryable(c->error);
-  plan->retryable = again;
   if (c->once && plan->maybe_ran) {
     /* Once an answer has begun it is not lost: what broke it has a name of its own. */
     plan->uncertain = again || (c->status == 0 && !c->response_started);
