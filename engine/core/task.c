@@ -620,6 +620,11 @@ static void on_done(leat_engine *e, leat_id id, const leat_result *result, void 
   lti_task_report report = {.progress = -1};
   leat_slice reply = t->reply.size ? lti_buf_slice(&t->reply) : result->body;
   lti_buf_clear(&t->decoded);
+  int r = lti_buf_reserve(&t->decoded, reply.size); /* all that a report needs */
+  if (r != LTI_OK) {
+    end_task(t, r, NULL);
+    return;
+  }
   bool understood =
       t->family->report(reply, t->state == LEAT_TASK_SUBMITTING, &report, &t->decoded);
   if (t->state == LEAT_TASK_SUBMITTING)
