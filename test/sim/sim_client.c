@@ -174,7 +174,6 @@ sim_record *sim_client_submit(sim_client *c, const sim_want *want, int *error) {
   if (!r->want.origin) r->want.origin = "http://127.0.0.1:8000";
   r->job = &c->jobs[number];
   sim_server_text(r->job, number, want->text_size ? want->text_size : 400);
-  free(r->body);
   r->body = make_body(&r->want, number);
   r->job->body = lti_slice_of(r->body);
   snprintf(value, sizeof value, "%u", number);
@@ -186,16 +185,12 @@ sim_record *sim_client_submit(sim_client *c, const sim_want *want, int *error) {
   memset(value, '#', sizeof value); /* API-08: all was copied */
   memset(key, '#', sizeof key);
   if (error) *error = rc;
-  if (rc != LEAT_OK) {
-    free(r->body);
-    r->body = NULL;
-    return NULL;
-  }
+  c->count++; /* a number is used up even when it is refused, so that scripts may go by it */
+  if (rc != LEAT_OK) return NULL;
   if (getenv("LEAT_SIM_TRACE"))
     fprintf(stderr, "job %u is #%llu\n", number, (unsigned long long)(r->id & 0xffffffff));
   r->accepted = true;
   r->submitted_ns = c->w->now;
-  c->count++;
   return r;
 }
 

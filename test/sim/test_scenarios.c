@@ -245,7 +245,7 @@ static void check_calm(scenario *s) {
   for (size_t i = 0; i < c->count; i++) {
     const sim_record *r = &c->records[i];
     bool spared = r->cancelled || (c->closing && r->result.error == LEAT_ECANCELLED);
-    if (r->result.error == LEAT_OK || spared) continue;
+    if (!r->accepted || r->result.error == LEAT_OK || spared) continue;
     /* What may have been lost on its way to a server that hung up is uncertain if it is once. */
     if (r->result.error == LEAT_EUNCERTAIN && (r->want.once || r->want.task)) continue;
     sim_client_fault(c, "job %zu gives %s on a calm sea", i, leat_error_name(r->result.error));
