@@ -94,6 +94,8 @@ void sim_link_fin(sim_link *l, bool half);
 void sim_link_reset(sim_link *l);
 /* Nothing arrives any more, either way. */
 void sim_link_lose(sim_link *l);
+/* All that there are now: the network has changed. */
+void sim_links_lose(sim *w);
 /* Does not read any more: the client's window fills. */
 void sim_link_deafen(sim_link *l);
 sim *sim_link_world(sim_link *l);

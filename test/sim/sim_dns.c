@@ -120,8 +120,3 @@ void lti_dns_cancel(lti_dns_wait *wait) {
 void lti_dns_forget(lti_dns *d, const char *host) {
   (void)d, (void)host;
 }
-
-const char *lti_dns_text(int native) {
-  (void)native;
-  return "simulated";
-}

@@ -162,6 +162,7 @@ static bool sleep_on(sim *w) {
 }
 
 bool sim_pass(sim *w) {
+  w->stuck = false;
   if (!alive(w)) return false;
   w->passes++;
   run_timer(w->loop);

@@ -157,6 +157,11 @@ void sim_link_lose(sim_link *l) {
   l->lost = true;
 }
 
+void sim_links_lose(sim *w) {
+  for (lti_list *n = w->links.next; n != &w->links; n = n->next)
+    LTI_CONTAINER_OF(n, sim_link, node)->lost = true;
+}
+
 void sim_link_deafen(sim_link *l) {
   l->deaf = true;
 }
