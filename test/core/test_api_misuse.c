@@ -81,6 +81,7 @@ static void test_api_01_cancel_in_done(void **state) {
   }
   for (int i = 0; i < 8; i++) calls[i]->ctx = calls[(i + 1) % 8];
   flow_wait(f);
+  assert_int_equal(f->faults, 0);
 }
 
 static int close_at(flow_call *c, const leat_event *event) {

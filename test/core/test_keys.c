@@ -147,7 +147,7 @@ static const char *const echoes[] = {
 };
 
 /* However the key was given: as the key, in a header of its own, in the engine's defaults. */
-static void run_echoes(flow *f, const canary *k) {
+static void check_echoes(flow *f, const canary *k) {
   for (size_t i = 0; i < sizeof echoes / sizeof *echoes; i++) {
     echo x = {k, echoes[i]};
     peer *p = peer_start(&(peer_options){.script = echo_key, .ctx = &x});
@@ -171,7 +171,7 @@ static void test_key_06_an_echoed_key_is_masked(void **state) {
   canary_init(&k, 6);
   canary_text(&k, key);
   f->request.api_key = key;
-  run_echoes(f, &k);
+  check_echoes(f, &k);
 }
 
 static void test_key_06_a_key_in_a_header_is_masked_too(void **state) {
@@ -183,9 +183,9 @@ static void test_key_06_a_key_in_a_header_is_masked_too(void **state) {
   leat_header header = {{"x-api-key", 9}, lti_slice_of(key)};
   f->request.headers = &header;
   f->request.header_count = 1;
-  run_echoes(f, &k);
+  check_echoes(f, &k);
   f->request.api_key = "sk-and-another-key"; /* neither hides the other */
-  run_echoes(f, &k);
+  check_echoes(f, &k);
 }
 
 static void test_key_05_no_text_has_the_key_whatever_fails(void **state) {

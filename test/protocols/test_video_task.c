@@ -77,11 +77,13 @@ static void test_a_job_that_is_not_known(void **state) {
 static void test_escaped_texts_that_fill_the_scratch(void **state) {
   lti_task_report r;
   for (size_t size = 1; size < 2100; size++) {
-    char *json = malloc(size + 200);
+    static const char head[] = "{\"code\":\"\\u0041", tail[] = "\",\"message\":\"\\u0042\"}";
+    size_t n = sizeof head - 1;
+    char *json = malloc(n + size + sizeof tail);
     assert_non_null(json);
-    int n = sprintf(json, "{\"code\":\"\\u0041");
+    memcpy(json, head, n);
     memset(json + n, 'x', size);
-    strcpy(json + n + size, "\",\"message\":\"\\u0042\"}");
+    memcpy(json + n + size, tail, sizeof tail);
     lti_buf_deinit(*state);
     assert_true(read_text(json, false, &r, *state));
     assert_int_equal(r.state, LEAT_TASK_FAILED);
