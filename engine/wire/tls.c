@@ -38,8 +38,8 @@
 enum {
   MESSAGE_BYTES_MAX = 320,
   HOST_BYTES_MAX = 253,
-  REPLIES_MAX = 16,  /* records a peer may draw from us while we only read (HelloRequests) */
-  KEEP_BYTES = 1024, /* of each record buffer: never purged, so that small records cost no fault */
+  REPLIES_MAX = 16, /* records a peer may draw from us while we only read (HelloRequests) */
+  KEEP_BYTES = 512, /* of each record buffer: never purged, so that small records cost no fault */
   RECORD_HEADER_BYTES = 5,
   FINISHED_BYTES = 12
 };
