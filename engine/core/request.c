@@ -305,12 +305,24 @@ static void fall_due(lti_request *r) {
   lti_engine_kick(e);
 }
 
+/* The engine's own limits are met anywhere, and lie in no layer below. */
+static enum leat_layer layer_of(const lti_failure *failure) {
+  switch (failure->error) {
+    case LEAT_OK: return LEAT_LAYER_NONE;
+    case LEAT_ENOMEM:
+    case LEAT_EHELDMAX:
+    case LEAT_EEVENTMAX:
+    case LEAT_EBODYMAX: return LEAT_LAYER_API;
+    default: return failure->layer;
+  }
+}
+
 void lti_request_finish(lti_request *r, const lti_failure *failure) {
   if (r->state == REQUEST_FINISHED) return;
   r->state = REQUEST_FINISHED;
   r->error = failure->error;
   r->native = failure->native;
-  r->layer = failure->error == LEAT_OK ? LEAT_LAYER_NONE : failure->layer;
+  r->layer = layer_of(failure);
   lti_buf_clear(&r->message);
   if (failure->message) lti_buf_text(&r->message, failure->message);
   if (failure->error == LEAT_EHELDMAX) {

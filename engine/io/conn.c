@@ -202,9 +202,11 @@ static void on_dialled(void *ctx, int error, int native, lti_sock *sock) {
   c->dial = NULL;
   if (error != LTI_OK) {
     bool name = error == LEAT_ERESOLVE || error == LEAT_ERESOLVEAGAIN;
+    const char *text = error == LEAT_ECONNECT && native ? lti_sock_text(native) : NULL;
     lti_conn_close(c, &(lti_failure){.error = error,
                                      .native = native,
-                                     .layer = name ? LEAT_LAYER_DNS : LEAT_LAYER_SOCKET});
+                                     .layer = name ? LEAT_LAYER_DNS : LEAT_LAYER_SOCKET,
+                                     .message = text});
     return;
   }
   c->sock = sock;

@@ -236,10 +236,6 @@ void lti_dns_forget(lti_dns *d, const char *host) {
     e->forget = true;
 }
 
-const char *lti_dns_text(int native) {
-  return uv_strerror(native);
-}
-
 static void tell(name_entry *e) {
   lti_list batch;
   lti_list_init(&batch);

@@ -44,6 +44,5 @@ void lti_dns_cancel(lti_dns_wait *wait);
 void lti_dns_forget(lti_dns *dns, const char *host);
 /* An IP literal, IPv6 without brackets: false if it is none. */
 bool lti_dns_literal(const char *host, uint16_t port, lti_addr *addr);
-const char *lti_dns_text(int native);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -73,12 +75,65 @@ static void test_queue_deadline_does_not_count_a_handshake(void **state) {
   flow_assert_error(c, LEAT_OK);
 }
 
+/* Lowers the limit so far that the next descriptor is one too many. */
+static struct rlimit no_more_descriptors(void) {
+  struct rlimit old, low;
+  int next = dup(0);
+  assert_true(next >= 0);
+  close(next);
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+  low = old;
+  low.rlim_cur = (rlim_t)next;
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+  return old;
+}
+
+static void test_rs_01_without_a_descriptor_requests_wait(void **state) {
+  flow *f = *state;
+  flow_call *calls[3];
+  peer *p = flow_peer(f, (const char *const[]){CHAT_HELLO, NULL});
+  f->request.retries = LEAT_NONE;
+  flow_open(f);
+  flow_run(f, 5);
+  struct rlimit old = no_more_descriptors();
+  for (int i = 0; i < 3; i++) calls[i] = flow_chat(f, p);
+  uint64_t turns = flow_stats(f).turns;
+  flow_run(f, 300);
+  bool waiting = f->live == 3;
+  turns = flow_stats(f).turns - turns;
+  assert_int_equal(leat_cancel(f->engine, calls[0]->id), LEAT_OK);
+  flow_run(f, 50);
+  setrlimit(RLIMIT_NOFILE, &old);
+  assert_true(waiting);
+  assert_true(turns < 200); /* no spin */
+  flow_wait(f);
+  flow_assert_error(calls[0], LEAT_ECANCELLED);
+  flow_assert_error(calls[1], LEAT_OK);
+  flow_assert_error(calls[2], LEAT_OK);
+}
+
+static void test_rs_01_the_connect_deadline_names_the_descriptor(void **state) {
+  flow *f = *state;
+  peer *p = flow_peer(f, (const char *const[]){CHAT_HELLO, NULL});
+  f->request.retries = LEAT_NONE;
+  flow_open(f);
+  flow_run(f, 5);
+  struct rlimit old = no_more_descriptors();
+  flow_call *c = chat_within(f, p, 250);
+  flow_run(f, 400);
+  setrlimit(RLIMIT_NOFILE, &old);
+  flow_wait(f);
+  flow_assert_error(c, LEAT_EFDLIMIT);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       FLOW_TEST(test_an_heir_has_its_own_time_to_connect),
       FLOW_TEST(test_who_waits_for_an_orphan_keeps_its_deadline),
       FLOW_TEST(test_a_server_that_hangs_up_at_once_is_not_dialled_forever),
       FLOW_TEST(test_queue_deadline_does_not_count_a_handshake),
+      FLOW_TEST(test_rs_01_without_a_descriptor_requests_wait),
+      FLOW_TEST(test_rs_01_the_connect_deadline_names_the_descriptor),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
