@@ -98,9 +98,9 @@ static int on_event(void *ctx, leat_event *event) {
 
 static void read_hints(lti_request *r, const lti_http_head *head) {
   int64_t now_ms = lti_loop_wall_ms(r->item.engine->loop);
-  static const char *const names[] = {"retry-after-ms", "retry-after"};
+  static const char *const names[] = {"retry-after-ms", "openai-poll-after-ms", "retry-after"};
   r->retry_after_ms = -1;
-  for (size_t i = 0; i < 2 && r->retry_after_ms < 0; i++) {
+  for (size_t i = 0; i < sizeof names / sizeof *names && r->retry_after_ms < 0; i++) {
     leat_slice value = lti_http_find(head->headers, head->header_count, names[i]);
     int64_t ms;
     if (lti_hint_ms(lti_slice_of(names[i]), value, now_ms, &ms)) r->retry_after_ms = ms;

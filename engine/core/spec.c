@@ -23,17 +23,21 @@ typedef struct gathering {
   lti_buf bearer; /* "Bearer KEY" */
 } gathering;
 
+static bool has_nocase(leat_slice name, const char *part) {
+  size_t n = strlen(part);
+  for (size_t i = 0; i + n <= name.size; i++)
+    if (lti_slice_is_nocase(lti_slice(name.data + i, n), part)) return true;
+  return false;
+}
+
+/* By what its name says: gateways have names of their own, "helicone-auth" or "mj-api-secret", and
+ * one too many only stays at home. */
 static bool is_credential(leat_slice name) {
-  static const char *const names[] = {"authorization",
-                                      "x-api-key",
-                                      "api-key",
-                                      "x-goog-api-key",
-                                      "cookie",
-                                      "mj-api-secret",
-                                      "proxy-authorization",
-                                      "openai-organization"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (lti_slice_is_nocase(name, names[i])) return true;
+  static const char *const parts[] = {
+      "auth",     "api-key", "apikey",    "subscription-key",   "secret", "token", "cookie",
+      "password", "cred",    "signature", "openai-organization"};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (has_nocase(name, parts[i])) return true;
   return false;
 }
 

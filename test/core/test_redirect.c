@@ -11,13 +11,12 @@
 #include "base/slice.h"
 #include "support/flow.h"
 
-#define SECRETS 4
+#define SECRETS 6
 
 static const leat_header secrets[SECRETS] = {
-    {{"x-api-key", 9}, {"secret-1", 8}},
-    {{"Cookie", 6}, {"id=secret-2", 11}},
-    {{"x-goog-api-key", 14}, {"secret-3", 8}},
-    {{"X-Plain", 7}, {"no-matter", 9}},
+    {{"x-api-key", 9}, {"secret-1", 8}},        {{"Cookie", 6}, {"id=secret-2", 11}},
+    {{"x-goog-api-key", 14}, {"secret-3", 8}},  {{"Helicone-Auth", 13}, {"secret-4", 8}},
+    {{"X-Session-Token", 15}, {"secret-5", 8}}, {{"X-Plain", 7}, {"no-matter", 9}},
 };
 
 static char texts[16][256];

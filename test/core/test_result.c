@@ -64,6 +64,19 @@ static void test_hints_and_ids_are_of_the_last_attempt(void **state) {
   assert_true(flow_took_ms(c) > 300);
 }
 
+static void test_a_wish_about_polls_is_a_hint(void **state) {
+  flow *f = *state;
+  peer *p = flow_peer(f, (const char *const[]){"HTTP/1.1 200 OK\r\nopenai-poll-after-ms: 1234\r\n"
+                                               "<<body>>x<<cut>>",
+                                               NULL});
+  f->request.protocol = "raw";
+  f->request.base_url = peer_url(p);
+  flow_call *c = flow_submit(f);
+  flow_wait(f);
+  flow_assert_error(c, LEAT_OK);
+  assert_int_equal(c->result.retry_after_ms, 1234);
+}
+
 /* A refusal proves that it did not run, whatever the clock says in the wait behind it. */
 static void test_the_total_in_a_backoff_is_a_timeout(void **state) {
   flow *f = *state;
@@ -94,6 +107,7 @@ int main(void) {
       FLOW_TEST(test_first_content_deadline_does_not_count_a_pause),
       FLOW_TEST(test_last_content_is_when_it_came_not_when_the_pause_ended),
       FLOW_TEST(test_hints_and_ids_are_of_the_last_attempt),
+      FLOW_TEST(test_a_wish_about_polls_is_a_hint),
       FLOW_TEST(test_the_total_in_a_backoff_is_a_timeout),
       FLOW_TEST(test_key_05_a_query_is_not_traced),
   };
