@@ -49,7 +49,7 @@ struct flow_call {
   leat_result result; /* its views are dead */
   /* tasks */
   bool is_task;
-  char states[64]; /* one letter for each update: S R D C F N */
+  char states[64]; /* one letter for each update: S R D C(ompleted) F N */
   char task_id[64], status_word[64];
   char task_error[256], url[256];
   uint64_t polls, bytes, bytes_total;

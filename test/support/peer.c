@@ -366,6 +366,7 @@ static void listen_on(peer *p) {
   struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
   bool six = p->options.ipv6;
+  v4.sin_port = v6.sin6_port = htons((uint16_t)p->options.port);
   struct sockaddr *address = six ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4;
   socklen_t size = six ? sizeof v6 : sizeof v4;
   p->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -35,6 +35,7 @@ typedef struct peer_options {
   peer_script script;
   void *ctx;
   tls_server *tls; /* NULL: plain */
+  int port;        /* [the system's choice] */
   bool ipv6;       /* on ::1 */
   bool deaf;       /* listens with a full queue: a SYN gets no answer */
 } peer_options;
