@@ -234,9 +234,13 @@ void lti_pool_give(lti_conn *c) {
   o->pool->owner.sink->slot(o->pool->owner.ctx, o);
 }
 
+bool lti_pool_starved(const lti_origin *o) {
+  return o->dial_after != 0 && lti_loop_clock(o->pool->env.dial.loop) < o->dial_after;
+}
+
 bool lti_pool_room(const lti_origin *o) {
   if (o->pool->closing || o->conns >= (size_t)o->pool->config.conns_max) return false;
-  return o->dial_after == 0 || lti_loop_clock(o->pool->env.dial.loop) >= o->dial_after;
+  return !lti_pool_starved(o);
 }
 
 static int need_tls(lti_pool *p, const char **message) {

@@ -60,6 +60,8 @@ lti_conn *lti_pool_take(lti_origin *o);
 void lti_pool_give(lti_conn *c);
 /* May another connection be opened? */
 bool lti_pool_room(const lti_origin *o);
+/* There is none for now, since no descriptor was left a moment ago. */
+bool lti_pool_starved(const lti_origin *o);
 /* Opens one; what it becomes is told by the sink, perhaps before this returns. `*message` says why
  * it failed, until the next call. `connect_ms` < 0: no limit. */
 int lti_pool_dial(lti_origin *o, void *wanted_by, int64_t connect_ms, const char **message);
