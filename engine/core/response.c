@@ -204,6 +204,7 @@ static int begin_refusal(lti_request *r, const lti_http_head *head) {
   /* A coding that cannot be undone only costs the provider's words. */
   if (rc == LTI_OK && start_coding(r, head) == LEAT_ENOMEM) rc = LEAT_ENOMEM;
   if (rc != LTI_OK) {
+    r->state = REQUEST_READING; /* there is no refusal that could be told */
     lti_request_detach(r, false);
     lti_request_failed(r, rc, LEAT_LAYER_API, NULL);
     return LTI_OK;
@@ -363,6 +364,7 @@ void lti_response_refused(lti_request *r) {
 }
 
 void lti_response_emit_refusal(lti_request *r) {
+  if (!r->refusal) return; /* there was no memory for it */
   r->exchange.received_ns = r->times.head_ns;
   emit_head(r, r->refusal->headers, r->refusal->header_count);
 }
