@@ -103,6 +103,8 @@ uint16_t sim_link_port(const sim_link *l);
 
 /* ---- between the files of the world */
 
+/* Sockets that are open, or being opened, to a port. */
+size_t sim_socks_at(const sim *w, uint16_t port);
 bool sim_socks_ready(sim *w);
 void sim_socks_serve(sim *w);
 void sim_socks_reap(sim *w);

@@ -215,6 +215,22 @@ void sim_client_resume(sim_record *r) {
     sim_client_fault(c, "job %u: resume gives %s", r->job->number, leat_error_name(rc));
 }
 
+static void on_post(leat_engine *e, void *user) {
+  sim_client *c = user;
+  if (c->inside || e != c->engine) sim_client_fault(c, "a post is run inside a call");
+  if (c->closed) sim_client_fault(c, "a post is run behind the close callback");
+  c->posts_run++;
+}
+
+void sim_client_post(sim_client *c) {
+  c->inside++;
+  int rc = leat_post(c->engine, on_post, c);
+  c->inside--;
+  if (rc != (c->closing ? LEAT_ECLOSED : LEAT_OK))
+    sim_client_fault(c, "post gives %s", leat_error_name(rc));
+  if (rc == LEAT_OK) c->posts++;
+}
+
 /* ---- being called */
 
 static void on_resume_time(void *ctx) {

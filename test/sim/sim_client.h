@@ -53,7 +53,8 @@ typedef struct sim_client {
   leat_config config;
   sim_job jobs[SIM_JOBS_MAX];
   sim_record records[SIM_JOBS_MAX];
-  size_t count, origins;
+  size_t count;
+  unsigned posts, posts_run;
   unsigned faults, inside, done_count;
   bool closing, closed;
   leat_stats stats; /* at the last done */
@@ -72,6 +73,7 @@ int sim_client_open(sim_client *c);
 sim_record *sim_client_submit(sim_client *c, const sim_want *want, int *error);
 void sim_client_cancel(sim_record *r);
 void sim_client_resume(sim_record *r);
+void sim_client_post(sim_client *c);
 void sim_client_close(sim_client *c, enum leat_close_mode mode);
 /* Runs until nothing is alive; false when that takes longer than `ns`, or never comes. */
 bool sim_client_run(sim_client *c, uint64_t ns);

@@ -82,7 +82,8 @@ static void judge_deadline(sim_record *r) {
       if (!r->ever_paused) near(r, t->last_content_ns, SET_MS(r, gap_ms));
       break;
     case LEAT_EQUEUETIMEOUT:
-      if (r->result.attempts + r->result.redirects == 0) near(r, t->queued_ns, SET_MS(r, queue_ms));
+      /* Time in which a connection was being opened for it does not count. */
+      if (t->done_ns < t->queued_ns + (uint64_t)SET_MS(r, queue_ms) * SIM_MS) say(r, "too early");
       break;
     case LEAT_ETOTALTIMEOUT: near(r, t->queued_ns, SET_MS(r, total_ms)); break;
     default: break;
@@ -147,11 +148,13 @@ void sim_judge_result(sim_record *r) {
 
 /* ---- the pool, and the end */
 
+/* Ports above 1024 stand for one origin each in these tests. */
 void sim_judge_conns(sim_client *c) {
   size_t each = c->config.conns_max ? (size_t)c->config.conns_max : 64;
-  size_t origins = c->origins ? c->origins : 1;
-  if (c->w->socks_open > each * origins)
-    sim_client_fault(c, "%zu sockets are open", c->w->socks_open);
+  for (uint16_t port = 8000; port < 8002; port++) {
+    size_t open = sim_socks_at(c->w, port);
+    if (open > each) sim_client_fault(c, "%zu sockets are open to port %u", open, port);
+  }
 }
 
 void sim_client_check(sim_client *c) {
@@ -169,6 +172,8 @@ void sim_client_check(sim_client *c) {
 
 void sim_judge_end(sim_client *c) {
   sim_client_check(c);
+  if (c->posts_run != c->posts)
+    sim_client_fault(c, "%u of %u posts were run", c->posts_run, c->posts);
   if (c->w->loop) sim_client_fault(c, "the loop has handles left");
   if (c->w->socks_open || c->w->lookups) sim_client_fault(c, "sockets or lookups are left");
   if (!failing_clean(&c->memory)) sim_client_fault(c, "memory is left, or was abused");

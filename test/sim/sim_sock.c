@@ -389,6 +389,15 @@ static void serve(lti_sock *s) {
   if (readable(s)) read_some(s);
 }
 
+size_t sim_socks_at(const sim *w, uint16_t port) {
+  size_t count = 0;
+  for (const lti_list *n = w->links.next; n != &w->links; n = n->next) {
+    const sim_link *l = LTI_CONTAINER_OF(n, sim_link, node);
+    if (l->sock && l->port == port) count++;
+  }
+  return count;
+}
+
 bool sim_socks_ready(sim *w) {
   for (lti_list *n = w->socks.next; n != &w->socks; n = n->next)
     if (ready(LTI_CONTAINER_OF(n, lti_sock, node))) return true;

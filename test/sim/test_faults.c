@@ -37,7 +37,6 @@ static void open_world(fixture *f) {
   memset(f, 0, sizeof *f);
   f->client = sim_client_new(1, script, f);
   f->client->mischief = mischief;
-  f->client->origins = 2;
   f->client->config.retries = LEAT_NONE;
 }
 

@@ -41,7 +41,6 @@ static void scenario(const leat_allocator *fns, void *ctx) {
   sim_client *c = sim_client_new(7, p->script, p);
   c->config.allocator = *fns;
   c->config.conns_max = 2;
-  c->origins = 3;
   c->w->owned = !p->borrowed;
   c->w->weather.read_max = p->read_max;
   if (sim_client_open(c) == LEAT_OK) {
@@ -120,6 +119,7 @@ static void troubled(sim_client *c) {
   submit(c, &(sim_want){.text_size = 100, .json = true});
   submit(c, &(sim_want){.text_size = 100});
   submit(c, &(sim_want){.text_size = 100, .deadlines = {.head_ms = 50}});
+  submit(c, &(sim_want){.text_size = 100});
 }
 
 static void troubled_script(void *ctx, sim_job *job, enum sim_form *form, sim_reply *reply) {
@@ -133,6 +133,10 @@ static void troubled_script(void *ctx, sim_job *job, enum sim_form *form, sim_re
       *form = SIM_ERROR;
       reply->status = 503;
       reply->more = "Retry-After: 1\r\nx-request-id: r1\r\n";
+      break;
+    case 5:
+      *form = SIM_ERROR;
+      reply->status = 400;
       break;
     case 3:
       reply->mute = reply->ran = true;

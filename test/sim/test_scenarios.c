@@ -1,7 +1,8 @@
 /* Whole engines under random use and random weather, by seed: mixes of streams, plain answers and
- * tasks; cancels, pauses, closes; lost, reset, half-closed and stalled connections; short sends and
- * 1-byte reads; names that fail; descriptors that run out; servers that cut, refuse, redirect and
- * close idle connections at the moment of reuse (PL-06). What must hold is in sim_client.h.
+ * tasks; cancels, pauses, closes; an allocation that fails; lost, reset, half-closed and stalled
+ * connections; short sends and 1-byte reads; names that fail; descriptors that run out; servers
+ * that cut, refuse, redirect and close idle connections at the moment of reuse (PL-06). What must
+ * hold is in sim_client.h.
  *
  * LEAT_SIM_SEED=n runs one seed, LEAT_SIM_SEEDS=n runs 1..n; LEAT_SIM_TRACE=1 prints the engine's
  * trace. */
@@ -26,6 +27,7 @@ typedef struct scenario {
   sim *w;
   lti_prng prng; /* of its own, so that more weather does not change the plan */
   bool calm;     /* nothing goes wrong: all that is not cancelled must succeed */
+  bool starved;  /* one allocation fails */
   unsigned jobs_left;
   unsigned mischief_permille;
 } scenario;
@@ -164,6 +166,7 @@ static void submit_one(scenario *s) {
   set_deadlines(s, &want.deadlines);
   int error;
   if (sim_client_submit(s->client, &want, &error)) return;
+  if (error == LEAT_ENOMEM && s->starved) return;
   if (error != LEAT_EQUEUEFULL && !(error == LEAT_ECLOSED && s->client->closing))
     sim_client_fault(s->client, "submit gives %s", leat_error_name(error));
 }
@@ -206,6 +209,7 @@ static void mischief(sim_client *c, sim_record *r) {
     case 3:
       if (!r->dones && !r->paused) sim_client_resume(r);
       break;
+    case 4: sim_client_post(c); break;
     default:
       if (!c->closing && s->jobs_left) s->jobs_left--, submit_one(s);
       break;
@@ -260,12 +264,16 @@ static unsigned run_seed(uint64_t seed) {
   s.client = sim_client_new(seed, script, &s);
   s.w = s.client->w;
   s.w->owned = chance(&s, 500);
-  s.client->origins = 10;
   s.client->mischief = mischief;
   s.mischief_permille = chance(&s, 500) ? (unsigned)below(&s, 60) : 0;
   set_weather(&s);
   set_config(&s, &s.client->config);
-  if (sim_client_open(s.client) != LEAT_OK) sim_client_fault(s.client, "open fails");
+  s.starved = !s.calm && chance(&s, 200);
+  if (s.starved) s.client->memory.fail_at = 1 + below(&s, 2500);
+  if (sim_client_open(s.client) != LEAT_OK) {
+    if (!s.starved) sim_client_fault(s.client, "open fails");
+    return sim_client_end(s.client);
+  }
   sim_ours_after(s.w, 0, submit_some, &s);
   for (uint64_t n = below(&s, 6); n > 0; n--)
     sim_ours_after(s.w, below(&s, 3 * SIM_S), cancel_later, &s);
@@ -309,5 +317,6 @@ int main(void) {
       cmocka_unit_test(test_whatever_happens_the_contract_holds),
   };
   signal(SIGABRT, on_abort);
+  signal(SIGSEGV, on_abort);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
