@@ -15,13 +15,14 @@
 #include "base/slice.h"
 #include "support/flow.h"
 
-#define CUTS_MAX 10
+#define CUTS_MAX  10
+#define POLLS_MAX 12
 
 /* The gateway: what it answers to the submit and to poll n, the last one for all that follow; how
  * large its content is and at which offsets a download breaks off, each once. */
 typedef struct gateway {
   const char *submit;
-  const char *polls[12];
+  const char *polls[POLLS_MAX];
   size_t content, cuts[CUTS_MAX];
   const char *content_head; /* instead of a good answer to a download */
   bool cuts_stay;           /* each cut for ever */
@@ -95,6 +96,7 @@ static void serve(peer_link *l, void *ctx) {
       ok = peer_say(l, "");
     } else {
       unsigned n = g->polled++;
+      if (n >= POLLS_MAX) n = POLLS_MAX - 1;
       while (n > 0 && !g->polls[n]) n--;
       ok = peer_say(l, g->polls[n] ? g->polls[n] : COMPLETED);
     }
