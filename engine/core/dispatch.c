@@ -204,6 +204,7 @@ static void serve(lti_dispatch *d, line *l) {
     }
     last = lease->bound ? lease : NULL;
   }
+  if (lease && lti_pool_starved(l->origin)) starve(d, l);
 }
 
 void lti_dispatch_turn(lti_dispatch *d) {
