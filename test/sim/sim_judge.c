@@ -35,7 +35,6 @@ static void judge_error(sim_record *r) {
     case LEAT_EHEADER:
     case LEAT_EURL:
     case LEAT_EJSON:
-    case LEAT_EIO:
     case LEAT_ETLS:
     case LEAT_ECERT:
     case LEAT_EHTTP:
