@@ -12,7 +12,7 @@
 
 #define HOLD_NS      (250ull * 1000 * 1000)
 #define MS_NS        1000000ull
-#define FRESH_MS     1000 /* a fresh connection that nobody wants any more, without keep-alive */
+#define FRESH_MS     1000 /* at least so long a fresh connection waits for its first request */
 #define ORIGINS_KEPT 256  /* origins that nobody uses, for their sessions */
 #define PLAIN_BYTES                                                            \
   ((size_t)96 * 1024) /* a read slab and a record that was half read before it \
@@ -221,8 +221,7 @@ static void set_idle_alarm(lti_origin *o, lti_conn *c) {
     int64_t safe_ms = told_ms > 5000 ? told_ms - 4000 : told_ms / 4;
     if (safe_ms < keep_ms) keep_ms = safe_ms;
   }
-  /* None are kept: then it is a fresh one, and its request comes for it in this turn. */
-  if (keep_ms < 0) keep_ms = FRESH_MS;
+  if (!lti_conn_reused(c) && keep_ms < FRESH_MS) keep_ms = FRESH_MS;
   lti_conn_alarm_set(c, lti_loop_clock(o->pool->env.dial.loop) + (uint64_t)keep_ms * MS_NS);
 }
 
@@ -394,6 +393,13 @@ static void promote(lti_origin *o) {
   permit(o->first);
 }
 
+/* A server may choke on a ticket instead of refusing it: the next handshake goes without one. */
+static void doubt_session(lti_origin *o, int error) {
+  if (error != LEAT_ETLS && error != LEAT_ERESET) return;
+  lti_tls_session_free(o->session);
+  o->session = NULL;
+}
+
 static void on_closed(lti_conn *c, const lti_failure *failure) {
   lti_origin *o = lti_conn_owner(c);
   lti_pool *p = o->pool;
@@ -404,6 +410,7 @@ static void on_closed(lti_conn *c, const lti_failure *failure) {
   if (was_opening) {
     o->opening--;
     if (lti_conn_shook(c)) p->shaking--;
+    if (lti_conn_shook(c) && failure) doubt_session(o, failure->error);
   }
   if (p->closing) return;
   if (o->first == c) promote(o);

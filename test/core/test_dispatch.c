@@ -75,6 +75,18 @@ static void test_queue_deadline_does_not_count_a_handshake(void **state) {
   flow_assert_error(c, LEAT_OK);
 }
 
+/* However short idle connections live, a fresh one lives until its request takes it. */
+static void test_a_short_keep_alive_does_not_close_fresh_connections(void **state) {
+  flow *f = *state;
+  peer *p = flow_peer_with(f, &(peer_options){.tls = flow_tls_server(f),
+                                              .answers = (const char *const[]){CHAT_HELLO, NULL}});
+  f->config.keep_alive_ms = 1;
+  f->request.retries = LEAT_NONE;
+  for (int i = 0; i < 40; i++) flow_chat(f, p);
+  flow_wait(f);
+  for (flow_call *c = f->calls; c; c = c->next) flow_assert_error(c, LEAT_OK);
+}
+
 /* Lowers the limit so far that the next descriptor is one too many. */
 static struct rlimit no_more_descriptors(void) {
   struct rlimit old, low;
@@ -132,6 +144,7 @@ int main(void) {
       FLOW_TEST(test_who_waits_for_an_orphan_keeps_its_deadline),
       FLOW_TEST(test_a_server_that_hangs_up_at_once_is_not_dialled_forever),
       FLOW_TEST(test_queue_deadline_does_not_count_a_handshake),
+      FLOW_TEST(test_a_short_keep_alive_does_not_close_fresh_connections),
       FLOW_TEST(test_rs_01_without_a_descriptor_requests_wait),
       FLOW_TEST(test_rs_01_the_connect_deadline_names_the_descriptor),
   };
