@@ -45,7 +45,7 @@ struct lti_conn {
   size_t drain_left;
   uint32_t served; /* exchanges that ended well */
   enum lti_conn_state state;
-  bool is_tls, shook, blocked, out_broken, completed, end_pending, end_clean;
+  bool shook, blocked, out_broken, completed, end_pending, end_clean;
 };
 
 static void on_dialled(void *ctx, int error, int native, lti_sock *sock);
@@ -97,7 +97,6 @@ int lti_conn_open(lti_conn_env *env, const lti_conn_sink *sink, void *owner,
   c->sink = sink;
   c->owner = owner;
   c->target = *target;
-  c->is_tls = target->tls;
   lti_list_init(&c->node);
   lti_list_init(&c->turn);
   lti_list_init(&c->dirty);
@@ -214,7 +213,7 @@ static void on_dialled(void *ctx, int error, int native, lti_sock *sock) {
   c->connected_ns = lti_loop_clock(c->env->dial.loop);
   set_state(c, CONN_CONNECTED);
   c->sink->connected(c);
-  if (c->is_tls || c->state != CONN_CONNECTED) return;
+  if (c->target.tls || c->state != CONN_CONNECTED) return;
   c->ready_ns = c->connected_ns;
   set_state(c, CONN_READY);
   c->sink->ready(c, true);
@@ -245,7 +244,7 @@ static void shake_feed(lti_conn *c, leat_slice cipher) {
 }
 
 void lti_conn_shake(lti_conn *c, const lti_tls_session *session) {
-  assert(c->state == CONN_CONNECTED && c->is_tls);
+  assert(c->state == CONN_CONNECTED && c->target.tls);
   set_state(c, CONN_SHAKING);
   c->shook = true;
   int r = lti_tls_new(c->env->tls, c->target.host, session, &c->out, &c->tls);
@@ -458,7 +457,7 @@ static void on_bytes(void *ctx, leat_slice bytes, uint64_t stamp_ns) {
   lti_conn *c = ctx;
   c->env->stats->reads++;
   if (c->exchange) c->exchange->received_ns = stamp_ns;
-  if (!c->is_tls)
+  if (!c->target.tls)
     take_plain(c, bytes);
   else if (c->state == CONN_SHAKING &&
            (c->held.size > 0 || lti_tls_flight_expensive(c->tls, bytes)))
@@ -479,14 +478,14 @@ static void transport_end(lti_conn *c, bool clean, int native) {
     lti_sock_read(c->sock, false);
     return;
   }
-  if (c->state == CONN_READY) {
-    lti_conn_close(c, NULL);
+  if (c->state == CONN_READY || c->state == CONN_DRAINING) {
+    lti_conn_close(c, NULL); /* nobody's failure */
     return;
   }
-  if (c->state != CONN_BUSY && c->state != CONN_DRAINING) {
+  if (c->state != CONN_BUSY) {
     lti_conn_close(c, &(lti_failure){.error = native ? lti_sock_error(native) : LEAT_ERESET,
                                      .native = native,
-                                     .layer = c->is_tls ? LEAT_LAYER_TLS : LEAT_LAYER_SOCKET,
+                                     .layer = c->target.tls ? LEAT_LAYER_TLS : LEAT_LAYER_SOCKET,
                                      .message = "the server closed during the TLS handshake"});
     return;
   }
@@ -505,7 +504,7 @@ static void transport_end(lti_conn *c, bool clean, int native) {
 static void on_ended(void *ctx, int native) {
   lti_conn *c = ctx;
   /* On TLS a FIN without close_notify is the dirty end. */
-  transport_end(c, native == 0 && !c->is_tls, native);
+  transport_end(c, native == 0 && !c->target.tls, native);
 }
 
 static int on_head(void *ctx, const lti_http_head *head) {
@@ -525,7 +524,7 @@ static int on_body(void *ctx, leat_slice bytes, size_t *taken) {
     *taken = bytes.size; /* abandoned on the way: DRAINING takes the rest */
   }
   if (bytes.size > c->drain_left) {
-    fail(c, LEAT_EBODYMAX, LEAT_LAYER_HTTP, NULL);
+    lti_conn_close(c, NULL);
     return LTI_STOPPED;
   }
   c->drain_left -= bytes.size;
