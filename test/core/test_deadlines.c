@@ -267,8 +267,8 @@ static void test_rs_04_drips_are_ended_by_the_clock_of_their_phase(void **state)
       {"HTTP/1.1 400 No\r\nConnection: close\r\n\r\n", LEAT_ETOTALTIMEOUT},
   };
   flow *f = *state;
-  f->request.deadlines = (leat_deadlines){.head_ms = 600, .first_ms = 400, .idle_ms = 200};
-  f->request.deadlines.total_ms = 1200;
+  f->request.deadlines = (leat_deadlines){.head_ms = 400, .first_ms = 250, .idle_ms = 150};
+  f->request.deadlines.total_ms = 700;
   flow_call *calls[5];
   for (size_t i = 0; i < 5; i++)
     calls[i] = flow_chat(f, flow_peer_script(f, drip_for_ever, (void *)(uintptr_t)drips[i].text));

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -244,6 +245,41 @@ static void test_net_13_one_byte_at_a_time_is_the_same_answer(void **state) {
   assert_string_equal(c->kinds, "HTF");
 }
 
+/* Far more than any socket's buffer, to a reader that starts late: short writes and EAGAIN. */
+static void read_late(peer_link *l, void *ctx) {
+  (void)ctx;
+  peer_sleep(l, 50);
+  while (peer_read(l))
+    if (!peer_say(l, CHAT_HELLO)) return;
+}
+
+static void check_upload(flow *f) {
+  size_t size = (size_t)8 << 20;
+  char *body = malloc(size + 1);
+  assert_non_null(body);
+  for (size_t i = 0; i < size; i++) body[i] = (char)('a' + (i * 7 + i / 4096) % 26);
+  memcpy(body, "{\"a\":\"", 6);
+  memcpy(body + size - 2, "\"}", 3);
+  f->request.body = (leat_slice){body, size};
+  peer *p = flow_peer_script(f, read_late, NULL);
+  flow_call *c = flow_chat(f, p);
+  flow_wait(f);
+  flow_assert_error(c, LEAT_OK);
+  const char *sent = strstr(peer_request(p, 0), "\r\n\r\n") + 4;
+  assert_int_equal(strlen(sent), size);
+  assert_memory_equal(sent, body, size);
+  free(body);
+}
+
+static void test_net_13_a_large_body_arrives_whole(void **state) {
+  check_upload(*state);
+}
+
+static void test_net_13_over_tls_too(void **state) {
+  flow_tls_server(*state);
+  check_upload(*state);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       FLOW_TEST(test_events_then_one_done),
@@ -264,6 +300,8 @@ int main(void) {
       FLOW_TEST(test_null_event_callback_drops_events),
       FLOW_TEST(test_want_raw_delivers_each_record),
       FLOW_TEST(test_net_13_one_byte_at_a_time_is_the_same_answer),
+      FLOW_TEST(test_net_13_a_large_body_arrives_whole),
+      FLOW_TEST(test_net_13_over_tls_too),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,7 +61,7 @@ static int no_descriptor(flow *f, const peer *p) {
   return c->error == LEAT_OK ? 0 : 4;
 }
 
-static void run_in_child(flow *f, int (*run)(flow *f, const peer *p)) {
+static void check_in_child(flow *f, int (*run)(flow *f, const peer *p)) {
   peer *p = flow_peer(f, (const char *const[]){"<<sleep 5>>" CHAT_HELLO, NULL});
   int status = 0;
   pid_t pid = fork();
@@ -77,11 +77,11 @@ static void run_in_child(flow *f, int (*run)(flow *f, const peer *p)) {
 }
 
 static void test_rs_01_few_descriptors_are_shared(void **state) {
-  run_in_child(*state, few_descriptors);
+  check_in_child(*state, few_descriptors);
 }
 
 static void test_rs_01_without_a_descriptor_requests_wait_for_one(void **state) {
-  run_in_child(*state, no_descriptor);
+  check_in_child(*state, no_descriptor);
 }
 
 /* ---- RS-05 */

@@ -277,6 +277,25 @@ static void test_tls_11_the_name_is_checked_on_every_path(void **state) {
   flow_assert_has(c->message, "wrong.x.test");
 }
 
+/* The certificate says more than the address behind it, where nobody listens. */
+static void test_net_07_a_refused_certificate_is_told_before_a_refused_connection(void **state) {
+  flow *f = *state;
+  char url[64], resolve[2][64];
+  flow_tls_server(f);
+  peer *six = flow_peer_with(
+      f, &(peer_options){
+             .answers = (const char *const[]){CHAT_HELLO, NULL}, .tls = f->tls, .ipv6 = true});
+  snprintf(url, sizeof url, "https://wrong.x.test:%d", peer_port(six));
+  snprintf(resolve[0], 64, "wrong.x.test:%d=[::1]", peer_port(six));
+  snprintf(resolve[1], 64, "wrong.x.test:%d=127.0.0.1", peer_port(six));
+  f->config.resolve = (const char *const[]){resolve[0], resolve[1]};
+  f->config.resolve_count = 2;
+  f->request.base_url = url;
+  flow_call *c = flow_submit(f);
+  flow_wait(f);
+  flow_assert_error(c, LEAT_ECERT);
+}
+
 /* ---- ends */
 
 #define OPEN_ENDED "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -494,6 +513,7 @@ int main(void) {
       FLOW_TEST(test_insecure_accepts_any_certificate),
       FLOW_TEST(test_no_ca_is_a_named_error),
       FLOW_TEST(test_tls_11_the_name_is_checked_on_every_path),
+      FLOW_TEST(test_net_07_a_refused_certificate_is_told_before_a_refused_connection),
       FLOW_TEST(test_tls_13_an_end_without_close_notify_is_no_end),
       FLOW_TEST(test_tls_14_unless_the_length_was_told),
       FLOW_TEST(test_tls_15_bytes_behind_close_notify_are_ignored),
