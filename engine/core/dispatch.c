@@ -107,7 +107,8 @@ static void assign(lti_dispatch *d, line *l, lti_lease *lease) {
   lease->connecting(lease);
 }
 
-/* Takes a lease out of its line; a connection being opened for it is the next one's. */
+/* Takes a lease out of its line. A connection being opened for it is nobody's until the line is
+ * served: looking for an heir each time would make the end of thousands quadratic. */
 static void take_out(lti_dispatch *d, line *l, lti_lease *lease) {
   lti_queue_remove(&l->queue, &lease->item);
   d->waiting--;
@@ -117,20 +118,20 @@ static void take_out(lti_dispatch *d, line *l, lti_lease *lease) {
     return;
   }
   lease->bound = false;
-  lti_lease *heir = next_unbound(l, NULL);
-  if (lti_pool_rebind(l->origin, lease, heir, heir ? heir->connect_ms : LEAT_NONE) && heir)
-    assign(d, l, heir);
+  lti_pool_rebind(l->origin, lease, NULL, LEAT_NONE);
 }
 
 void lti_dispatch_leave(lti_dispatch *d, lti_lease *lease) {
   if (!lease->origin) return;
   line *l = line_of(lease->origin);
   take_out(d, l, lease);
+  mark(d, l);
   drop_line_if_empty(d, l);
 }
 
 static void tell_failed(lti_dispatch *d, line *l, lti_lease *lease, const lti_failure *failure) {
   take_out(d, l, lease);
+  mark(d, l);
   lease->failed(lease, failure);
 }
 

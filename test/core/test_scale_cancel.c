@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -20,11 +21,13 @@
 #include "core/request.h"
 #include "support/scale.h"
 
-#define CANCELS 100000
-#define ROUNDS  10
-#define WINDOW  256
-#define CONNS   64
-#define PROBES  20
+#define CANCELS     100000
+#define ROUNDS      10
+#define WINDOW      256
+#define CONNS       64
+#define PROBES      20
+#define CROWD       20000
+#define CROWD_CONNS 2000
 
 enum phase {
   AT_ONCE,
@@ -222,6 +225,13 @@ static uint64_t run_round(test *t, uint64_t cancels) {
   return t->probe_ns;
 }
 
+static void on_crowd_done(leat_engine *e, leat_id id, const leat_result *result, void *user) {
+  test *t = user;
+  (void)e, (void)id;
+  assert_int_equal(result->error, LEAT_ECANCELLED);
+  t->cancelled++;
+}
+
 static int by_size(const void *a, const void *b) {
   uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
   return x < y ? -1 : x > y;
@@ -273,6 +283,53 @@ static void test_100000_cancels_in_every_phase_leave_nothing_and_delay_nobody(vo
   uv_close((uv_handle_t *)&t->check, NULL);
 }
 
+/* Seconds, if each that leaves looks for an heir of its connection among all that wait. */
+static void test_a_crowd_that_waits_for_many_connections_leaves_at_once(void **state) {
+  test *t = *state;
+  leat_id *ids = calloc(CROWD, sizeof *ids);
+  leat_request q;
+  struct rlimit limit;
+  assert_non_null(ids);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur < CROWD_CONNS + 64) {
+    free(ids);
+    print_message("skipped: %d descriptors are not allowed here\n", CROWD_CONNS + 64);
+    skip();
+  }
+  leat_request_init(&q);
+  q.body = lti_slice_of("{\"model\":\"m\",\"stream\":true,\"messages\":[]}");
+  q.on_done = on_crowd_done;
+  q.user = t;
+  t->cancelled = 0;
+  for (size_t i = 0; i < CROWD; i++)
+    assert_int_equal(leat_submit(t->scale.engine, &q, &ids[i]), LEAT_OK);
+  uv_run(&t->scale.loop, UV_RUN_NOWAIT);
+  assert_int_equal(scale_stats(&t->scale).conns_open, CROWD_CONNS);
+  uint64_t begin = uv_hrtime();
+  for (size_t i = 0; i < CROWD; i++)
+    assert_int_equal(leat_cancel(t->scale.engine, ids[i]), LEAT_OK);
+  uint64_t took = uv_hrtime() - begin;
+  print_message("%d cancels with %d connections being opened: %.1f ms\n", CROWD, CROWD_CONNS,
+                (double)took / 1e6);
+  submit_probe(t);
+  scale_run(&t->scale);
+  assert_true(t->probe_done);
+  assert_int_equal(t->cancelled, CROWD);
+  assert_true(took <= 120000000u * (1 + 3 * SCALE_SANITIZED));
+  free(ids);
+}
+
+static int setup_crowd(void **state) {
+  test *t = *state;
+  struct rlimit limit;
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = limit.rlim_max;
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  t->scale.config.conns_max = CROWD_CONNS;
+  scale_open(&t->scale);
+  return 0;
+}
+
 static int setup(void **state) {
   test *t = *state;
   t->scale.config.conns_max = CONNS;
@@ -295,6 +352,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate_setup_teardown(
           test_100000_cancels_in_every_phase_leave_nothing_and_delay_nobody, setup, teardown, &t),
+      cmocka_unit_test_prestate_setup_teardown(
+          test_a_crowd_that_waits_for_many_connections_leaves_at_once, setup_crowd, teardown, &t),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   scale_deinit(&t.scale);
