@@ -17,9 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_MS   10000
-#define IN_BYTES  ((size_t)64 << 20)
-#define STUFFINGS 4
+#define WAIT_MS      10000
+#define IN_BYTES     ((size_t)64 << 20)
+#define STUFFINGS    4
+#define GATHER_BYTES ((size_t)16 << 10)
 
 struct peer_link {
   peer_link *next;
@@ -30,8 +31,9 @@ struct peer_link {
   bool finished; /* under the owner's lock */
   bool over;     /* neither reads nor writes any more */
   bool chunked, drip;
+  bool gathering; /* what is said waits in `out` until somebody must wait for it */
   tls_peer *tls;
-  lti_buf in;
+  lti_buf in, out;
   char *request;
 };
 
@@ -66,7 +68,7 @@ static bool wait_for(peer_link *l, short events, int ms) {
   return n > 0 && !fds[0].revents && fds[1].revents;
 }
 
-bool peer_send_raw(peer_link *l, leat_slice bytes) {
+static bool send_now(peer_link *l, leat_slice bytes) {
   while (bytes.size > 0 && !l->over) {
     size_t size = l->drip ? 1 : bytes.size;
     ssize_t n = send(l->fd, bytes.data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -76,6 +78,18 @@ bool peer_send_raw(peer_link *l, leat_slice bytes) {
       l->over = true;
   }
   return !l->over;
+}
+
+static bool flush_out(peer_link *l) {
+  bool ok = send_now(l, lti_buf_slice(&l->out));
+  lti_buf_clear(&l->out);
+  return ok;
+}
+
+bool peer_send_raw(peer_link *l, leat_slice bytes) {
+  if (!l->gathering) return send_now(l, bytes);
+  if (lti_buf_append(&l->out, bytes) != 0) abort();
+  return l->drip || l->out.size > GATHER_BYTES ? flush_out(l) : !l->over;
 }
 
 static bool flush_tls(peer_link *l) {
@@ -170,6 +184,7 @@ unsigned peer_link_index(const peer_link *l) {
 
 bool peer_sleep(peer_link *l, int ms) {
   struct pollfd stop = {.fd = l->owner->stop_fd, .events = POLLIN};
+  flush_out(l);
   if (poll(&stop, 1, ms) == 0) return true;
   l->over = true;
   return false;
@@ -190,6 +205,7 @@ static bool say_run(peer_link *l, leat_slice text) {
 }
 
 static void hang_up(peer_link *l, bool reset) {
+  flush_out(l);
   if (reset) {
     struct linger hard = {.l_onoff = 1};
     setsockopt(l->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
@@ -228,11 +244,12 @@ static void act(peer_link *l, leat_slice mark, const char *rest) {
   if (!strcmp(word, "chunked")) l->chunked = true;
   if (!strcmp(word, "drip")) l->drip = true;
   if (!strcmp(word, "hello")) say_tls(l, tls_peer_ask_again);
-  if (!strcmp(word, "fin")) shutdown(l->fd, SHUT_WR);
+  if (!strcmp(word, "fin") && flush_out(l)) shutdown(l->fd, SHUT_WR);
   if (!strcmp(word, "bye") || !strcmp(word, "notify")) say_tls(l, tls_peer_close);
   if (!strcmp(word, "reset")) hang_up(l, true);
   if (!strcmp(word, "close") || !strcmp(word, "bye")) hang_up(l, false);
   if (!strcmp(word, "silent")) {
+    flush_out(l);
     while (fill(l)) continue;
     l->over = true;
   }
@@ -250,6 +267,7 @@ static void act(peer_link *l, leat_slice mark, const char *rest) {
 }
 
 bool peer_say(peer_link *l, const char *text) {
+  l->gathering = true;
   while (*text && !l->over) {
     const char *mark = strstr(text, "<<");
     say_run(l, lti_slice(text, mark ? (size_t)(mark - text) : strlen(text)));
@@ -259,7 +277,8 @@ bool peer_say(peer_link *l, const char *text) {
     act(l, lti_slice(mark + 2, (size_t)(end - mark) - 2), end + 2);
     text = end + 2;
   }
-  return !l->over;
+  l->gathering = false;
+  return flush_out(l);
 }
 
 /* ---- serving */
@@ -288,6 +307,7 @@ static void serve(peer_link *l) {
 
 static void link_free(peer_link *l) {
   lti_buf_deinit(&l->in);
+  lti_buf_deinit(&l->out);
   free(l);
 }
 
@@ -333,6 +353,7 @@ static void open_link(peer *p, int fd) {
   l->fd = fd;
   l->owner = p;
   lti_buf_init(&l->in, &p->alloc, IN_BYTES, LEAT_EBODYMAX);
+  lti_buf_init(&l->out, &p->alloc, IN_BYTES, LEAT_EBODYMAX);
   if (p->options.tls) {
     pthread_mutex_lock(&tls_lock);
     l->tls = tls_peer_new(p->options.tls);

@@ -13,6 +13,9 @@
  *   <<fill N>>   N times 'x'            <<drip>>    from here each byte is sent alone
  *   <<hello>>    over TLS: HelloRequest <<notify>>  over TLS: close_notify alone
  *
+ * Text between two waits leaves in one piece, so that an answer without waits is whole when its
+ * first byte is read, and its connection free again when its request is done.
+ *
  * With `answers`, request n over all connections is answered by text n, the last one for all that
  * follow. `greets` is the same by connection, said before anything is read: NULL or "" is nothing.
  * With `script`, a function serves each connection instead. */
