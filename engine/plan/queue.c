@@ -1,5 +1,6 @@
-/* Fair queue: see queue.h. Lanes are found by walking: tenants that wait at the same origin at the
- * same time are few, and the lane pushed to last is tried first. */
+/* Fair queue: see queue.h. The lane pushed to last is tried first, then the map: a gateway may have
+ * a tenant for each of thousands that wait. Tenants are hashes already and no peer chooses them, so
+ * the map needs no secret seed. */
 #include "plan/queue.h"
 
 #include <assert.h>
@@ -22,11 +23,12 @@ void lti_queue_init(lti_queue *q, lti_alloc *alloc, size_t max) {
   q->size = 0;
   q->max = max;
   lti_list_init(&q->lanes);
+  lti_map_init(&q->by_tenant, alloc, (uint64_t[2]){0, 0});
 }
 
 void lti_queue_deinit(lti_queue *q) {
   assert(q->size == 0 && lti_list_empty(&q->lanes));
-  (void)q;
+  lti_map_deinit(&q->by_tenant);
 }
 
 void lti_queue_item_init(lti_queue_item *item) {
@@ -34,15 +36,27 @@ void lti_queue_item_init(lti_queue_item *item) {
   item->lane = NULL;
 }
 
-static lti_queue_lane *find_lane(lti_queue *q, uint64_t tenant) {
-  for (lti_list *n = q->lanes.prev; n != &q->lanes; n = n->prev)
-    if (lane_of(n)->tenant == tenant) return lane_of(n);
+static leat_slice key_of(const uint64_t *tenant) {
+  return lti_slice((const char *)tenant, sizeof *tenant);
+}
+
+static lti_queue_lane *add_lane(lti_queue *q, uint64_t tenant) {
   lti_queue_lane *lane = lti_alloc_get(q->alloc, sizeof *lane);
   if (!lane) return NULL;
   lane->tenant = tenant;
+  if (lti_map_add(&q->by_tenant, key_of(&lane->tenant), lane) != LTI_OK) {
+    lti_alloc_put(q->alloc, lane);
+    return NULL;
+  }
   lti_list_init(&lane->items);
   lti_list_push(&q->lanes, &lane->node);
   return lane;
+}
+
+static lti_queue_lane *find_lane(lti_queue *q, uint64_t tenant) {
+  if (q->size > 0 && lane_of(q->lanes.prev)->tenant == tenant) return lane_of(q->lanes.prev);
+  lti_queue_lane *lane = lti_map_get(&q->by_tenant, key_of(&tenant));
+  return lane ? lane : add_lane(q, tenant);
 }
 
 int lti_queue_push(lti_queue *q, lti_queue_item *item, uint64_t tenant, bool first) {
@@ -66,6 +80,7 @@ static void take(lti_queue *q, lti_queue_item *item) {
   q->size--;
   if (!lti_list_empty(&lane->items)) return;
   lti_list_remove(&lane->node);
+  lti_map_remove(&q->by_tenant, key_of(&lane->tenant));
   lti_alloc_put(q->alloc, lane);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "base/map.h"
 
 typedef struct lti_queue_lane lti_queue_lane;
 
@@ -18,6 +19,7 @@ typedef struct lti_queue_item {
 typedef struct lti_queue {
   lti_alloc *alloc;
   lti_list lanes; /* in turn order; none is empty */
+  lti_map by_tenant;
   size_t size, max;
 } lti_queue;
 
