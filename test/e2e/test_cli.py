@@ -290,7 +290,7 @@ class Chat(Case):
                         self.gateway.ca, "--resolve", f"wrong.example:{port}=127.0.0.1")
         self.fails(ran, 1, "certificate", "wrong.example")
 
-    def test_a_full_disk_and_a_closed_pipe_exit_1_and_cancel(self):
+    def test_rs_07_a_full_disk_and_a_closed_pipe_exit_1_and_cancel(self):
         slow = ("-H", "x-mock-events: 100000", "-H", "x-mock-gap-ms: 2", "--model", "m", "hi",
                 "--base-url", self.gateway.url, "--cacert", self.gateway.ca)
         with open("/dev/full", "wb") as full:
