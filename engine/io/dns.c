@@ -1,8 +1,8 @@
 /* Names to addresses on uv_getaddrinfo: see dns.h.
  *
  * A name is an entry of a small list: WAITING for one of the two threads, RUNNING, or KNOWN until
- * it expires. Entries that expired and that nobody waits for are reused; there are at most 256
- * names, the oldest known one makes room. */
+ * it expires. Above 256 names the oldest known ones make room; those that are waited for are as
+ * many as there are requests that wait. */
 #include "io/dns.h"
 
 #include <arpa/inet.h>
@@ -176,16 +176,14 @@ static void set_ports(lti_addrs *addrs, uint16_t port) {
   }
 }
 
-/* A new entry, in place of the oldest known one when there are too many. */
+/* A new entry, in place of the oldest known ones when there are too many. */
 static name_entry *add_name(lti_dns *d, const char *host) {
-  for (lti_list *n = d->names.next; d->count >= NAMES_MAX && n != &d->names; n = n->next) {
+  lti_list *n = d->names.next;
+  while (d->count >= NAMES_MAX && n != &d->names) {
     name_entry *old = LTI_CONTAINER_OF(n, name_entry, node);
-    if (old->state == NAME_KNOWN) {
-      remove_entry(old);
-      break;
-    }
+    n = n->next;
+    if (old->state == NAME_KNOWN) remove_entry(old);
   }
-  if (d->count >= NAMES_MAX) return NULL;
   name_entry *e = lti_alloc_zero(d->alloc, sizeof *e);
   if (!e) return NULL;
   e->dns = d;

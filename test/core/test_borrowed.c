@@ -2,6 +2,7 @@
  * while something is pending, leaves the host's own handles alone, shares the loop with a second
  * engine, and leaves nothing behind. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -174,6 +175,60 @@ static void test_api_09_two_engines_on_one_loop(void **state) {
   flow_assert_error(c, LEAT_OK);
 }
 
+/* ---- engines in threads */
+
+typedef struct worker {
+  pthread_t thread;
+  const flow *flow;
+  const char *url;
+  int dones, good;
+} worker;
+
+static void on_worker_done(leat_engine *e, leat_id id, const leat_result *result, void *user) {
+  worker *w = user;
+  (void)e, (void)id;
+  w->dones++;
+  w->good += result->error == LEAT_OK;
+}
+
+static void *work(void *user) {
+  worker *w = user;
+  leat_config config;
+  leat_request q = w->flow->request;
+  leat_engine *e;
+  leat_config_init(&config);
+  config.ca_pem = w->flow->config.ca_pem;
+  if (leat_open(&e, &config, NULL) != LEAT_OK) return NULL;
+  q.base_url = w->url;
+  q.on_done = on_worker_done;
+  q.user = w;
+  for (int i = 0; i < 20; i++) {
+    leat_id id;
+    leat_submit(e, &q, &id);
+    if (i % 5 == 4) leat_run(e);
+  }
+  leat_close(e, LEAT_CLOSE_DRAIN, NULL, NULL);
+  leat_run(e);
+  return NULL;
+}
+
+static void test_engines_in_threads_share_nothing(void **state) {
+  flow *f = *state;
+  worker workers[4] = {0};
+  flow_tls_server(f);
+  peer *p = flow_peer(f, (const char *const[]){CHAT_HELLO, NULL});
+  for (int i = 0; i < 4; i++) {
+    workers[i].flow = f;
+    workers[i].url = peer_url(p);
+    assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+  }
+  for (int i = 0; i < 4; i++) {
+    pthread_join(workers[i].thread, NULL);
+    assert_int_equal(workers[i].dones, 20);
+    assert_int_equal(workers[i].good, 20);
+  }
+}
+
 /* API-10: what would be inherited by a program that the host starts. */
 static void test_api_10_descriptors_are_close_on_exec(void **state) {
   flow *f = *state;
@@ -220,6 +275,7 @@ int main(void) {
       FLOW_TEST(test_api_09_the_hosts_handles_go_on),
       FLOW_TEST(test_api_09_a_stopped_loop_that_runs_again),
       FLOW_TEST(test_api_09_two_engines_on_one_loop),
+      FLOW_TEST(test_engines_in_threads_share_nothing),
       FLOW_TEST(test_api_10_descriptors_are_close_on_exec),
       FLOW_TEST(test_api_06_a_callback_that_blocks_does_not_expire_what_has_come),
   };

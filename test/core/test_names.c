@@ -217,6 +217,26 @@ static void test_net_06_the_second_address_when_the_first_is_silent(void **state
   assert_true(flow_took_ms(c) >= 200 && flow_took_ms(c) < 900);
 }
 
+/* More names, and more origins, than are kept: at once, and once more. */
+static void test_three_hundred_names(void **state) {
+  flow *f = *state;
+  peer *p = flow_peer(f, (const char *const[]){CHAT_HELLO, NULL});
+  size_t blocks = 0;
+  f->config.keep_alive_ms = 50;
+  for (int round = 0; round < 3; round++) {
+    for (int i = 0; i < 300; i++) {
+      char name[32];
+      snprintf(name, sizeof name, "good%d-%d.test", round, i);
+      ask(f, name, peer_port(p));
+    }
+    flow_wait(f);
+    flow_run(f, 100);
+    if (round == 1) blocks = f->memory.live_blocks;
+  }
+  for (flow_call *c = f->calls; c; c = c->next) flow_assert_error(c, LEAT_OK);
+  assert_true(f->memory.live_blocks <= blocks + 16);
+}
+
 static void test_the_resolve_list_comes_before_the_resolver(void **state) {
   flow *f = *state;
   peer *p = flow_peer(f, (const char *const[]){CHAT_HELLO, NULL});
@@ -244,6 +264,7 @@ int main(void) {
       FLOW_TEST(test_net_04_close_while_lookups_run),
       FLOW_TEST(test_net_06_the_second_address_when_the_first_refuses),
       FLOW_TEST(test_net_06_the_second_address_when_the_first_is_silent),
+      FLOW_TEST(test_three_hundred_names),
       FLOW_TEST(test_the_resolve_list_comes_before_the_resolver),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
