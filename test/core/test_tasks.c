@@ -490,6 +490,41 @@ static void test_api_01_cancel_in_every_update(void **state) {
   assert_int_equal(flow_stats(f).tasks_live, 0);
 }
 
+static int cancel_in_content(leat_engine *e, leat_id id, uint64_t offset, leat_slice bytes,
+                             void *user) {
+  flow_call *c = user;
+  (void)offset, (void)bytes;
+  c->number++;
+  if (leat_cancel(e, id) != LEAT_OK) c->flow->faults++;
+  return 0;
+}
+
+static int close_in_content(leat_engine *e, leat_id id, uint64_t offset, leat_slice bytes,
+                            void *user) {
+  flow_call *c = user;
+  (void)id, (void)offset, (void)bytes;
+  if (c->number++ == 0 && leat_close(e, LEAT_CLOSE_NOW, NULL, NULL) != LEAT_OK) c->flow->faults++;
+  return 0;
+}
+
+static void test_api_01_cancel_and_close_while_content_comes(void **state) {
+  flow *f = *state;
+  gateway g = {.content = 3000000};
+  leat_task t = basic(flow_peer_script(f, serve, &g));
+  t.download = true;
+  t.on_content = cancel_in_content;
+  flow_call *c = flow_task(f, &t);
+  flow_wait(f);
+  flow_assert_error(c, LEAT_ECANCELLED);
+  assert_int_equal(c->number, 1); /* no piece behind the cancel */
+  t.on_content = close_in_content;
+  c = flow_task(f, &t);
+  flow_wait(f);
+  flow_assert_error(c, LEAT_ECANCELLED);
+  flow_run(f, 20);
+  f->closed = true;
+}
+
 static void test_cancel_in_every_phase(void **state) {
   static const char *const slow[] = {"<<silent>>", NULL};
   flow *f = *state;
@@ -626,6 +661,7 @@ int main(void) {
       FLOW_TEST(test_a_refused_download),
       FLOW_TEST(test_key_01_content_elsewhere_is_fetched_without_the_key),
       FLOW_TEST(test_api_01_cancel_in_every_update),
+      FLOW_TEST(test_api_01_cancel_and_close_while_content_comes),
       FLOW_TEST(test_cancel_in_every_phase),
       FLOW_TEST(test_close_now_ends_tasks_and_drain_lets_them_end),
       FLOW_TEST(test_a_hundred_tasks_share_four_connections),
