@@ -172,7 +172,7 @@ typedef struct leat_deadlines {
                          LEAT_ECONNTIMEOUT */
   int64_t head_ms;    /* from a leased connection to the response's status, so that a stalled upload
                          counts [600,000]: LEAT_EHEADTIMEOUT */
-  int64_t first_ms;   /* from there to the first content [off]: LEAT_EFIRSTTIMEOUT */
+  int64_t first_ms;   /* from the status to the first content [off]: LEAT_EFIRSTTIMEOUT */
   int64_t gap_ms;     /* between two pieces of content [off]: LEAT_EGAPTIMEOUT */
   int64_t idle_ms;    /* between any two bytes of a response [600,000]: LEAT_EIDLETIMEOUT */
   /* across attempts */
@@ -323,7 +323,8 @@ LEAT_API void leat_chat_request_init(leat_chat_request *chat);
 
 enum leat_event_kind {
   LEAT_EVENT_HEAD = 1,  /* head: status and headers; once an attempt that is not retried */
-  LEAT_EVENT_TEXT,      /* text: a piece of the answer of `choice`, valid UTF-8 */
+  LEAT_EVENT_TEXT,      /* text: a piece of the answer of `choice`, valid UTF-8; an empty one may
+                           announce a choice */
   LEAT_EVENT_REASONING, /* text */
   LEAT_EVENT_REFUSAL,   /* text */
   LEAT_EVENT_TOOL_CALL, /* tool_call: a fragment */
@@ -546,7 +547,8 @@ typedef struct leat_task {
   int64_t deadline_ms;   /* the whole task [3,600,000]: LEAT_ETASKTIME */
 
   bool download;   /* fetch the content when the task succeeds */
-  int fd_plus_one; /* write it to this descriptor; 0: none. It is not closed */
+  int fd_plus_one; /* write it to this descriptor, a blocking one such as a file's; 0:
+                           none. It is not closed */
   leat_content_cb on_content;
   uint64_t resume_from; /* bytes that are there already: Range resumes behind them */
 
