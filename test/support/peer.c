@@ -25,6 +25,7 @@
 struct peer_link {
   peer_link *next;
   peer *owner;
+  lti_alloc alloc; /* counts its calls: one for each thread */
   pthread_t thread;
   int fd;
   unsigned index, number;
@@ -39,7 +40,6 @@ struct peer_link {
 
 struct peer {
   peer_options options;
-  lti_alloc alloc;
   pthread_t acceptor;
   pthread_mutex_t lock;
   int fd, stop_fd, port;
@@ -195,7 +195,7 @@ static bool say_run(peer_link *l, leat_slice text) {
   if (text.size == 0) return !l->over;
   if (!l->chunked) return peer_send(l, text);
   lti_buf chunk;
-  lti_buf_init(&chunk, &l->owner->alloc, IN_BYTES, LEAT_EBODYMAX);
+  lti_buf_init(&chunk, &l->alloc, IN_BYTES, LEAT_EBODYMAX);
   lti_buf_format(&chunk, "%zx\r\n", text.size);
   lti_buf_append(&chunk, text);
   lti_buf_text(&chunk, "\r\n");
@@ -352,8 +352,9 @@ static void open_link(peer *p, int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   l->fd = fd;
   l->owner = p;
-  lti_buf_init(&l->in, &p->alloc, IN_BYTES, LEAT_EBODYMAX);
-  lti_buf_init(&l->out, &p->alloc, IN_BYTES, LEAT_EBODYMAX);
+  lti_alloc_init(&l->alloc, NULL);
+  lti_buf_init(&l->in, &l->alloc, IN_BYTES, LEAT_EBODYMAX);
+  lti_buf_init(&l->out, &l->alloc, IN_BYTES, LEAT_EBODYMAX);
   if (p->options.tls) {
     pthread_mutex_lock(&tls_lock);
     l->tls = tls_peer_new(p->options.tls);
@@ -424,7 +425,6 @@ peer *peer_start(const peer_options *options) {
   p->options = *options;
   p->options.answers = copy_list(options->answers);
   p->options.greets = copy_list(options->greets);
-  lti_alloc_init(&p->alloc, NULL);
   pthread_mutex_init(&p->lock, NULL);
   p->stop_fd = eventfd(0, EFD_CLOEXEC);
   must(p->stop_fd >= 0, "eventfd");
