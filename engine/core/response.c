@@ -16,7 +16,7 @@
 
 static int on_head(lti_exchange *x, const lti_http_head *head);
 static int on_body(lti_exchange *x, leat_slice bytes, size_t *taken);
-static void on_complete(lti_exchange *x);
+static bool on_complete(lti_exchange *x);
 static void on_failed(lti_exchange *x, const lti_failure *failure);
 
 const lti_exchange_sink lti_response_sink = {on_head, on_body, on_complete, on_failed};
@@ -369,18 +369,23 @@ void lti_response_emit_refusal(lti_request *r) {
   emit_head(r, r->refusal->headers, r->refusal->header_count);
 }
 
-static void on_complete(lti_exchange *x) {
+/* Is it an answer at all, good or bad? */
+static bool sound(int error) {
+  return error != LEAT_ENOTSTREAM && error != LEAT_EDECODE && error != LEAT_EENCODING;
+}
+
+static bool on_complete(lti_exchange *x) {
   lti_request *r = request_of(x);
   if (r->state == REQUEST_REFUSED) lti_response_refused(r);
-  if (r->state != REQUEST_READING) return;
+  if (r->state != REQUEST_READING) return true;
   int rc = r->inflate ? lti_inflate_end(r->inflate) : LTI_OK;
   lti_verdict verdict = {0};
   if (rc == LTI_OK && r->answer->ended)
     lti_answer_verdict(r->answer, &verdict), rc = verdict.error;
   else if (rc == LTI_OK)
     rc = lti_answer_end(r->answer, &verdict);
-  if (r->state == REQUEST_FINISHED) return;
-  conclude(r, rc);
+  if (r->state != REQUEST_FINISHED) conclude(r, rc);
+  return sound(rc);
 }
 
 static void on_failed(lti_exchange *x, const lti_failure *failure) {

@@ -415,9 +415,16 @@ static size_t deliver(lti_conn *c, leat_slice bytes) {
   return taken;
 }
 
+/* Bytes before any of the request has left cannot be its answer (RFC 9112 11.1). */
+static bool unasked(const lti_conn *c) {
+  return c->state == CONN_READY || (c->exchange && c->exchange->sent_ns == 0);
+}
+
 static void take_plain(lti_conn *c, leat_slice bytes) {
-  if (c->state == CONN_READY) {
-    fail(c, LEAT_EHTTP, LEAT_LAYER_HTTP, "bytes that no request asked for");
+  if (unasked(c)) {
+    /* On a reused connection the request has lost nothing but time, and is sent again. */
+    bool late = c->state == CONN_BUSY && c->served > 0;
+    fail(c, late ? LEAT_ERESET : LEAT_EHTTP, LEAT_LAYER_HTTP, "bytes that no request asked for");
     return;
   }
   c->env->stats->bytes_received += bytes.size;
@@ -537,19 +544,21 @@ static int on_complete(void *ctx) {
   return LTI_OK;
 }
 
+/* The owner speaks first: a body that is no answer to what was asked may be one that an earlier
+ * request never asked for, and all behind it would be one too late. */
 static void finish_response(lti_conn *c) {
   bool keep = lti_http1_reusable(c->http) && all_sent(c) && !c->end_pending;
   lti_exchange *x = detach(c);
   c->completed = false;
   c->served++;
-  if (keep) {
-    lti_alarm_set(c->env->dial.alarms, &c->alarm, UINT64_MAX);
-    set_state(c, CONN_READY);
-    c->sink->ready(c, false);
-  } else {
+  if (x && !x->sink->complete(x)) keep = false;
+  if (!keep) {
     lti_conn_close(c, NULL);
+    return;
   }
-  if (x) x->sink->complete(x);
+  lti_alarm_set(c->env->dial.alarms, &c->alarm, UINT64_MAX);
+  set_state(c, CONN_READY);
+  c->sink->ready(c, false);
 }
 
 /* ---- pause, cancel */

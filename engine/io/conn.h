@@ -35,7 +35,8 @@ typedef struct lti_failure {
 typedef struct lti_exchange_sink {
   int (*head)(lti_exchange *x, const lti_http_head *head);
   int (*body)(lti_exchange *x, leat_slice bytes, size_t *taken);
-  void (*complete)(lti_exchange *x);
+  /* False: what came is no answer to such a request, and the connection is not trusted further. */
+  bool (*complete)(lti_exchange *x);
   void (*failed)(lti_exchange *x, const lti_failure *failure);
 } lti_exchange_sink;
 
