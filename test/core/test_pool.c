@@ -167,6 +167,22 @@ static void test_h1_10_a_second_answer_in_the_same_segment_is_nobodys(void **sta
   assert_int_equal(peer_conns(p), 2);
 }
 
+static void test_h1_10_behind_what_is_no_answer_nothing_is_asked(void **state) {
+  flow *f = *state;
+  peer *p = flow_peer(f, (const char *const[]){CHAT_HELLO,
+                                               "HTTP/1.1 200 OK\r\n<<body>><html>stray</html>",
+                                               CHAT_HELLO, NULL});
+  flow_chat(f, p);
+  flow_wait(f);
+  flow_call *stray = flow_chat(f, p);
+  flow_wait(f);
+  flow_call *third = flow_chat(f, p);
+  flow_wait(f);
+  flow_assert_error(stray, LEAT_ENOTSTREAM);
+  assert_string_equal(third->text, "hello");
+  assert_int_equal(peer_conns(p), 2); /* the second carried on the first's, the third did not */
+}
+
 static void test_h1_10_bytes_on_an_idle_connection_close_it(void **state) {
   flow *f = *state;
   peer *p =
@@ -348,6 +364,7 @@ int main(void) {
       FLOW_TEST(test_pl_04_tenants_take_turns),
       FLOW_TEST(test_pl_07_a_pool_of_dead_connections_recovers),
       FLOW_TEST(test_h1_10_a_second_answer_in_the_same_segment_is_nobodys),
+      FLOW_TEST(test_h1_10_behind_what_is_no_answer_nothing_is_asked),
       FLOW_TEST(test_h1_10_bytes_on_an_idle_connection_close_it),
       FLOW_TEST(test_h1_14_what_is_not_persistent_is_not_used_again),
       FLOW_TEST(test_h1_14_keep_alive_timeout_is_undercut),
