@@ -18,7 +18,8 @@ static bool field(leat_slice head, const char *name, char *out, size_t size) {
   const char *at = lti_slice_find(head, lti_slice_of(needle));
   if (!at) return false;
   at += strlen(needle);
-  const char *end = strstr(at, "\r\n");
+  leat_slice rest = lti_slice_from(head, (size_t)(at - head.data));
+  const char *end = lti_slice_find(rest, lti_slice_of("\r\n"));
   if (!end || (size_t)(end - at) >= size) return false;
   memcpy(out, at, (size_t)(end - at));
   out[end - at] = '\0';
