@@ -451,6 +451,12 @@ static void see_content_head(lti_task *t, const leat_head *head) {
     t->content_ok = have == 0;
     leat_slice length = lti_http_find(head->headers, head->header_count, "content-length");
     if (t->content_ok && lti_slice_u64(length, &total)) t->bytes_total = total;
+  } else if (head->status == 416 && have > 0) {
+    /* Nothing is left to send when all is there (RFC 9110 15.5.17). */
+    leat_slice range = lti_http_find(head->headers, head->header_count, "content-range");
+    t->content_ok = lti_slice_starts(range, "bytes */") &&
+                    lti_slice_u64(lti_slice_from(range, 8), &total) && total == have;
+    if (t->content_ok) t->bytes_total = total;
   }
 }
 
@@ -579,6 +585,7 @@ static void poll_done(lti_task *t, const leat_result *result, const lti_task_rep
 
 static void download_done(lti_task *t, const leat_result *result) {
   int error = result->error;
+  if (result->status == 416 && t->content_ok) error = LEAT_OK;
   /* The end of a body that only the end delimits may come too early. */
   if (error == LEAT_OK && t->spec.resume_from + t->bytes < t->bytes_total) error = LEAT_ETRUNCATED;
   if (error == LEAT_OK) {

@@ -169,9 +169,9 @@ static void test_h1_10_a_second_answer_in_the_same_segment_is_nobodys(void **sta
 
 static void test_h1_10_behind_what_is_no_answer_nothing_is_asked(void **state) {
   flow *f = *state;
-  peer *p = flow_peer(f, (const char *const[]){CHAT_HELLO,
-                                               "HTTP/1.1 200 OK\r\n<<body>><html>stray</html>",
-                                               CHAT_HELLO, NULL});
+  peer *p = flow_peer(
+      f, (const char *const[]){CHAT_HELLO, "HTTP/1.1 200 OK\r\n<<body>><html>stray</html>",
+                               CHAT_HELLO, NULL});
   flow_chat(f, p);
   flow_wait(f);
   flow_call *stray = flow_chat(f, p);

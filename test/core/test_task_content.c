@@ -73,6 +73,23 @@ static void test_a_part_of_the_range_is_not_the_whole(void **state) {
 }
 
 /* Everything anew is not taken, and not even read to its end. */
+static void test_content_that_is_all_there_is_a_success(void **state) {
+  flow *f = *state;
+  peer *p =
+      flow_peer(f, (const char *const[]){
+                       FINISHED, "HTTP/1.1 416 R\r\nContent-Range: bytes */9\r\n<<body>>no", NULL});
+  flow_assert_error(fetch(f, p, 9), LEAT_OK);
+  assert_int_equal(got.size, 0);
+}
+
+static void test_a_range_behind_the_end_is_refused(void **state) {
+  flow *f = *state;
+  peer *p =
+      flow_peer(f, (const char *const[]){
+                       FINISHED, "HTTP/1.1 416 R\r\nContent-Range: bytes */9\r\n<<body>>no", NULL});
+  flow_assert_error(fetch(f, p, 12), LEAT_ESTATUS);
+}
+
 static void test_a_server_that_ignores_the_range_is_left_at_once(void **state) {
   flow *f = *state;
   peer *p = flow_peer(f, (const char *const[]){FINISHED,
@@ -151,6 +168,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       FLOW_TEST(test_content_is_asked_for_without_a_coding),
       FLOW_TEST(test_a_part_of_the_range_is_not_the_whole),
+      FLOW_TEST(test_content_that_is_all_there_is_a_success),
+      FLOW_TEST(test_a_range_behind_the_end_is_refused),
       FLOW_TEST(test_a_server_that_ignores_the_range_is_left_at_once),
       FLOW_TEST(test_a_drip_of_cuts_ends),
       FLOW_TEST(test_a_cut_poll_does_not_end_the_task),
