@@ -49,8 +49,8 @@ struct uv_loop_s;
 
 typedef struct leat_engine leat_engine;
 
-/* A request or a task. The upper half is a generation, so that a stale id is harmless: it gives
- * LEAT_ENOTFOUND. 0 is never a valid id. */
+/* A request, a task or a socket. The upper half is a generation, so that a stale id is harmless: it
+ * gives LEAT_ENOTFOUND. 0 is never a valid id. */
 typedef uint64_t leat_id;
 
 /* A view of bytes that someone else owns. `data` may be NULL when `size` is 0. */
@@ -93,10 +93,12 @@ enum leat_error {
   LEAT_ERESET = -24,        /* the peer reset or closed the connection without an answer */
   LEAT_ECONNECT = -25,      /* connecting failed otherwise; see `native` */
   LEAT_EFDLIMIT = -26,      /* no file descriptor is left */
+  LEAT_EPROXY = -27,        /* the proxy refused to connect; the message has its status */
   /* TLS */
   LEAT_ETLS = -30,  /* the handshake or a record failed */
   LEAT_ECERT = -31, /* the server's certificate was refused; the message says which check failed */
   LEAT_ENOCA = -32, /* no file of CA certificates was found, or it holds none */
+  LEAT_ECLIENTCERT = -33, /* the client certificate or its key cannot be used */
   /* HTTP */
   LEAT_EHTTP = -40,       /* the response breaks HTTP's rules */
   LEAT_EHEADERSMAX = -41, /* response headers above header_bytes_max */
@@ -123,7 +125,12 @@ enum leat_error {
   /* tasks */
   LEAT_ETASKFAILED = -70, /* the provider says that the task failed */
   LEAT_ETASKTIME = -71,   /* the task's deadline passed while it ran */
-  LEAT_ETASKINPUT = -72   /* the task waits for input that polling cannot give */
+  LEAT_ETASKINPUT = -72,  /* the task waits for input that polling cannot give */
+  /* WebSocket */
+  LEAT_EUPGRADE = -80,    /* the server refused the handshake, or answered it wrongly */
+  LEAT_EWS = -81,         /* the peer broke RFC 6455 */
+  LEAT_EMESSAGEMAX = -82, /* a message above message_bytes_max */
+  LEAT_EWSCLOSE = -83     /* the peer closed with a code that is no success */
 };
 
 /* Classes of errors: what a caller can do about them. */
@@ -184,6 +191,15 @@ typedef struct leat_deadlines {
  * `text` is valid during the call. Not one of the callbacks that may call back. */
 typedef void (*leat_trace_cb)(void *user, uint64_t now_ns, leat_id id, leat_slice text);
 
+/* Which HTTP: a preference of an engine or of a request, and what a result reports. */
+enum leat_http {
+  LEAT_HTTP_AUTO = 0, /* HTTP/2 over TLS where the server has it, else HTTP/1.1 */
+  LEAT_HTTP_1 = 1,
+  LEAT_HTTP_2 = 2 /* nothing else: a server without it is an error */
+};
+
+enum leat_tls { LEAT_TLS_DEFAULT = 0, LEAT_TLS_1_2 = 12, LEAT_TLS_1_3 = 13 };
+
 /* One engine. Its request defaults hold where a request leaves the same field zero. */
 typedef struct leat_config {
   size_t struct_size;
@@ -195,7 +211,9 @@ typedef struct leat_config {
   leat_allocator allocator;
 
   /* defaults of requests */
-  const char *base_url;       /* "https://api.openai.com"; with no path, /v1 is added */
+  const char *base_url;       /* "https://api.openai.com"; with no path, /v1 is added.
+                                 "unix:/run/vllm.sock" speaks plain HTTP over that socket; a path
+                                 follows a colon: "unix:/run/vllm.sock:/v1" */
   const char *api_key;        /* sent as the protocol wants it; NULL or "": none */
   const char *protocol;       /* ["openai-chat"] */
   const leat_header *headers; /* sent with every request */
@@ -206,10 +224,34 @@ typedef struct leat_config {
   int redirects;              /* hops followed [5]; LEAT_NONE: a redirect is an LEAT_EREDIRECT */
   bool allow_plain_key;       /* permit a key over plain http to a host that is not loopback */
 
+  /* the transport. HTTP/2 is spoken where TLS offers it (ALPN), and with LEAT_HTTP_2 to plain http
+   * origins as well (prior knowledge, RFC 9113 3.3). What an origin speaks is learned at its first
+   * connection. */
+  enum leat_http http;  /* [LEAT_HTTP_AUTO] */
+  const char *proxy;    /* "http://user:password@host:port" or https: every connection is a CONNECT
+                           tunnel through it. NULL or "": none */
+  const char *no_proxy; /* hosts that are reached directly: names (and their subdomains), addresses,
+                           CIDR blocks, each but those with :port if wanted, or "*" */
+  bool coalesce; /* read up to 1 ms late when that saves wake-ups: fewer cycles an event under
+                    load, at the price of that delay in every stamp */
+
   /* the pool, for each origin */
-  int conns_max;         /* HTTP/1.1 connections [64] */
-  int queue_max;         /* requests that wait for a connection [100,000]: LEAT_EQUEUEFULL */
-  int handshakes_max;    /* TLS handshakes under way at once, over all origins [32] */
+  int conns_max;      /* HTTP/1.1 connections [64] */
+  int h2_conns_max;   /* HTTP/2 connections [8] */
+  int h2_streams_max; /* requests at once on one HTTP/2 connection [1,000], or fewer if the server
+                         says so. A second connection is opened when the first carries 100, or
+                         when its send window would hold a request up */
+  int64_t h2_stream_window; /* bytes that may be under way on one stream, and what a paused request
+                               can hold at most [512 KiB, 64 KiB to 1 GiB] */
+  int64_t h2_conn_window;   /* and on one connection [16 MiB] */
+  int64_t ping_ms; /* an HTTP/2 connection with requests that has been silent for so long is
+                      asked whether it lives [20,000]; without an answer in ping_timeout_ms
+                      [10,000] it is given up, and what can be sent again is */
+  int64_t ping_timeout_ms;
+  int64_t conn_age_ms; /* a connection takes no new request once it is so old, less up to a quarter
+                          at random [3,600,000] */
+  int queue_max;       /* requests that wait for a connection [100,000]: LEAT_EQUEUEFULL */
+  int handshakes_max;  /* TLS handshakes under way at once, over all origins [32] */
   int64_t keep_alive_ms; /* an idle connection is closed after this [50,000], or 4 s before the
                             server's own Keep-Alive timeout; LEAT_NONE: after every answer */
 
@@ -221,9 +263,12 @@ typedef struct leat_config {
   int64_t held_bytes_max;   /* held for paused requests, over the engine [256 MiB]: LEAT_EHELDMAX */
 
   /* TLS: 1.2 or better, ECDHE, certificate and host name checked */
-  const char *ca_file; /* PEM. NULL: the first of the system's usual places */
-  leat_slice ca_pem;   /* PEM text instead of a file */
-  bool insecure;       /* accept any certificate: for tests only */
+  const char *ca_file;              /* PEM. NULL: the first of the system's usual places */
+  leat_slice ca_pem;                /* PEM text instead of a file */
+  bool insecure;                    /* accept any certificate: for tests only */
+  const char *cert_file, *key_file; /* the client's certificate chain and key, PEM [none] */
+  leat_slice cert_pem, key_pem;     /* PEM text instead of files */
+  enum leat_tls tls_max;            /* [the best the library has] */
 
   /* Fixed addresses, as curl --resolve: "host:port=address", IPv6 bare or in brackets. */
   const char *const *resolve;
@@ -436,6 +481,7 @@ typedef struct leat_result {
   bool retryable;       /* the same request may succeed later */
   bool maybe_ran_twice; /* it was repeated after an attempt that may have reached the model */
   bool resumed_tls, reused_connection;
+  enum leat_http http;    /* of the last attempt's connection, LEAT_HTTP_AUTO: it had none */
   int64_t retry_after_ms; /* the server's wish, -1: none */
 } leat_result;
 
@@ -456,6 +502,7 @@ typedef struct leat_request {
   const char *base_url;
   const char *path; /* from the origin's root, instead of the protocol's own; may have a query */
   const char *api_key;
+  enum leat_http http;        /* [the engine's] */
   const leat_header *headers; /* besides the engine's; one of the same name replaces it */
   size_t header_count;
   leat_deadlines deadlines;
@@ -463,7 +510,10 @@ typedef struct leat_request {
   bool once;     /* never sent twice: an attempt lost without an answer is LEAT_EUNCERTAIN */
   bool want_raw; /* also deliver each record of the stream as LEAT_EVENT_RAW */
   const leat_chat_request *chat; /* typed fields, or */
-  leat_slice body;        /* the JSON itself: validated, then sent untouched. "raw": any bytes */
+  leat_slice body; /* the JSON itself: validated, then sent untouched. "raw": any bytes */
+  leat_id socket;  /* protocols over WebSocket ("chat-ws", "responses-ws"): a socket of leat_ws_open
+                      with the same protocol, on which this is the next turn, one at a time in the
+                      order of their submits; 0: a socket of its own, closed behind the answer */
   const char *method;     /* "raw" only ["GET", with a body "POST"] */
   leat_event_cb on_event; /* NULL: events are dropped */
   leat_done_cb on_done;   /* required */
@@ -562,6 +612,89 @@ LEAT_API void leat_task_init(leat_task *task);
 /* As leat_submit. leat_cancel ends it; what the provider runs already goes on there. */
 LEAT_API int leat_task_start(leat_engine *engine, const leat_task *task, leat_id *id);
 
+/* ---- WebSocket ----------------------------------------------------------------------------------
+ */
+
+/* A socket (RFC 6455). The grammar is
+ *
+ *     leat_ws_open() -> event* -> done
+ *
+ * It has an id as a request has, obeys leat_cancel and leat_resume, and takes a connection of its
+ * own (HTTP/1.1, through the proxy and with the TLS settings of the engine). */
+enum leat_ws_type { LEAT_WS_TEXT = 1, LEAT_WS_BINARY = 2 };
+
+enum leat_ws_event_kind {
+  LEAT_WS_OPEN = 1, /* the handshake is done: head, and `bytes` is the subprotocol chosen */
+  LEAT_WS_MESSAGE,  /* `bytes` is a piece of a message: `first` and `last` say where it stands */
+  LEAT_WS_DECODED,  /* with a protocol: `event`, as requests have them, behind its message */
+  LEAT_WS_PING,     /* `bytes`; it is answered already */
+  LEAT_WS_PONG,
+  LEAT_WS_SENT,   /* what was sent has left, after leat_ws_send said that more was queued than
+                     queue_bytes */
+  LEAT_WS_CLOSING /* the peer's Close: `code`, and `bytes` is its reason */
+};
+
+typedef struct leat_ws_event {
+  enum leat_ws_event_kind kind;
+  enum leat_ws_type type;
+  bool first, last;
+  unsigned code;
+  leat_slice bytes;
+  uint64_t received_ns;
+  const leat_head *head;
+  const leat_event *event;
+} leat_ws_event;
+
+/* Returns LEAT_CONTINUE or LEAT_PAUSE, as leat_event_cb. */
+typedef int (*leat_ws_event_cb)(leat_engine *engine, leat_id id, const leat_ws_event *event,
+                                void *user);
+/* Once, and last. `code` is the peer's close code, 1005 when it gave none and 1006 when the
+ * connection was lost without one. result->error is LEAT_OK when both sides closed and the peer's
+ * code was 1000, 1001 or 1005. */
+typedef void (*leat_ws_done_cb)(leat_engine *engine, leat_id id, const leat_result *result,
+                                unsigned code, void *user);
+
+typedef struct leat_ws {
+  size_t struct_size;
+  const char *url; /* "wss://host/path?query", ws, https or http. NULL: base_url with the protocol's
+                      path */
+  const char *base_url;
+  const char *protocol; /* NULL: bytes only. "realtime", "chat-ws", "responses-ws": adds the path,
+                           the key in its place, and LEAT_WS_DECODED events */
+  const char *model;    /* realtime: becomes ?model= */
+  const char *api_key;
+  bool key_in_subprotocol;  /* realtime: as browsers must, instead of a header */
+  const char *subprotocols; /* "a, b", what is offered [the protocol's] */
+  const leat_header *headers;
+  size_t header_count;
+  leat_deadlines deadlines; /* dns, connect, head (the handshake), idle (between any two bytes;
+                               off), queue and total (off) */
+  int64_t close_ms;         /* how long a close may take before the connection is cut [5,000] */
+  int64_t ping_ms;          /* a silent socket is pinged; without a byte in as long again it is lost
+                               [30,000] */
+  int64_t message_bytes_max; /* [64 MiB]: LEAT_EMESSAGEMAX */
+  int64_t queue_bytes;       /* how much leat_ws_send may queue [1 MiB] */
+  leat_ws_event_cb on_event; /* NULL: events are dropped */
+  leat_ws_done_cb on_done;   /* required */
+  void *user;
+} leat_ws;
+
+LEAT_API void leat_ws_init(leat_ws *ws);
+/* As leat_submit; LEAT_EUPGRADE and what becomes of it later are told by done. A redirect is not
+ * followed. A refused handshake's status and body are in the result. */
+LEAT_API int leat_ws_open(leat_engine *engine, const leat_ws *ws, leat_id *id);
+/* Sends a message, or a piece of one that goes on until `last`. May be called before LEAT_WS_OPEN:
+ * it waits. Returns 1 when it was taken but queue_bytes is reached: go on at LEAT_WS_SENT.
+ * LEAT_EQUEUEFULL: not taken, twice queue_bytes wait already. LEAT_EINVAL: text that is not UTF-8.
+ * LEAT_ESTATE once closing; LEAT_ENOTFOUND, LEAT_ENOMEM. */
+LEAT_API int leat_ws_send(leat_engine *engine, leat_id id, enum leat_ws_type type, leat_slice bytes,
+                          bool last);
+/* At most 125 bytes. */
+LEAT_API int leat_ws_ping(leat_engine *engine, leat_id id, leat_slice payload);
+/* Starts the close handshake: code 1000 to 1003, 1007 to 1011, 3000 to 4999, or 0 for none; at most
+ * 123 bytes of reason. What was sent before leaves first. */
+LEAT_API int leat_ws_close(leat_engine *engine, leat_id id, unsigned code, leat_slice reason);
+
 /* ---- the engine ---------------------------------------------------------------------------------
  */
 
@@ -608,6 +741,9 @@ typedef struct leat_stats {
   uint64_t bytes_copied_bio;    /* ciphertext copied into the TLS library */
   uint64_t bytes_copied_submit; /* the one copy of each request */
   uint64_t conns_opened, conns_open, conns_peak, conns_failed, conns_reused;
+  uint64_t conns_h2; /* of conns_opened, those that came to speak HTTP/2 */
+  uint64_t
+      requests_replayed; /* attempts that the server had not processed, repeated free of charge */
   uint64_t handshakes_full, handshakes_resumed;
   uint64_t allocations; /* calls of the allocator */
   uint64_t held_bytes;

@@ -27,7 +27,7 @@ packages_of() {
   case $group in
     build)
       echo build-essential cmake ninja-build pkg-config python3 libuv1-dev "$llhttp" \
-        libmbedtls-dev zlib1g-dev libcmocka-dev
+        libmbedtls-dev libnghttp2-dev libwslay-dev zlib1g-dev libcmocka-dev
       ;;
     peers) echo nginx haproxy nodejs openssl clang "$clang_rt" libjansson-dev ;;
     compare) echo libcurl4-openssl-dev openssl ;;

@@ -54,6 +54,10 @@ LAYERS = (
     Layer("engine/base/*", (BASE,)),
     Layer("engine/wire/sse.*", (BASE, HTTP, "engine/wire/{stem}.h", "engine/wire/lines.h")),
     Layer("engine/wire/http1.c", (BASE, HTTP, "engine/wire/{stem}.h"), ("llhttp",)),
+    Layer("engine/wire/http2*.c", (BASE, HTTP, "engine/wire/http2*.h"), ("nghttp2",)),
+    Layer("engine/wire/ws*.c", (BASE, HTTP, "engine/wire/ws*.h", "engine/wire/digest.h"),
+          ("wslay",)),
+    Layer("engine/wire/proxy.c", (BASE, HTTP, "engine/wire/{stem}.h", "engine/wire/digest.h")),
     Layer("engine/wire/tls*.c", (BASE, HTTP, "engine/wire/tls*.h"), ("mbedtls",)),
     Layer("engine/wire/inflate.c", (BASE, HTTP, "engine/wire/{stem}.h"), ("zlib",)),
     Layer("engine/wire/json*.c", (BASE, HTTP, "engine/wire/json*.h")),
@@ -75,6 +79,7 @@ LAYERS = (
 )
 
 THIRD_PARTY = (("uv.h", "libuv"), ("uv/", "libuv"), ("llhttp.h", "llhttp"), ("zlib.h", "zlib"),
+               ("nghttp2/", "nghttp2"), ("wslay/", "wslay"),
                ("mbedtls/", "mbedtls"), ("psa/", "mbedtls"), ("cmocka.h", "cmocka"),
                ("curl/", "libcurl"), ("openssl/", "openssl"), ("jansson.h", "jansson"))
 SYSTEM_HEADERS = frozenset(

@@ -41,9 +41,11 @@ static const error_row rows[] = {
     ROW(LEAT_ECONNECT, LEAT_CLASS_CONNECT, "connecting failed"),
     ROW(LEAT_EFDLIMIT, LEAT_CLASS_LIMIT,
         "no file descriptor is left; raise the limit (ulimit -n) or lower conns_max"),
+    ROW(LEAT_EPROXY, LEAT_CLASS_CONNECT, "the proxy refused to connect"),
     ROW(LEAT_ETLS, LEAT_CLASS_TLS, "TLS failed: a handshake or a record was not accepted"),
     ROW(LEAT_ECERT, LEAT_CLASS_TLS, "the server's certificate was refused"),
     ROW(LEAT_ENOCA, LEAT_CLASS_TLS, "no CA certificates were found; name a file of them"),
+    ROW(LEAT_ECLIENTCERT, LEAT_CLASS_USAGE, "the client certificate or its key cannot be used"),
     ROW(LEAT_EHTTP, LEAT_CLASS_HTTP, "the response breaks the rules of HTTP"),
     ROW(LEAT_EHEADERSMAX, LEAT_CLASS_LIMIT, "the response's headers exceed header_bytes_max"),
     ROW(LEAT_EBODYMAX, LEAT_CLASS_LIMIT, "the body exceeds body_bytes_max"),
@@ -71,6 +73,10 @@ static const error_row rows[] = {
     ROW(LEAT_ETASKFAILED, LEAT_CLASS_TASK, "the provider says that the task failed"),
     ROW(LEAT_ETASKTIME, LEAT_CLASS_TASK, "the task was still running at its deadline"),
     ROW(LEAT_ETASKINPUT, LEAT_CLASS_TASK, "the task waits for input that polling cannot give"),
+    ROW(LEAT_EUPGRADE, LEAT_CLASS_STATUS, "the server refused the WebSocket handshake"),
+    ROW(LEAT_EWS, LEAT_CLASS_HTTP, "the peer breaks the rules of WebSocket"),
+    ROW(LEAT_EMESSAGEMAX, LEAT_CLASS_LIMIT, "a message exceeds message_bytes_max"),
+    ROW(LEAT_EWSCLOSE, LEAT_CLASS_STREAM, "the peer closed the socket with an error code"),
 };
 
 #undef ROW

@@ -247,7 +247,8 @@ void lti_conn_shake(lti_conn *c, const lti_tls_session *session) {
   assert(c->state == CONN_CONNECTED && c->target.tls);
   set_state(c, CONN_SHAKING);
   c->shook = true;
-  int r = lti_tls_new(c->env->tls, c->target.host, session, &c->out, &c->tls);
+  int r = lti_tls_new(c->env->tls, &(lti_tls_target){.host = c->target.host}, session, &c->out,
+                      &c->tls);
   if (r != LTI_OK) {
     fail(c, r, LEAT_LAYER_TLS, NULL);
     return;

@@ -34,8 +34,10 @@ typedef struct lti_http_request {
   leat_slice host; /* the Host field */
   const leat_header *headers;
   size_t header_count;
-  uint64_t body_size; /* Content-Length is sent when has_body */
+  size_t credentials_from; /* headers from here on are secret */
+  uint64_t body_size;      /* Content-Length is sent when has_body */
   bool has_body;
+  bool upgrade; /* HTTP/1.1: asks for another protocol, and 101 is a final answer */
 } lti_http_request;
 
 /* The first header of this name, or the empty slice with data NULL. */

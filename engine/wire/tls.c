@@ -151,8 +151,9 @@ void lti_tls_context_free(lti_tls_context *c) {
 
 /* ---- connections ---------------------------------------------------------------------------- */
 
-int lti_tls_new(lti_tls_context *context, const char *host, const lti_tls_session *resume,
-                lti_outq *out, lti_tls **tls) {
+int lti_tls_new(lti_tls_context *context, const lti_tls_target *target,
+                const lti_tls_session *resume, lti_outq *out, lti_tls **tls) {
+  const char *host = target->host;
   size_t n = strlen(host);
   if (n && host[n - 1] == '.') n--;
   if (n == 0 || n > HOST_BYTES_MAX) return LEAT_EINVAL;

@@ -30,19 +30,39 @@ typedef struct lti_tls_config {
   const char *ca_file; /* NULL and no ca_pem: the system's places */
   leat_slice ca_pem;   /* goes before ca_file */
   bool insecure;       /* nothing is checked, and no CA is needed */
+  const char *cert_file,
+      *key_file;                /* the client's own, PEM; NULL: none. The key is not encrypted */
+  leat_slice cert_pem, key_pem; /* go before the files */
+  bool tls12_only;              /* TLS 1.3 is not offered where the library has it */
 } lti_tls_config;
 
-/* LEAT_ENOCA (why in `message`, which gets at most `size` bytes), LEAT_ENOMEM, LEAT_ETLS.
+/* What is offered by ALPN (RFC 7301), and what the server may pick. */
+enum lti_tls_alpn {
+  LTI_TLS_ALPN_NONE,      /* nothing is offered; as an answer: nothing was picked */
+  LTI_TLS_ALPN_HTTP1,     /* http/1.1 */
+  LTI_TLS_ALPN_HTTP2,     /* h2 */
+  LTI_TLS_ALPN_HTTP2_OR_1 /* h2, http/1.1; never an answer */
+};
+
+/* Whom a session talks to. `host`: the name or IP literal to check, NUL-terminated; one trailing
+ * dot is dropped. */
+typedef struct lti_tls_target {
+  const char *host;
+  enum lti_tls_alpn alpn;
+} lti_tls_target;
+
+/* LEAT_ENOCA (why in `message`, which gets at most `size` bytes), LEAT_ECLIENTCERT (a client
+ * certificate or key that cannot be read, or that do not belong together), LEAT_ENOMEM, LEAT_ETLS.
  * Expensive: parses the CA file; made once, at the first TLS origin. */
 int lti_tls_context_new(lti_alloc *alloc, const lti_tls_config *config, lti_tls_context **context,
                         char *message, size_t size);
 void lti_tls_context_free(lti_tls_context *context);
 
-/* `host`: the name or IP literal to check, NUL-terminated; one trailing dot is dropped. `resume`
- * may be NULL, and is left aside when it belongs to another context or host. `out` gets the cipher
- * bytes and must outlive the session. LEAT_EINVAL for an empty or overlong host, LEAT_ENOMEM. */
-int lti_tls_new(lti_tls_context *context, const char *host, const lti_tls_session *resume,
-                lti_outq *out, lti_tls **tls);
+/* `resume` may be NULL, and is left aside when it belongs to another context, host or ALPN offer.
+ * `out` gets the cipher bytes and must outlive the session. LEAT_EINVAL for an empty or overlong
+ * host, LEAT_ENOMEM. */
+int lti_tls_new(lti_tls_context *context, const lti_tls_target *target,
+                const lti_tls_session *resume, lti_outq *out, lti_tls **tls);
 void lti_tls_free(lti_tls *tls);
 
 /* One step of the handshake with the cipher bytes at hand; `*cipher` is advanced past what was
@@ -71,6 +91,9 @@ int lti_tls_write(lti_tls *tls, leat_slice plain);
 /* Queues close_notify; harmless before the handshake ended. */
 void lti_tls_close(lti_tls *tls);
 
+/* After the handshake: what the server picked. A protocol that was not offered fails the handshake
+ * with LEAT_ETLS. */
+enum lti_tls_alpn lti_tls_alpn(const lti_tls *tls);
 /* After the handshake. A resumed one is told by the verify callback not having run. */
 bool lti_tls_resumed(const lti_tls *tls);
 /* The session to resume from, to be freed by the caller; NULL when the server gave no ticket. With
@@ -87,7 +110,7 @@ void lti_tls_purge(lti_tls *tls);
 /* The last failure in words, such as "certificate refused for api.test: expired". */
 const char *lti_tls_message(const lti_tls *tls);
 int lti_tls_native(const lti_tls *tls);
-/* "TLSv1.2", and the cipher suite's name. */
+/* "TLSv1.2" or "TLSv1.3", and the cipher suite's name. */
 const char *lti_tls_version(const lti_tls *tls);
 const char *lti_tls_cipher(const lti_tls *tls);
 /* Cipher bytes handed to the library so far (the BIO's copy). */

@@ -10,7 +10,7 @@ int tls_link_open(tls_link *l, lti_alloc *alloc, lti_tls_context *context, const
                   const lti_tls_session *resume) {
   memset(l, 0, sizeof *l);
   lti_outq_init(&l->out, alloc);
-  return lti_tls_new(context, host, resume, &l->out, &l->tls);
+  return lti_tls_new(context, &(lti_tls_target){.host = host}, resume, &l->out, &l->tls);
 }
 
 void tls_link_accept(tls_link *l, tls_server *server) {

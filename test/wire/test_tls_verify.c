@@ -270,10 +270,12 @@ static void tls_11_no_session_without_a_host(void **state) {
   lti_tls *tls = NULL;
   lti_outq_init(&out, &alloc);
   for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
-    assert_int_equal(lti_tls_new(strict, hosts[i], NULL, &out, &tls), LEAT_EINVAL);
+    assert_int_equal(lti_tls_new(strict, &(lti_tls_target){.host = hosts[i]}, NULL, &out, &tls),
+                     LEAT_EINVAL);
   }
   memset(longest, 'a', sizeof longest - 1);
-  assert_int_equal(lti_tls_new(strict, longest, NULL, &out, &tls), LEAT_EINVAL);
+  assert_int_equal(lti_tls_new(strict, &(lti_tls_target){.host = longest}, NULL, &out, &tls),
+                   LEAT_EINVAL);
   assert_null(tls);
   lti_outq_deinit(&out);
 }
