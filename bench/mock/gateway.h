@@ -237,6 +237,8 @@ int mock_tls_open(mock_conn *c);
 void mock_tls_release(mock_conn *c);
 /* Handshake: 1 done, 0 needs more, -1 failed. Read and write: bytes, 0 needs more, -1 over. */
 int mock_tls_handshake(mock_conn *c);
+/* What ALPN agreed on, empty when nothing. */
+const char *mock_tls_protocol(const mock_conn *c);
 int mock_tls_read(mock_conn *c, char *out, size_t cap);
 int mock_tls_write(mock_conn *c, const char *bytes, size_t size);
 void mock_tls_notify(mock_conn *c);

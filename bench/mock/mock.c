@@ -25,6 +25,7 @@
 void mock_config_init(mock_config *config) {
   memset(config, 0, sizeof *config);
   config->host = "127.0.0.1";
+  config->h2 = MOCK_H2_OFF;
   config->ttft_us = 20000;
   config->gap_us = 5000;
   config->events = 40;

@@ -18,6 +18,9 @@ typedef struct mock mock;
 
 enum mock_envelope { MOCK_ENVELOPE_E3 = 0, MOCK_ENVELOPE_E1 };
 
+/* Whether HTTP/2 is spoken: offered by ALPN and known by its preface, not at all, or alone. */
+enum mock_h2 { MOCK_H2_ON = 0, MOCK_H2_OFF, MOCK_H2_ONLY };
+
 /* All text is copied by mock_start. mock_config_init gives the defaults named here. */
 typedef struct mock_config {
   const char *host;       /* an address, 127.0.0.1 */
@@ -26,6 +29,7 @@ typedef struct mock_config {
   const char *ca_out;     /* where the CA is written in PEM; NULL: nowhere */
   const char *cert, *key; /* PEM files, both or none: none makes a throwaway CA and certificate */
   bool no_tickets, no_cache;
+  enum mock_h2 h2;
   const char *require_key; /* NULL: any key, or none, will do */
   uint64_t seed;           /* of answers whose request names none, of faults and of jitter */
   uint64_t ttft_us, gap_us, jitter_us; /* 20 ms, 5 ms, 0 */

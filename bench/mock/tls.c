@@ -39,7 +39,12 @@ static const int suites[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
                              0};
 static const mbedtls_ecp_group_id curves[] = {MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
                                               MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_NONE};
-static const char *protocols[] = {"http/1.1", NULL};
+/* What ALPN offers, by enum mock_h2; the server's order decides. */
+static const char *protocols[][3] = {
+    [MOCK_H2_ON] = {"h2", "http/1.1", NULL},
+    [MOCK_H2_OFF] = {"http/1.1", NULL},
+    [MOCK_H2_ONLY] = {"h2", NULL},
+};
 
 static int parse_ticket(void *user, mbedtls_ssl_session *session, unsigned char *ticket,
                         size_t size) {
@@ -65,7 +70,7 @@ static void configure(mock *m, mock_tls *t) {
   mbedtls_ssl_conf_rng(&t->config, mbedtls_ctr_drbg_random, &t->rng);
   mbedtls_ssl_conf_ciphersuites(&t->config, suites);
   mbedtls_ssl_conf_curves(&t->config, curves);
-  mbedtls_ssl_conf_alpn_protocols(&t->config, protocols);
+  mbedtls_ssl_conf_alpn_protocols(&t->config, protocols[m->config.h2]);
   mbedtls_ssl_conf_min_version(&t->config, MBEDTLS_SSL_MAJOR_VERSION_3,
                                MBEDTLS_SSL_MINOR_VERSION_3);
   if (!m->config.no_tickets)
@@ -191,6 +196,11 @@ int mock_tls_handshake(mock_conn *c) {
   else
     c->m->stats.full++;
   return 1;
+}
+
+const char *mock_tls_protocol(const mock_conn *c) {
+  const char *name = c->ssl ? mbedtls_ssl_get_alpn_protocol(c->ssl) : NULL;
+  return name ? name : "";
 }
 
 int mock_tls_read(mock_conn *c, char *out, size_t cap) {
