@@ -14,8 +14,6 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <mbedtls/ctr_drbg.h>
-#include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
 #include <mbedtls/platform.h>
 #include <mbedtls/ssl.h>
@@ -24,11 +22,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "wire/tls_code.h"
-#include "wire/tls_trust.h"
+#include "wire/tls_state.h"
 #include "wire/tls_verify.h"
 
 #if MBEDTLS_VERSION_MAJOR != 2 || MBEDTLS_VERSION_MINOR != 28
@@ -44,50 +41,6 @@ enum {
   FINISHED_BYTES = 12
 };
 
-struct lti_tls_context {
-  lti_alloc *alloc;
-  uint64_t serial; /* sessions of another context are not offered */
-  pid_t pid;       /* whose random numbers these are */
-  bool insecure;
-  size_t page_bytes;
-  mbedtls_entropy_context entropy;
-  mbedtls_ctr_drbg_context random;
-  mbedtls_x509_crt trusted;
-  mbedtls_ssl_config config;
-};
-
-struct lti_tls_session {
-  lti_alloc *alloc;
-  uint64_t serial;
-  mbedtls_ssl_session session;
-  size_t size; /* of this allocation, which holds a master secret */
-  char host[];
-};
-
-struct lti_tls {
-  mbedtls_ssl_context ssl;
-  lti_tls_context *context;
-  lti_outq *out;
-  leat_slice *cipher; /* the caller's, during a call */
-  void (*calc_finished)(mbedtls_ssl_context *ssl, unsigned char *digest, int from);
-  char *message; /* made at the first failure */
-  uint64_t copied;
-  int error;      /* sticky LEAT_E* */
-  int native;     /* mbedTLS's code of it */
-  int bio_error;  /* what a callback of ours failed with, which mbedTLS cannot carry */
-  uint32_t flags; /* BADCERT flags already in words */
-  uint8_t replies;
-  uint8_t ip_size; /* 0 for a name */
-  unsigned char ip[16];
-  bool offered, verified, finished_unmade, established, stopped, close_sent, reading;
-  bool in_touched, out_touched; /* beyond KEEP_BYTES since the last purge */
-  char host[];                  /* without a trailing dot */
-};
-
-static int context_setup(lti_tls_context *c, const lti_tls_config *config, char *message,
-                         size_t size);
-static void configure(lti_tls_context *c);
-static int random_bytes(void *context, unsigned char *out, size_t size);
 static int session_setup(lti_tls *tls, const lti_tls_session *resume);
 static int check_certificate(void *tls, mbedtls_x509_crt *cert, int depth, uint32_t *flags);
 static int bio_send(void *tls, const unsigned char *bytes, size_t size);
@@ -101,7 +54,6 @@ static int fail_record(lti_tls *tls, int native);
 static char *message_start(lti_tls *tls, const char *text);
 static bool offer_fits(const lti_tls *tls, const lti_tls_session *session);
 static bool next_record_fits(leat_slice cipher, size_t room);
-static bool runtime_fits(void);
 static void guard_finished(lti_tls *tls);
 static void drop_peer_certificate(lti_tls *tls);
 static bool refuses_session(const lti_tls *tls, leat_slice cipher);
@@ -111,43 +63,6 @@ static unsigned received_alert(const lti_tls *tls);
 static leat_slice record_start(const lti_tls *tls);
 static bool purge_buffer(const lti_tls *tls, unsigned char *buffer, size_t size);
 static void discard_buffer(const lti_tls *tls, unsigned char **buffer, size_t size);
-
-/* ---- contexts ------------------------------------------------------------------------------- */
-
-int lti_tls_context_new(lti_alloc *alloc, const lti_tls_config *config, lti_tls_context **context,
-                        char *message, size_t size) {
-  if (size) *message = '\0';
-  if (!runtime_fits()) {
-    snprintf(message, size, "libmbedtls %#x runs, and leat was built for %#x",
-             mbedtls_version_get_number(), (unsigned)MBEDTLS_VERSION_NUMBER);
-    return LEAT_ETLS;
-  }
-  lti_tls_context *c = lti_alloc_zero(alloc, sizeof *c);
-  if (!c) return LEAT_ENOMEM;
-  c->alloc = alloc;
-  c->insecure = config->insecure;
-  c->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-  mbedtls_entropy_init(&c->entropy);
-  mbedtls_ctr_drbg_init(&c->random);
-  mbedtls_x509_crt_init(&c->trusted);
-  mbedtls_ssl_config_init(&c->config);
-  int error = context_setup(c, config, message, size);
-  if (error) {
-    lti_tls_context_free(c);
-    return error;
-  }
-  *context = c;
-  return LTI_OK;
-}
-
-void lti_tls_context_free(lti_tls_context *c) {
-  if (!c) return;
-  mbedtls_ssl_config_free(&c->config);
-  mbedtls_x509_crt_free(&c->trusted);
-  mbedtls_ctr_drbg_free(&c->random);
-  mbedtls_entropy_free(&c->entropy);
-  lti_alloc_wipe(c->alloc, c, sizeof *c);
-}
 
 /* ---- connections ---------------------------------------------------------------------------- */
 
@@ -161,6 +76,7 @@ int lti_tls_new(lti_tls_context *context, const lti_tls_target *target,
   if (!t) return LEAT_ENOMEM;
   t->context = context;
   t->out = out;
+  t->alpn = target->alpn;
   memcpy(t->host, host, n);
   if (inet_pton(AF_INET, t->host, t->ip) == 1) {
     t->ip_size = 4;
@@ -272,6 +188,12 @@ void lti_tls_close(lti_tls *tls) {
   if (native) fail(tls, native);
 }
 
+enum lti_tls_alpn lti_tls_alpn(const lti_tls *tls) {
+  const char *picked = mbedtls_ssl_get_alpn_protocol(&tls->ssl);
+  if (!tls->established || !picked) return LTI_TLS_ALPN_NONE;
+  return strcmp(picked, "h2") == 0 ? LTI_TLS_ALPN_HTTP2 : LTI_TLS_ALPN_HTTP1;
+}
+
 bool lti_tls_resumed(const lti_tls *tls) {
   return tls->established && !tls->verified;
 }
@@ -284,6 +206,7 @@ lti_tls_session *lti_tls_session_save(lti_tls *tls) {
   s->alloc = tls->context->alloc;
   s->serial = tls->context->serial;
   s->size = size;
+  s->alpn = tls->alpn;
   memcpy(s->host, tls->host, host_size);
   mbedtls_ssl_session_init(&s->session);
   if (mbedtls_ssl_get_session(&tls->ssl, &s->session)) {
@@ -336,84 +259,9 @@ uint64_t lti_tls_copied(const lti_tls *tls) {
 
 /* ---- setting up ----------------------------------------------------------------------------- */
 
-static int context_setup(lti_tls_context *c, const lti_tls_config *config, char *message,
-                         size_t size) {
-  static const char who[] = "leat";
-  c->pid = getpid();
-  int native = mbedtls_ctr_drbg_seed(&c->random, mbedtls_entropy_func, &c->entropy,
-                                     (const unsigned char *)who, sizeof who - 1);
-  if (native == 0) {
-    native = mbedtls_ctr_drbg_random(&c->random, (unsigned char *)&c->serial, sizeof c->serial);
-  }
-  if (native == 0) {
-    native = mbedtls_ssl_config_defaults(&c->config, MBEDTLS_SSL_IS_CLIENT,
-                                         MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
-  }
-  if (native) {
-    snprintf(message, size, "TLS cannot start: mbedTLS error -0x%04x", (unsigned)-native);
-    return lti_tls_code_is_memory(native) ? LEAT_ENOMEM : LEAT_ETLS;
-  }
-  int error =
-      c->insecure ? LTI_OK : lti_tls_trust_load(c->alloc, config, &c->trusted, message, size);
-  if (error) return error;
-  configure(c);
-  return LTI_OK;
-}
-
-/* X25519 first: mbedTLS's own order begins with its slowest curve. The list is also the whitelist
- * of curves in certificates, hence P-384 and P-521. AES first: the CPUs meant here have it in
- * hardware. */
-static void configure(lti_tls_context *c) {
-  static const int suites[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-                               MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-                               MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-                               MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-                               MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-                               MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-                               0};
-  static const mbedtls_ecp_group_id curves[] = {MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
-                                                MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_SECP521R1,
-                                                MBEDTLS_ECP_DP_NONE};
-  static const int hashes[] = {MBEDTLS_MD_SHA256, MBEDTLS_MD_SHA384, MBEDTLS_MD_SHA512,
-                               MBEDTLS_MD_NONE};
-  static const mbedtls_x509_crt_profile profile = {
-      .allowed_mds = MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) |
-                     MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) |
-                     MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA512),
-      .allowed_pks = 0xfffffff,
-      .allowed_curves = MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1) |
-                        MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP384R1) |
-                        MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP521R1),
-      .rsa_min_bitlen = 2048};
-  mbedtls_ssl_config *config = &c->config;
-  mbedtls_ssl_conf_rng(config, random_bytes, c);
-  mbedtls_ssl_conf_authmode(
-      config, c->insecure ? MBEDTLS_SSL_VERIFY_OPTIONAL : MBEDTLS_SSL_VERIFY_REQUIRED);
-  mbedtls_ssl_conf_ca_chain(config, &c->trusted, NULL);
-  mbedtls_ssl_conf_cert_profile(config, &profile);
-  mbedtls_ssl_conf_ciphersuites(config, suites);
-  mbedtls_ssl_conf_curves(config, curves);
-  mbedtls_ssl_conf_sig_hashes(config, hashes);
-  mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
-  mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
-  mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
-}
-
-/* A forked child starts from its parent's generator: it mixes in fresh entropy first. */
-static int random_bytes(void *context, unsigned char *out, size_t size) {
-  lti_tls_context *c = context;
-  pid_t pid = getpid();
-  if (pid != c->pid) {
-    int native = mbedtls_ctr_drbg_reseed(&c->random, (unsigned char *)&pid, sizeof pid);
-    if (native) return native;
-    c->pid = pid;
-  }
-  return mbedtls_ctr_drbg_random(&c->random, out, size);
-}
-
 /* For an IP literal the name is expressly none: no SNI. check_certificate looks at both kinds. */
 static int session_setup(lti_tls *tls, const lti_tls_session *resume) {
-  int native = mbedtls_ssl_setup(&tls->ssl, &tls->context->config);
+  int native = mbedtls_ssl_setup(&tls->ssl, &tls->context->configs[tls->alpn]);
   if (native) return native;
   tls->in_touched = tls->out_touched = true; /* by calloc */
   lti_tls_purge(tls);
@@ -427,7 +275,7 @@ static int session_setup(lti_tls *tls, const lti_tls_session *resume) {
 }
 
 static bool offer_fits(const lti_tls *tls, const lti_tls_session *session) {
-  return session->serial == tls->context->serial &&
+  return session->serial == tls->context->serial && session->alpn == tls->alpn &&
          lti_slice_equal_nocase(lti_slice_of(session->host), lti_slice_of(tls->host));
 }
 
@@ -520,6 +368,9 @@ static int fail_alert(lti_tls *tls) {
   char text[128];
   const char *why = "";
   if (alert == MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION) why = ": it speaks no TLS 1.2";
+  if (alert == MBEDTLS_SSL_ALERT_MSG_NO_APPLICATION_PROTOCOL) {
+    why = ": the server speaks none of the offered protocols";
+  }
   if (alert == MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE) {
     why = ": no version, cipher suite or curve in common";
   }
@@ -584,14 +435,6 @@ static bool next_record_fits(leat_slice cipher, size_t room) {
 }
 
 /* ---- what depends on mbedTLS 2.28 ----------------------------------------------------------- */
-
-/* Versions below 2.28.10 are guarded through the handshake's internals, whose layout may change
- * from one to the next: only the version that leat was built for will do. */
-static bool runtime_fits(void) {
-  unsigned version = mbedtls_version_get_number();
-  return version == MBEDTLS_VERSION_NUMBER ||
-         (version >= 0x021c0a00 && MBEDTLS_VERSION_NUMBER >= 0x021c0a00);
-}
 
 #if MBEDTLS_VERSION_NUMBER < 0x021c0a00
 /* CVE-2025-27810: before 2.28.10, when an allocation fails inside the pseudo-random function, the
