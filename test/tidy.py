@@ -53,7 +53,7 @@ LAYERS = (
     Layer("engine/base/alloc.*", (BASE, "engine/leat.h")),
     Layer("engine/base/*", (BASE,)),
     Layer("engine/wire/sse.*", (BASE, HTTP, "engine/wire/{stem}.h", "engine/wire/lines.h")),
-    Layer("engine/wire/http1.c", (BASE, HTTP, "engine/wire/{stem}.h"), ("llhttp",)),
+    Layer("engine/wire/http1*.c", (BASE, HTTP, "engine/wire/http1.h"), ("llhttp",)),
     Layer("engine/wire/http2*.c", (BASE, HTTP, "engine/wire/http2*.h"), ("nghttp2",)),
     Layer("engine/wire/ws*.c", (BASE, HTTP, "engine/wire/ws*.h", "engine/wire/digest.h"),
           ("wslay",)),

@@ -341,7 +341,7 @@ int lti_conn_start(lti_conn *c, lti_exchange *x, const lti_http_request *request
   c->request_mark = c->out_sent + lti_outq_size(&c->out);
   set_state(c, CONN_BUSY);
   lti_alarm_set(c->env->dial.alarms, &c->alarm, UINT64_MAX);
-  lti_http1_begin(c->http, request->method);
+  lti_http1_begin(c->http, request);
   r = write_bytes(c, lti_buf_slice(encode));
   if (r == LTI_OK) r = fill_body(c);
   forget_head(encode);

@@ -17,7 +17,7 @@ typedef struct lti_http_head {
   int status;
   const leat_header *headers; /* views, valid during the call; order and duplicates kept */
   size_t header_count;
-  bool has_body; /* false: 204, 304, HEAD, or a length of 0 */
+  bool has_body; /* false: 204, 304, HEAD, or a length of 0; true for a tunnel */
 } lti_http_head;
 
 typedef struct lti_http_sink {
@@ -30,7 +30,7 @@ typedef struct lti_http_sink {
 /* A request's head. Everything is checked before it comes here; values are sent as they are. */
 typedef struct lti_http_request {
   const char *method;
-  leat_slice path; /* origin form, with the query */
+  leat_slice path; /* origin form, with the query; "host:port" for CONNECT */
   leat_slice host; /* the Host field */
   const leat_header *headers;
   size_t header_count;

@@ -15,7 +15,10 @@
  * lies in one feed is parsed in place; another is gathered in `head`, which is freed when the head
  * was delivered: a codec that streams or idles owns nothing but itself.
  *
- * Trailers are walked by the same guard, under the same limit, and ignored. */
+ * Trailers are walked by the same guard, under the same limit, and ignored.
+ *
+ * A tunnel, behind a 101 that was asked for or a 2xx to CONNECT, is one more framing: a body that
+ * only the end of the transport delimits, on a connection that is no one's afterwards. */
 #include "wire/http1.h"
 
 #include <assert.h>
@@ -30,7 +33,7 @@
 enum state { STATE_IDLE, STATE_HEAD, STATE_BODY, STATE_COMPLETE, STATE_FAILED };
 
 /* What ends a body. BODY_COUNTED with nothing left is also the body that is not there. */
-enum framing { BODY_COUNTED, BODY_CHUNKED, BODY_TO_END };
+enum framing { BODY_COUNTED, BODY_CHUNKED, BODY_TO_END, BODY_TUNNEL };
 
 /* Where the guard is in a header block or in trailers. */
 enum guard_step {
@@ -64,7 +67,8 @@ struct lti_http1 {
   int error;
   uint8_t state, framing, guard_step, chunk_step; /* of the enums above */
   uint8_t interim_count;
-  bool is_head_method, started, persistent, surplus;
+  bool is_head_method, is_connect, asks_upgrade; /* of the request */
+  bool started, persistent, surplus;
   uint32_t chunk_line_bytes;
   size_t guard_bytes, guard_fields;
   uint64_t left; /* of the body, or of the chunk */
@@ -101,7 +105,6 @@ static int finish(lti_http1 *x, bool surplus);
 static bool body_is_whole(const lti_http1 *x);
 static void guard_reset(lti_http1 *x, enum guard_step step);
 static int guard_walk(lti_http1 *x, leat_slice bytes, size_t *used);
-static bool target_ok(leat_slice text);
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -127,45 +130,12 @@ void lti_http1_free(lti_http1 *x) {
   lti_alloc_put(x->alloc, x);
 }
 
-int lti_http1_encode(const lti_http_request *request, lti_buf *out) {
-  if (!lti_http_name_ok(lti_slice_of(request->method)) || !target_ok(request->path) ||
-      !target_ok(request->host))
-    return LEAT_EHEADER;
-  size_t room = strlen(request->method) + request->path.size + request->host.size + 80;
-  for (size_t i = 0; i < request->header_count; i++) {
-    const leat_header *h = &request->headers[i];
-    if (!lti_http_name_ok(h->name) || !lti_http_value_ok(h->value)) return LEAT_EHEADER;
-    room += h->name.size + h->value.size + 4;
-  }
-  /* Room for all of it first, so that the appends below cannot fail halfway. */
-  int rc = lti_buf_reserve(out, room);
-  if (rc != LTI_OK) return rc;
-  rc |= lti_buf_text(out, request->method);
-  rc |= lti_buf_byte(out, ' ');
-  rc |= lti_buf_append(out, request->path);
-  rc |= lti_buf_text(out, " HTTP/1.1\r\nHost: ");
-  rc |= lti_buf_append(out, request->host);
-  rc |= lti_buf_text(out, "\r\n");
-  if (request->has_body) {
-    rc |= lti_buf_text(out, "Content-Length: ");
-    rc |= lti_buf_u64(out, request->body_size);
-    rc |= lti_buf_text(out, "\r\n");
-  }
-  for (size_t i = 0; i < request->header_count; i++) {
-    rc |= lti_buf_append(out, request->headers[i].name);
-    rc |= lti_buf_text(out, ": ");
-    rc |= lti_buf_append(out, request->headers[i].value);
-    rc |= lti_buf_text(out, "\r\n");
-  }
-  rc |= lti_buf_text(out, "\r\n");
-  assert(rc == LTI_OK);
-  return rc;
-}
-
-void lti_http1_begin(lti_http1 *x, const char *method) {
+void lti_http1_begin(lti_http1 *x, const lti_http_request *request) {
   assert(lti_http1_reusable(x));
   turn(x, STATE_HEAD);
-  x->is_head_method = strcmp(method, "HEAD") == 0;
+  x->is_head_method = strcmp(request->method, "HEAD") == 0;
+  x->is_connect = strcmp(request->method, "CONNECT") == 0;
+  x->asks_upgrade = request->upgrade;
   x->started = false;
   x->interim_count = 0;
   guard_reset(x, GUARD_STATUS);
@@ -200,9 +170,12 @@ int lti_http1_end(lti_http1 *x, bool clean) {
     case STATE_BODY: break;
     case STATE_FAILED: return x->error;
   }
-  if (x->framing == BODY_TO_END && !clean)
-    return fail(x, LEAT_ETRUNCATED, "a body that only the end delimits had no clean end");
-  if (x->framing != BODY_TO_END && !body_is_whole(x))
+  bool is_tunnel = x->framing == BODY_TUNNEL, to_end = x->framing == BODY_TO_END || is_tunnel;
+  if (to_end && !clean)
+    return fail(x, LEAT_ETRUNCATED,
+                is_tunnel ? "a tunnel had no clean end"
+                          : "a body that only the end delimits had no clean end");
+  if (!to_end && !body_is_whole(x))
     return fail(x, LEAT_ETRUNCATED,
                 x->framing == BODY_CHUNKED ? "connection closed before the last chunk"
                                            : "connection closed before Content-Length bytes");
@@ -221,6 +194,10 @@ bool lti_http1_started(const lti_http1 *x) {
 
 bool lti_http1_reusable(const lti_http1 *x) {
   return (x->state == STATE_IDLE || x->state == STATE_COMPLETE) && x->persistent && !x->surplus;
+}
+
+bool lti_http1_tunnel(const lti_http1 *x) {
+  return x->framing == BODY_TUNNEL;
 }
 
 int64_t lti_http1_keep_alive_ms(const lti_http1 *x) {
@@ -259,7 +236,8 @@ static int feed_once(lti_http1 *x, leat_slice rest, size_t *used) {
   switch ((enum framing)x->framing) {
     case BODY_COUNTED: return feed_counted(x, rest, used);
     case BODY_CHUNKED: return feed_chunked(x, rest, used);
-    case BODY_TO_END: return feed_to_end(x, rest, used);
+    case BODY_TO_END:
+    case BODY_TUNNEL: return feed_to_end(x, rest, used);
   }
   return LEAT_ESTATE;
 }
@@ -405,6 +383,8 @@ static int head_parse(lti_http1 *x, leat_slice head, struct response *r) {
   llhttp_t parser;
   llhttp_init(&parser, HTTP_RESPONSE, &head_settings);
   parser.data = r;
+  /* Fields that a tunnel's head may not have, but that say nothing; others' are refused below. */
+  if (x->is_connect) llhttp_set_lenient_chunked_length(&parser, 1);
   llhttp_errno_t rc = llhttp_execute(&parser, head.data, head.size);
   if (rc != HPE_PAUSED) {
     const char *reason = llhttp_get_error_reason(&parser); /* static texts, all of them */
@@ -491,17 +471,45 @@ static int framing_read(lti_http1 *x, const struct response *r) {
   return LTI_OK;
 }
 
-/* One whole and parsed head: an interim response is skipped, the final one delivered. */
+static bool list_names(const struct response *r, const char *name, const char *wanted) {
+  for (size_t i = 0; i < r->count; i++) {
+    leat_slice list = r->fields[i].value, item;
+    if (!lti_slice_is_nocase(r->fields[i].name, name)) continue;
+    while (list_next(&list, &item))
+      if (wanted ? lti_slice_is_nocase(item, wanted) : item.size > 0) return true;
+  }
+  return false;
+}
+
+/* RFC 9110 15.2.2: a switch names the protocol, and as the next hop's affair (7.8). */
+static int switch_check(lti_http1 *x, const struct response *r) {
+  if (!x->asks_upgrade) return fail(x, LEAT_EHTTP, "101 Switching Protocols without a request");
+  if (r->is_http10) return fail(x, LEAT_EHTTP, "101 Switching Protocols in HTTP/1.0");
+  if (!list_names(r, "upgrade", NULL))
+    return fail(x, LEAT_EHTTP, "101 Switching Protocols without Upgrade");
+  if (!list_names(r, "connection", "upgrade"))
+    return fail(x, LEAT_EHTTP, "101 Switching Protocols without Connection: upgrade");
+  return LTI_OK;
+}
+
+/* One whole and parsed head: an interim response is skipped, the final one delivered. What a 2xx to
+ * CONNECT says of its length is not even looked at (RFC 9110 9.3.6). */
 static int head_deliver(lti_http1 *x, const struct response *r) {
-  int rc = framing_read(x, r);
+  bool tunnel = r->status == 101 || (x->is_connect && r->status / 100 == 2);
+  int rc = LTI_OK;
+  if (r->status == 101) rc = switch_check(x, r);
+  if (rc == LTI_OK && !tunnel) rc = framing_read(x, r);
   if (rc != LTI_OK) return rc;
-  if (r->status == 101) return fail(x, LEAT_EHTTP, "101 Switching Protocols without a request");
-  if (r->status < 200) {
+  if (r->status < 200 && !tunnel) {
     if (++x->interim_count > INTERIM_MAX) return fail(x, LEAT_EHTTP, "too many interim responses");
     guard_reset(x, GUARD_STATUS);
     return LTI_OK;
   }
   connection_read(x, r);
+  if (tunnel) {
+    x->framing = BODY_TUNNEL;
+    x->persistent = false;
+  }
   turn(x, STATE_BODY);
   lti_http_head head = {.status = r->status,
                         .headers = r->fields,
@@ -544,7 +552,7 @@ static int body_deliver(lti_http1 *x, leat_slice piece, size_t *used) {
   if (verdict != LTI_STOPPED) taken = piece.size;
   assert(taken <= piece.size);
   *used += taken;
-  if (x->framing != BODY_TO_END) x->left -= taken;
+  if (x->framing == BODY_COUNTED || x->framing == BODY_CHUNKED) x->left -= taken;
   return sink_verdict(x, verdict);
 }
 
@@ -647,13 +655,4 @@ static int feed_chunked(lti_http1 *x, leat_slice rest, size_t *used) {
     }
   }
   return rc;
-}
-
-/* ---- requests -------------------------------------------------------------------------------- */
-
-/* A path or a host: visible ASCII, no blank. */
-static bool target_ok(leat_slice text) {
-  for (size_t i = 0; i < text.size; i++)
-    if (text.data[i] <= 0x20 || text.data[i] >= 0x7f) return false;
-  return text.size > 0;
 }

@@ -1,6 +1,7 @@
 /* Fuzzes the HTTP/1.1 codec with a scripted connection.
  *
- *   byte 0      bit 0: the request was HEAD   bits 1-2: stays open, clean end, unclean end
+ *   byte 0      bit 0: the request was HEAD   bits 1-2: stays open, clean end, unclean end; or a
+ *               clean end, and the request was CONNECT (with bit 0) or asked for an upgrade
  *               bit 3: a small header limit   bits 4-7: body bytes a sink takes before it stops
  *   byte 1      number of cuts, at most CUTS_MAX
  *   then        two bytes a cut: how far it is from the one before
@@ -54,7 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
   uint8_t flags = input[0];
   size_t count = input[1] % (CUTS_MAX + 1), at = 2, cuts[CUTS_MAX], last = 0;
   if (size - at < count * 2) return 0;
-  record_script script = {.method = flags & 1 ? "HEAD" : "POST",
+  static const char *const methods[2][2] = {{"POST", "HEAD"}, {"GET", "CONNECT"}};
+  record_script script = {.method = methods[(flags >> 1 & 3) == 3][flags & 1],
                           .ending = endings[flags >> 1 & 3],
                           .header_bytes_max = flags & 8 ? LIMIT_SMALL : LIMIT};
   size_t raw_size = size - at - count * 2;

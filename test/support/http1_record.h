@@ -111,7 +111,7 @@ enum record_ending { RECORD_STAYS_OPEN, RECORD_ENDS_CLEAN, RECORD_ENDS_UNCLEAN }
 
 /* What a peer sends for one request. */
 typedef struct record_script {
-  const char *method; /* of the request */
+  const char *method; /* of the request; GET asks for an upgrade */
   leat_slice raw;
   enum record_ending ending;
   size_t header_bytes_max;
@@ -125,7 +125,9 @@ static inline void record_run(record *r, lti_alloc *alloc, const record_script *
     r->code = LEAT_ENOMEM;
     return;
   }
-  lti_http1_begin(r->codec, script->method);
+  lti_http_request request = {.method = script->method};
+  request.upgrade = strcmp(script->method, "GET") == 0;
+  lti_http1_begin(r->codec, &request);
   size_t at = 0;
   for (size_t i = 0; i <= cut_count; i++) {
     size_t to = i < cut_count ? cuts[i] : script->raw.size;

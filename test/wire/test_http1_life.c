@@ -52,7 +52,7 @@ static void test_header_fields_keep_order_case_and_duplicates(void **state) {
     bool seen = false;
     lti_http1 *x = lti_http1_new(&alloc, HTTP1_LIMIT, &sink, &seen);
     size_t taken;
-    lti_http1_begin(x, "GET");
+    lti_http1_begin(x, &(lti_http_request){.method = "GET"});
     assert_int_equal(lti_http1_feed(x, lti_slice(raw.data, cut), &taken), LTI_OK);
     assert_int_equal(lti_http1_feed(x, lti_slice_from(raw, cut), &taken), LTI_OK);
     assert_true(seen);
@@ -68,7 +68,7 @@ static void again(record *r, lti_http1 *x, const char *method) {
   memset(r, 0, sizeof *r);
   r->codec = x;
   r->stop_events = stops;
-  lti_http1_begin(x, method);
+  lti_http1_begin(x, &(lti_http_request){.method = method});
 }
 
 static void test_one_codec_serves_many_requests(void **state) {
@@ -131,7 +131,7 @@ static int chain_head(void *ctx, const lti_http_head *head) {
 static int chain_complete(void *ctx) {
   chain *c = ctx;
   c->answers++;
-  if (lti_http1_reusable(c->x)) lti_http1_begin(c->x, "POST");
+  if (lti_http1_reusable(c->x)) lti_http1_begin(c->x, &(lti_http_request){.method = "POST"});
   return LTI_OK;
 }
 
@@ -142,7 +142,7 @@ static void test_complete_may_begin_the_next_request(void **state) {
   lti_alloc_init(&alloc, NULL);
   chain c = {0};
   c.x = lti_http1_new(&alloc, HTTP1_LIMIT, &sink, &c);
-  lti_http1_begin(c.x, "POST");
+  lti_http1_begin(c.x, &(lti_http_request){.method = "POST"});
   size_t taken;
   for (int i = 1; i <= 3; i++) {
     assert_int_equal(lti_http1_feed(c.x, RAW(OK "Content-Length: 2\r\n\r\nok"), &taken), LTI_OK);
@@ -181,7 +181,7 @@ static void test_stop_tells_where(void **state) {
   lti_alloc_init(&alloc, NULL);
   record r = {.stop_bytes = 3, .stop_events = true};
   lti_http1 *x = r.codec = lti_http1_new(&alloc, HTTP1_LIMIT, &record_sink, &r);
-  lti_http1_begin(x, "POST");
+  lti_http1_begin(x, &(lti_http_request){.method = "POST"});
   leat_slice rest = RAW(OK "Content-Length: 5\r\n\r\nhello");
   size_t taken;
   assert_int_equal(lti_http1_feed(x, rest, &taken), LTI_STOPPED); /* behind the head */
@@ -208,7 +208,7 @@ static void test_end_completes_what_was_stopped_behind_its_last_byte(void **stat
   lti_alloc_init(&alloc, NULL);
   record r = {.stop_bytes = 5};
   lti_http1 *x = r.codec = lti_http1_new(&alloc, HTTP1_LIMIT, &record_sink, &r);
-  lti_http1_begin(x, "POST");
+  lti_http1_begin(x, &(lti_http_request){.method = "POST"});
   leat_slice raw = RAW(OK "Content-Length: 5\r\n\r\nhello");
   size_t taken;
   assert_int_equal(lti_http1_feed(x, raw, &taken), LTI_STOPPED);
@@ -240,7 +240,7 @@ static void test_error_of_complete_spoils_the_connection(void **state) {
   lti_alloc_init(&alloc, NULL);
   record r = {.complete_error = LEAT_ENOMEM};
   lti_http1 *x = r.codec = lti_http1_new(&alloc, HTTP1_LIMIT, &record_sink, &r);
-  lti_http1_begin(x, "POST");
+  lti_http1_begin(x, &(lti_http_request){.method = "POST"});
   size_t taken;
   assert_int_equal(lti_http1_feed(x, RAW(OK "Content-Length: 0\r\n\r\n"), &taken), LEAT_ENOMEM);
   assert_false(lti_http1_reusable(x));
@@ -288,7 +288,7 @@ static void test_abandon_from_every_call(void **state) {
     for (size_t cut = 0; cut < raw.size; cut++) {
       quitter q = {.at = at};
       q.x = lti_http1_new(&alloc, HTTP1_LIMIT, &sink, &q);
-      lti_http1_begin(q.x, "POST");
+      lti_http1_begin(q.x, &(lti_http_request){.method = "POST"});
       size_t taken;
       int first = lti_http1_feed(q.x, lti_slice(raw.data, cut), &taken);
       assert_true(first == LTI_OK || first == LEAT_ECANCELLED);
@@ -306,7 +306,7 @@ static void test_abandon_between_feeds(void **state) {
   lti_alloc_init(&alloc, NULL);
   record r = {0};
   lti_http1 *x = r.codec = lti_http1_new(&alloc, HTTP1_LIMIT, &record_sink, &r);
-  lti_http1_begin(x, "POST");
+  lti_http1_begin(x, &(lti_http_request){.method = "POST"});
   record_feed(&r, RAW(OK "Content-"));
   lti_http1_abandon(x);
   lti_http1_abandon(x);
@@ -354,7 +354,7 @@ static void test_streaming_holds_and_allocates_nothing(void **state) {
   lti_http1 *x = r.codec = lti_http1_new(&alloc, HTTP1_LIMIT, &record_sink, &r);
   assert_true(f.live_bytes < 400);
   size_t idle = f.live_bytes;
-  lti_http1_begin(x, "POST");
+  lti_http1_begin(x, &(lti_http_request){.method = "POST"});
   record_feed(&r, RAW("HTTP/1.1 200 OK\r\nTransfer-Enc"));
   assert_true(f.live_bytes > idle);
   record_feed(&r, RAW("oding: chunked\r\n\r\n"));
