@@ -8,9 +8,14 @@
 
 int tls_link_open(tls_link *l, lti_alloc *alloc, lti_tls_context *context, const char *host,
                   const lti_tls_session *resume) {
+  return tls_link_open_to(l, alloc, context, &(lti_tls_target){.host = host}, resume);
+}
+
+int tls_link_open_to(tls_link *l, lti_alloc *alloc, lti_tls_context *context,
+                     const lti_tls_target *target, const lti_tls_session *resume) {
   memset(l, 0, sizeof *l);
   lti_outq_init(&l->out, alloc);
-  return lti_tls_new(context, &(lti_tls_target){.host = host}, resume, &l->out, &l->tls);
+  return lti_tls_new(context, target, resume, &l->out, &l->tls);
 }
 
 void tls_link_accept(tls_link *l, tls_server *server) {

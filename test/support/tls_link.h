@@ -18,6 +18,9 @@ typedef struct tls_link {
 /* What lti_tls_new gives; close even then. */
 int tls_link_open(tls_link *l, lti_alloc *alloc, lti_tls_context *context, const char *host,
                   const lti_tls_session *resume);
+/* The same with an ALPN offer. */
+int tls_link_open_to(tls_link *l, lti_alloc *alloc, lti_tls_context *context,
+                     const lti_tls_target *target, const lti_tls_session *resume);
 /* Joins a new peer of `server`. */
 void tls_link_accept(tls_link *l, tls_server *server);
 void tls_link_close(tls_link *l);

@@ -76,6 +76,8 @@ tls_server *tls_server_new(const tls_server_options *options) {
                                    MBEDTLS_SSL_PRESET_DEFAULT));
   mbedtls_ssl_conf_rng(&s->config, certs_random, NULL);
   mbedtls_ssl_conf_curves(&s->config, curves);
+  /* mbedTLS only reads the list. */
+  if (options->alpn) must(mbedtls_ssl_conf_alpn_protocols(&s->config, (void *)options->alpn));
   mbedtls_ssl_conf_sni(&s->config, note_name, s);
   mbedtls_ssl_conf_ciphersuites(&s->config, options->suites ? options->suites : default_suites);
   if (options->tls11) {
@@ -154,13 +156,22 @@ void tls_peer_free(tls_peer *p) {
   free(p);
 }
 
+static int shake_hands(tls_peer *p) {
+  int native = 0;
+  while (native == 0 && p->ssl.state != MBEDTLS_SSL_HANDSHAKE_OVER) {
+    if (p->server->options.alpn_forced) p->ssl.alpn_chosen = p->server->options.alpn_forced;
+    native = mbedtls_ssl_handshake_step(&p->ssl);
+  }
+  return native;
+}
+
 int tls_peer_feed(tls_peer *p, leat_slice cipher) {
   char plain[4096];
   int native = 0;
   if (p->error) return p->error;
   p->input = cipher;
   if (!p->established) {
-    native = mbedtls_ssl_handshake(&p->ssl);
+    native = shake_hands(p);
     p->established = native == 0;
   }
   while (native >= 0 && p->input.size + mbedtls_ssl_get_bytes_avail(&p->ssl) > 0) {

@@ -17,12 +17,14 @@ typedef struct tls_server tls_server;
 
 typedef struct tls_server_options {
   certs_pair *leaf;
-  certs_pair *chain; /* sent behind the leaf; may be NULL */
-  bool tickets;      /* RFC 5077 */
-  bool cache;        /* sessions by id */
-  bool tls11;        /* speaks nothing better than TLS 1.1 */
-  bool renegotiates; /* so that tls_peer_ask_again works */
-  const int *suites; /* NULL: ECDHE with AES-GCM first; ended by 0, must outlive the server */
+  certs_pair *chain;       /* sent behind the leaf; may be NULL */
+  bool tickets;            /* RFC 5077 */
+  bool cache;              /* sessions by id */
+  bool tls11;              /* speaks nothing better than TLS 1.1 */
+  bool renegotiates;       /* so that tls_peer_ask_again works */
+  const char *const *alpn; /* what it speaks, the best first, ended by NULL; NULL: no ALPN */
+  const char *alpn_forced; /* what it says it picked, whatever was offered; needs `alpn` */
+  const int *suites;       /* NULL: ECDHE with AES-GCM first; ended by 0, must outlive the server */
 } tls_server_options;
 
 typedef struct tls_peer {
