@@ -243,7 +243,7 @@ typedef struct leat_config {
                          when its send window would hold a request up */
   int64_t h2_stream_window; /* bytes that may be under way on one stream, and what a paused request
                                can hold at most [512 KiB, 64 KiB to 1 GiB] */
-  int64_t h2_conn_window;   /* and on one connection [16 MiB] */
+  int64_t h2_conn_window;   /* and on one connection [16 MiB, 64 KiB to 1 GiB] */
   int64_t ping_ms; /* an HTTP/2 connection with requests that has been silent for so long is
                       asked whether it lives [20,000]; without an answer in ping_timeout_ms
                       [10,000] it is given up, and what can be sent again is */
@@ -266,7 +266,8 @@ typedef struct leat_config {
   const char *ca_file;              /* PEM. NULL: the first of the system's usual places */
   leat_slice ca_pem;                /* PEM text instead of a file */
   bool insecure;                    /* accept any certificate: for tests only */
-  const char *cert_file, *key_file; /* the client's certificate chain and key, PEM [none] */
+  const char *cert_file, *key_file; /* the client's certificate chain and key, PEM [none; a key that
+                                       is not named stands beside the certificate] */
   leat_slice cert_pem, key_pem;     /* PEM text instead of files */
   enum leat_tls tls_max;            /* [the best the library has] */
 

@@ -48,6 +48,13 @@ static void resolve_numbers(leat_config *c) {
   c->retry_after_max_ms = or64(c->retry_after_max_ms, 120000);
   c->redirects = or32(c->redirects, 5);
   c->conns_max = or32(c->conns_max, 64);
+  c->h2_conns_max = or32(c->h2_conns_max, 8);
+  c->h2_streams_max = or32(c->h2_streams_max, 1000);
+  c->h2_stream_window = or64(c->h2_stream_window, 512ll << 10);
+  c->h2_conn_window = or64(c->h2_conn_window, 16ll << 20);
+  c->ping_ms = or64(c->ping_ms, 20000);
+  c->ping_timeout_ms = or64(c->ping_timeout_ms, 10000);
+  c->conn_age_ms = or64(c->conn_age_ms, 3600000);
   c->queue_max = or32(c->queue_max, 100000);
   c->handshakes_max = or32(c->handshakes_max, 32);
   c->keep_alive_ms = or64(c->keep_alive_ms, 50000);
@@ -58,8 +65,22 @@ static void resolve_numbers(leat_config *c) {
   c->held_bytes_max = or64(c->held_bytes_max, 256ll << 20);
 }
 
+/* A text that says "none" by being empty becomes one that is not there; a key without a file of its
+ * own stands in the certificate's, as PEM files often have it. */
+static void resolve_texts(leat_config *c) {
+  if (c->proxy && !*c->proxy) c->proxy = NULL;
+  if (c->no_proxy && !*c->no_proxy) c->no_proxy = NULL;
+  if (c->cert_file && !c->key_file && !c->key_pem.data) c->key_file = c->cert_file;
+  if (c->cert_pem.data && !c->key_file && !c->key_pem.data) c->key_pem = c->cert_pem;
+}
+
 /* Longest deadline that fits the clock's arithmetic with room to spare: about 31 years. */
 #define MS_MAX 1000000000000ll
+
+/* What flow control may be asked for: below the protocol's own 64 KiB nothing could be taken back,
+ * and RFC 9113 6.9.1 ends at 2^31-1. */
+#define WINDOW_MIN (64ll << 10)
+#define WINDOW_MAX (1ll << 30)
 
 static bool deadlines_ok(const leat_deadlines *d) {
   const int64_t list[] = {d->dns_ms, d->connect_ms, d->head_ms,  d->first_ms,
@@ -69,30 +90,71 @@ static bool deadlines_ok(const leat_deadlines *d) {
   return true;
 }
 
-static const char *find_contradiction(const leat_config *c) {
-  const leat_allocator *a = &c->allocator;
-  int given = (a->malloc != NULL) + (a->realloc != NULL) + (a->free != NULL);
-  if (given != 0 && given != 3) return "the allocator needs all three functions";
-  if (!deadlines_ok(&c->deadlines)) return "a deadline is negative or absurd";
-  if (c->retries < LEAT_NONE || c->redirects < LEAT_NONE || c->keep_alive_ms < LEAT_NONE ||
-      c->retry_after_max_ms < LEAT_NONE || c->keep_alive_ms > MS_MAX ||
-      c->retry_after_max_ms > MS_MAX)
-    return "retries, redirects, keep_alive_ms and retry_after_max_ms are LEAT_NONE or more";
+static bool window_ok(int64_t bytes) {
+  return bytes == 0 || (bytes >= WINDOW_MIN && bytes <= WINDOW_MAX);
+}
+
+static const char *check_pool(const leat_config *c) {
+  if (c->keep_alive_ms < LEAT_NONE || c->keep_alive_ms > MS_MAX)
+    return "keep_alive_ms is LEAT_NONE or more";
   if (c->conns_max < 0 || c->queue_max < 0 || c->handshakes_max < 0 || c->requests_max < 0)
     return "conns_max, queue_max, handshakes_max and requests_max are positive";
+  if (c->h2_conns_max < 0 || c->h2_streams_max < 0)
+    return "h2_conns_max and h2_streams_max are positive";
+  if (!window_ok(c->h2_stream_window) || !window_ok(c->h2_conn_window))
+    return "h2_stream_window and h2_conn_window are 64 KiB to 1 GiB";
+  if (c->ping_ms < LEAT_NONE || c->ping_ms > MS_MAX || c->conn_age_ms < LEAT_NONE ||
+      c->conn_age_ms > MS_MAX)
+    return "ping_ms and conn_age_ms are LEAT_NONE or more";
+  if (c->ping_timeout_ms < 0 || c->ping_timeout_ms > MS_MAX)
+    return "ping_timeout_ms is positive; to ask for no answers set ping_ms to LEAT_NONE";
+  return NULL;
+}
+
+static const char *check_limits(const leat_config *c) {
   if (c->event_bytes_max < 0 || c->body_bytes_max < 0 || c->header_bytes_max < 0 ||
       c->held_bytes_max < 0)
     return "a byte limit is negative";
   if ((uint64_t)c->event_bytes_max > SIZE_MAX / 2 || (uint64_t)c->body_bytes_max > SIZE_MAX / 2 ||
       (uint64_t)c->header_bytes_max > SIZE_MAX / 2)
     return "a byte limit is more than memory can hold";
-  if (c->ca_file && c->ca_pem.data) return "ca_file and ca_pem are alternatives";
-  if ((c->header_count && !c->headers) || (c->resolve_count && !c->resolve))
-    return "a count without its list";
   return NULL;
 }
 
-/* Copies texts one behind the other; with `to` NULL only measures. */
+static const char *check_tls(const leat_config *c) {
+  bool cert = c->cert_file || c->cert_pem.data, key = c->key_file || c->key_pem.data;
+  if (c->ca_file && c->ca_pem.data) return "ca_file and ca_pem are alternatives";
+  if (c->cert_file && c->cert_pem.data) return "cert_file and cert_pem are alternatives";
+  if (c->key_file && c->key_pem.data) return "key_file and key_pem are alternatives";
+  if (key && !cert) return "key_file or key_pem without the certificate it belongs to";
+  switch (c->tls_max) {
+    case LEAT_TLS_DEFAULT:
+    case LEAT_TLS_1_2:
+    case LEAT_TLS_1_3: return NULL;
+  }
+  return "tls_max is none of LEAT_TLS_DEFAULT, LEAT_TLS_1_2 and LEAT_TLS_1_3";
+}
+
+static const char *find_contradiction(const leat_config *c) {
+  const leat_allocator *a = &c->allocator;
+  int given = (a->malloc != NULL) + (a->realloc != NULL) + (a->free != NULL);
+  const char *why = NULL;
+  if (given != 0 && given != 3) return "the allocator needs all three functions";
+  if (!deadlines_ok(&c->deadlines)) return "a deadline is negative or absurd";
+  if (c->retries < LEAT_NONE || c->redirects < LEAT_NONE || c->retry_after_max_ms < LEAT_NONE ||
+      c->retry_after_max_ms > MS_MAX)
+    return "retries, redirects and retry_after_max_ms are LEAT_NONE or more";
+  if (!lti_config_http_ok(c->http))
+    return "http is none of LEAT_HTTP_AUTO, LEAT_HTTP_1 and LEAT_HTTP_2";
+  if ((c->header_count && !c->headers) || (c->resolve_count && !c->resolve))
+    return "a count without its list";
+  why = check_pool(c);
+  if (!why) why = check_limits(c);
+  return why ? why : check_tls(c);
+}
+
+/* Copies texts one behind the other into the block that lti_config_free wipes, secrets among them;
+ * with `to` NULL only measures. */
 typedef struct copier {
   char *to;
   size_t size;
@@ -127,6 +189,12 @@ static void copy_all(copier *k, leat_config *c) {
   c->base_url = copy_text(k, c->base_url);
   c->api_key = copy_text(k, c->api_key);
   c->protocol = copy_text(k, c->protocol);
+  c->proxy = copy_text(k, c->proxy);
+  c->no_proxy = copy_text(k, c->no_proxy);
+  c->cert_file = copy_text(k, c->cert_file);
+  c->key_file = copy_text(k, c->key_file);
+  c->cert_pem = copy_slice(k, c->cert_pem);
+  c->key_pem = copy_slice(k, c->key_pem);
   c->ca_file = copy_text(k, c->ca_file);
   c->ca_pem = copy_slice(k, c->ca_pem);
 }
@@ -145,6 +213,7 @@ int lti_config_read(leat_engine *e, const leat_config *config, const char **mess
   if (*message) return LEAT_EINVAL;
   lti_alloc_init(&e->alloc, &c.allocator);
   resolve_numbers(&c);
+  resolve_texts(&c);
   leat_config sized = c;
   copier k = {0};
   copy_all(&k, &sized);
@@ -166,6 +235,10 @@ int lti_config_read(leat_engine *e, const leat_config *config, const char **mess
 void lti_config_free(leat_engine *e) {
   lti_alloc_wipe(&e->alloc, e->texts, e->texts_size);
   e->texts = NULL;
+}
+
+bool lti_config_http_ok(enum leat_http http) {
+  return http == LEAT_HTTP_AUTO || http == LEAT_HTTP_1 || http == LEAT_HTTP_2;
 }
 
 int lti_config_deadlines(const leat_engine *e, const leat_deadlines *own, bool stream,

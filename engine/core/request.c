@@ -43,6 +43,8 @@ static int check_arguments(leat_engine *e, const leat_request *q, const leat_id 
   if (q->chat && q->chat->struct_size != sizeof *q->chat)
     return lti_engine_fail(e, LEAT_EINVAL, "a chat request needs leat_chat_request_init");
   if (q->retries < LEAT_NONE) return lti_engine_fail(e, LEAT_EINVAL, "retries is negative");
+  if (!lti_config_http_ok(q->http))
+    return lti_engine_fail(e, LEAT_EINVAL, "http is none of AUTO, 1 and 2");
   return LTI_OK;
 }
 
