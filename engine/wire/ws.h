@@ -6,8 +6,9 @@
  * its callbacks: what it finds is delivered behind it.
  *
  * Everything the peer can pile up has a limit: a message's bytes, its fragments, control frames
- * that bring nothing forward, answers to PING (only the newest is kept). A breach, and any breach
- * of the protocol, is sticky; the Close frame that says so is in `out` then.
+ * that bring nothing forward (1,000 in a row; ten a second and one a frame with content come back),
+ * answers to PING (only the newest is kept). A breach, and any breach of the protocol, is sticky;
+ * the Close frame that says so is in `out` then.
  *
  * States: OPEN -> CLOSING (our Close is sent) or CLOSED (theirs came, and ours with it) -> CLOSED;
  * FAILED. Timers are the owner's. */
@@ -34,10 +35,11 @@ typedef struct lti_ws_config {
 
 enum lti_ws_type { LTI_WS_TEXT = 1, LTI_WS_BINARY = 2 };
 
+/* Called from inside feed: each may send, ping and close, but not feed, end or free. */
 typedef struct lti_ws_sink {
-  /* A piece of a message: a view; `first` and `last` say where it stands (a whole message in one
-   * piece is both; an empty last piece may end one). A piece of text may end within a character.
-   * LTI_OK, or LTI_STOPPED to have feed return behind it. */
+  /* A piece of a message: a view of what was fed; `first` and `last` say where it stands (a whole
+   * message in one piece is both; an empty last piece may end one, no other is empty). A piece of
+   * text may end within a character. LTI_OK, or LTI_STOPPED to have feed return behind it. */
   int (*message)(void *ctx, enum lti_ws_type type, leat_slice bytes, bool first, bool last);
   /* PING (its answer is queued already) and PONG. */
   void (*ping)(void *ctx, leat_slice payload);
@@ -56,7 +58,10 @@ size_t lti_ws_ask(char *key, leat_slice subprotocols, const lti_ws_config *confi
 int lti_ws_check(const lti_http_head *head, const char *key, leat_slice subprotocols,
                  leat_slice *chosen, const char **why);
 
-/* `out` gets every frame that is to be sent and must outlive the codec. */
+/* `out` gets every frame that is to be sent and must outlive the codec. From here on its owner only
+ * takes bytes off its front: an unsent answer to a PING may be replaced, so the bytes behind the
+ * front may move and become fewer. Of its maximum the last 262 bytes serve PONG and Close alone, so
+ * that messages that fill it do not stand in their way. NULL: no memory. */
 lti_ws *lti_ws_new(lti_alloc *alloc, const lti_ws_config *config, lti_buf *out,
                    const lti_ws_sink *sink, void *ctx);
 void lti_ws_free(lti_ws *x);
@@ -69,15 +74,17 @@ int lti_ws_feed(lti_ws *x, leat_slice bytes, uint64_t now_ns, size_t *taken);
  * LEAT_ERESET between two. */
 int lti_ws_end(lti_ws *x);
 
-/* One frame: a message, or a piece of one that ends with `last`. LEAT_ESTATE once closing, or when
+/* One frame: a message, or a piece of one that ends with `last`. The bytes are masked on their way
+ * into `out`, where they must not lie already. LEAT_ESTATE once closing, or when
  * a piece has another type than the message it continues; LEAT_EINVAL for text that is not UTF-8
  * (a character may be cut between two pieces); LEAT_ENOMEM or the buffer's full_error: nothing was
  * sent then. */
 int lti_ws_send(lti_ws *x, enum lti_ws_type type, leat_slice bytes, bool last);
-/* At most 125 bytes: LEAT_EINVAL. */
+/* At most 125 bytes: LEAT_EINVAL. LEAT_ESTATE once closing; LEAT_ENOMEM or full_error as above. */
 int lti_ws_ping(lti_ws *x, leat_slice payload);
 /* Close with a code (1000-1003, 1007-1011, 3000-4999, or 0 for none) and a reason of at most 123
- * bytes of UTF-8: LEAT_EINVAL. LEAT_ESTATE once closing. */
+ * bytes of UTF-8: LEAT_EINVAL. LEAT_ESTATE once closing; LEAT_ENOMEM. Our Close is the last frame
+ * in `out`: a PING behind it is not answered, but messages still come. */
 int lti_ws_close(lti_ws *x, unsigned code, leat_slice reason);
 
 bool lti_ws_close_sent(const lti_ws *x);
