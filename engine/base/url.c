@@ -157,18 +157,58 @@ static int set_authority(lti_url *url, leat_slice text, const char **why) {
   return error ? error : set_port(url, port, why);
 }
 
+/* Path, query and fragment; the last is not kept. */
+static int set_path(lti_url *url, leat_slice text, const char **why) {
+  leat_slice rest;
+  url->path = until(text, "#", &rest);
+  if (!is_printable(url->path) || !is_printable(rest)) {
+    return refuse(why, "the URL holds a blank, a control byte or a byte that is not ASCII");
+  }
+  return LEAT_OK;
+}
+
+/* ---- Unix sockets */
+
+/* "/run/x.sock" or "/run/x.sock:/path?query#fragment". */
+static int set_unix(lti_url *url, leat_slice text, const char **why) {
+  leat_slice rest;
+  if (lti_slice_starts(text, "//")) text = lti_slice_from(text, 2);
+  if (!lti_slice_starts(text, "/") || lti_slice_starts(text, "//")) {
+    return refuse(why, "what follows \"unix:\" is not the absolute path of a socket");
+  }
+  leat_slice socket = until(text, ":?#", &rest);
+  if (socket.size > LTI_URL_UNIX_MAX) {
+    return refuse(why, "the path of the Unix socket is longer than 107 bytes");
+  }
+  for (size_t i = 0; i < socket.size; i++) {
+    unsigned char c = (unsigned char)socket.data[i];
+    if (c < 0x20 || c == 0x7f) {
+      return refuse(why, "the path of the Unix socket holds a control byte");
+    }
+  }
+  if (rest.size && !lti_slice_starts(rest, ":/")) {
+    return refuse(why, "the path behind a Unix socket is not set off by \":/\"");
+  }
+  memcpy(url->host, socket.data, socket.size);
+  url->unix_socket = url->loopback = true;
+  url->port = 80;
+  return set_path(url, lti_slice_from(rest, rest.size ? 1 : 0), why);
+}
+
 /* ---- whole URLs */
+
+/* True when `text` begins with `scheme`, in any case; `rest` is what follows. */
+static bool take_text(leat_slice text, const char *scheme, leat_slice *rest) {
+  size_t n = strlen(scheme);
+  if (text.size < n || !lti_slice_is_nocase(lti_slice(text.data, n), scheme)) return false;
+  *rest = lti_slice_from(text, n);
+  return true;
+}
 
 /* True when `text` begins with http:// or https://; `rest` is what follows. */
 static bool take_scheme(lti_url *url, leat_slice text, leat_slice *rest) {
-  for (size_t n = 7; n <= 8 && n <= text.size; n++) {
-    const char *scheme = n == 7 ? "http://" : "https://";
-    if (!lti_slice_is_nocase(lti_slice(text.data, n), scheme)) continue;
-    url->tls = n == 8;
-    *rest = lti_slice_from(text, n);
-    return true;
-  }
-  return false;
+  url->tls = take_text(text, "https://", rest);
+  return url->tls || take_text(text, "http://", rest);
 }
 
 /* What follows the "//": authority, path and query, fragment. */
@@ -176,20 +216,25 @@ static int set_rest(lti_url *url, leat_slice text, const char **why) {
   leat_slice rest;
   leat_slice authority = until(text, "/?#", &rest);
   int error = set_authority(url, authority, why);
-  if (error) return error;
-  url->path = until(rest, "#", &rest);
-  if (!is_printable(url->path) || !is_printable(rest)) {
-    return refuse(why, "the URL holds a blank, a control byte or a byte that is not ASCII");
-  }
-  return LEAT_OK;
+  return error ? error : set_path(url, rest, why);
 }
 
 int lti_url_parse(lti_url *url, leat_slice text, const char **why) {
   leat_slice rest;
   memset(url, 0, sizeof *url);
+  if (take_text(text, "unix:", &rest)) return set_unix(url, rest, why);
   if (!take_scheme(url, text, &rest)) {
-    return refuse(why, "the URL does not begin with https:// or http://");
+    return refuse(why, "the URL does not begin with https://, http:// or unix:/");
   }
+  return set_rest(url, rest, why);
+}
+
+int lti_url_parse_ws(lti_url *url, leat_slice text, const char **why) {
+  leat_slice rest;
+  bool secure = take_text(text, "wss://", &rest);
+  if (!secure && !take_text(text, "ws://", &rest)) return lti_url_parse(url, text, why);
+  memset(url, 0, sizeof *url);
+  url->tls = secure;
   return set_rest(url, rest, why);
 }
 
@@ -210,20 +255,23 @@ static int append_host(const lti_url *url, leat_slice host, lti_buf *out) {
 
 int lti_url_origin(const lti_url *url, lti_buf *out) {
   size_t before = out->size;
-  int error = lti_buf_text(out, url->tls ? "https://" : "http://");
-  if (!error) error = append_host(url, lti_slice_of(url->host), out);
+  leat_slice host = lti_slice_of(url->host);
+  int error = lti_buf_text(out, url->unix_socket ? "unix:" : url->tls ? "https://" : "http://");
+  if (!error) error = url->unix_socket ? lti_buf_append(out, host) : append_host(url, host, out);
   if (error) out->size = before;
   return error;
 }
 
 int lti_url_host_field(const lti_url *url, lti_buf *out) {
+  if (url->unix_socket) return lti_buf_text(out, "localhost");
   leat_slice host = lti_slice_of(url->host);
   if (host.size && host.data[host.size - 1] == '.') host.size--;
   return append_host(url, host, out);
 }
 
 bool lti_url_same_origin(const lti_url *a, const lti_url *b) {
-  return a->tls == b->tls && a->port == b->port && strcmp(a->host, b->host) == 0;
+  return a->tls == b->tls && a->unix_socket == b->unix_socket && a->port == b->port &&
+         strcmp(a->host, b->host) == 0;
 }
 
 /* ---- endpoints */
@@ -359,10 +407,14 @@ static int resolve_origin(const lti_url *from, leat_slice location, lti_url *nex
   if (!is_printable(location)) {
     return refuse(why, "the redirect's target holds a blank, a control byte or is not ASCII");
   }
+  bool relative = !has_scheme(location) && !lti_slice_starts(location, "//");
+  if (from->unix_socket && !relative) {
+    return refuse(why, "the redirect leads from a Unix socket to another origin");
+  }
   if (lti_slice_starts(location, "//")) {
     return set_rest(next, lti_slice_from(location, 2), why);
   }
-  if (!has_scheme(location)) return LEAT_OK;
+  if (relative) return LEAT_OK;
   if (!take_scheme(next, location, &rest)) {
     return refuse(why, "the redirect's target is neither http:// nor https://");
   }

@@ -82,7 +82,10 @@ static void quote(lti_buf *out, leat_slice text) {
 
 static void put_where(const lti_request *r, lti_buf *out) {
   const lti_url *url = lti_pool_origin_url(r->origin);
-  lti_buf_format(out, " (%s port %u", url->host, url->port);
+  if (url->unix_socket)
+    lti_buf_format(out, " (unix:%s", url->host);
+  else
+    lti_buf_format(out, " (%s port %u", url->host, url->port);
   if (r->attempts > 1) lti_buf_format(out, ", attempt %u", r->attempts);
   lti_buf_byte(out, ')');
 }

@@ -117,8 +117,8 @@ int lti_conn_open(lti_conn_env *env, const lti_conn_sink *sink, void *owner,
 }
 
 void lti_conn_dial(lti_conn *c) {
-  int r = lti_dial_start(&c->env->dial, c->target.host, c->target.port,
-                         (lti_dial_owner){&dial_sink, c}, &c->dial);
+  lti_dial_target target = {c->target.host, c->target.port, c->target.unix_socket};
+  int r = lti_dial_start(&c->env->dial, &target, (lti_dial_owner){&dial_sink, c}, &c->dial);
   if (r != LTI_OK) lti_conn_close(c, &(lti_failure){.error = r, .layer = LEAT_LAYER_API});
 }
 

@@ -94,6 +94,7 @@ typedef struct lti_conn_target {
   const char *host;
   uint16_t port;
   bool tls;
+  bool unix_socket; /* `host` is its path */
 } lti_conn_target;
 
 int lti_conn_open(lti_conn_env *env, const lti_conn_sink *sink, void *owner,

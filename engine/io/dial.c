@@ -7,7 +7,8 @@
 #include "base/error.h"
 #include "base/url.h"
 
-#define STAGGER_NS (250ull * 1000 * 1000)
+#define STAGGER_NS    (250ull * 1000 * 1000)
+#define UNIX_AGAIN_NS (5ull * 1000 * 1000) /* doubled with each try, up to STAGGER_NS */
 
 typedef struct dial_try {
   lti_dial *dial;
@@ -24,7 +25,8 @@ struct lti_dial {
   size_t next, pending;
   dial_try tries[LTI_DNS_ADDRS_MAX];
   int error, native;
-  bool resolving;
+  bool resolving, unix_socket;
+  uint64_t again_ns; /* how long a Unix socket is waited for next */
   uint16_t port;
   char host[LTI_URL_HOST_MAX + 1];
 };
@@ -70,7 +72,7 @@ static void try_next(lti_dial *d) {
     d->native = native;
   }
   if (d->pending == 0) {
-    lti_dns_forget(d->env->dns, d->host);
+    if (!d->unix_socket) lti_dns_forget(d->env->dns, d->host);
     finish(d, d->error, d->native, NULL);
     return;
   }
@@ -78,16 +80,39 @@ static void try_next(lti_dial *d) {
                 d->next < d->addrs.count ? lti_loop_clock(d->env->loop) + STAGGER_NS : UINT64_MAX);
 }
 
-int lti_dial_start(const lti_dial_env *env, const char *host, uint16_t port, lti_dial_owner owner,
+/* The one address that needs no name. */
+static void try_unix(lti_dial *d) {
+  dial_try *t = &d->tries[0];
+  int native = 0;
+  t->dial = d;
+  d->next = 1;
+  int r =
+      lti_sock_open_unix(d->env->loop, d->host, (lti_sock_owner){&try_sink, t}, &t->sock, &native);
+  if (r == LTI_OK) {
+    d->pending = 1;
+    return;
+  }
+  t->sock = NULL;
+  if (r != LTI_AGAIN) {
+    finish(d, r, native, NULL);
+    return;
+  }
+  lti_alarm_set(d->env->alarms, &d->alarm, lti_loop_clock(d->env->loop) + d->again_ns);
+  d->again_ns = d->again_ns < STAGGER_NS / 2 ? d->again_ns * 2 : STAGGER_NS;
+}
+
+int lti_dial_start(const lti_dial_env *env, const lti_dial_target *target, lti_dial_owner owner,
                    lti_dial **dial) {
   lti_dial *d = lti_alloc_zero(env->alloc, sizeof *d);
   if (!d) return LEAT_ENOMEM;
   d->env = env;
   d->owner = owner;
   d->slot = dial;
-  d->port = port;
+  d->port = target->port;
+  d->unix_socket = target->unix_socket;
+  d->again_ns = UNIX_AGAIN_NS;
   d->error = LEAT_ERESOLVE;
-  snprintf(d->host, sizeof d->host, "%s", host);
+  snprintf(d->host, sizeof d->host, "%s", target->host);
   lti_list_init(&d->wait.node);
   d->wait.done = on_names;
   if (lti_alarm_join(env->alarms, &d->alarm, on_stagger) != LTI_OK) {
@@ -95,7 +120,11 @@ int lti_dial_start(const lti_dial_env *env, const char *host, uint16_t port, lti
     return LEAT_ENOMEM;
   }
   *dial = d;
-  int r = lti_dns_find(env->dns, host, port, &d->addrs, &d->wait);
+  if (d->unix_socket) {
+    try_unix(d);
+    return LTI_OK;
+  }
+  int r = lti_dns_find(env->dns, d->host, d->port, &d->addrs, &d->wait);
   if (r == LTI_AGAIN)
     d->resolving = true;
   else if (r != LTI_OK)
@@ -131,8 +160,12 @@ static void on_names(lti_dns_wait *wait, int error, int native, const lti_addrs 
 }
 
 static void on_stagger(lti_alarm *alarm, uint64_t now_ns) {
+  lti_dial *d = LTI_CONTAINER_OF(alarm, lti_dial, alarm);
   (void)now_ns;
-  try_next(LTI_CONTAINER_OF(alarm, lti_dial, alarm));
+  if (d->unix_socket)
+    try_unix(d);
+  else
+    try_next(d);
 }
 
 static void on_connected(void *ctx, int error, int native) {

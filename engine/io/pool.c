@@ -263,7 +263,7 @@ int lti_pool_dial(lti_origin *o, void *wanted_by, int64_t connect_ms, const char
   int r = o->url.tls ? need_tls(p, message) : LTI_OK;
   if (r != LTI_OK) return r;
   lti_conn *c;
-  lti_conn_target target = {o->url.host, o->url.port, o->url.tls};
+  lti_conn_target target = {o->url.host, o->url.port, o->url.tls, o->url.unix_socket};
   r = lti_conn_open(&p->env, &conn_sink, o, &target, &c);
   if (r != LTI_OK) return r;
   o->conns++;

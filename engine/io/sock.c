@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -56,24 +57,23 @@ static void set_options(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
 }
 
-static int connect_now(int fd, const lti_addr *addr) {
-  socklen_t size = addr->any.sa_family == AF_INET6 ? sizeof addr->v6 : sizeof addr->v4;
+static int connect_now(int fd, const struct sockaddr *addr, socklen_t size) {
   int r;
-  do r = connect(fd, &addr->any, size);
+  do r = connect(fd, addr, size);
   while (r < 0 && errno == EINTR);
   return r == 0 || errno == EINPROGRESS ? 0 : errno;
 }
 
-int lti_sock_open(lti_loop *loop, const lti_addr *addr, lti_sock_owner owner, lti_sock **sock,
-                  int *native) {
+static int open_any(lti_loop *loop, const struct sockaddr *addr, socklen_t size, lti_sock **sock,
+                    int *native) {
   lti_alloc *alloc = lti_loop_alloc(loop);
-  int fd = socket(addr->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) {
     *native = errno;
     return lti_sock_error(errno);
   }
-  set_options(fd);
-  *native = connect_now(fd, addr);
+  if (addr->sa_family != AF_UNIX) set_options(fd);
+  *native = connect_now(fd, addr, size);
   lti_sock *s = *native == 0 ? lti_alloc_zero(alloc, sizeof *s) : NULL;
   if (!s) {
     close(fd);
@@ -81,7 +81,6 @@ int lti_sock_open(lti_loop *loop, const lti_addr *addr, lti_sock_owner owner, lt
   }
   s->loop = loop;
   s->alloc = alloc;
-  s->owner = owner;
   s->fd = fd;
   if (uv_poll_init(lti_loop_uv(loop), &s->poll, fd) != 0) {
     close(fd);
@@ -95,6 +94,26 @@ int lti_sock_open(lti_loop *loop, const lti_addr *addr, lti_sock_owner owner, lt
   watch(s);
   *sock = s;
   return LTI_OK;
+}
+
+int lti_sock_open(lti_loop *loop, const lti_addr *addr, lti_sock_owner owner, lti_sock **sock,
+                  int *native) {
+  socklen_t size = addr->any.sa_family == AF_INET6 ? sizeof addr->v6 : sizeof addr->v4;
+  int r = open_any(loop, &addr->any, size, sock, native);
+  if (r == LTI_OK) lti_sock_bind(*sock, owner);
+  return r;
+}
+
+/* Where a TCP connect would wait for room in the peer's queue, a Unix one says EAGAIN. */
+int lti_sock_open_unix(lti_loop *loop, const char *path, lti_sock_owner owner, lti_sock **sock,
+                       int *native) {
+  struct sockaddr_un addr = {.sun_family = AF_UNIX};
+  size_t size = strlen(path);
+  assert(size < sizeof addr.sun_path);
+  memcpy(addr.sun_path, path, size);
+  int r = open_any(loop, (const struct sockaddr *)&addr, sizeof addr, sock, native);
+  if (r == LTI_OK) lti_sock_bind(*sock, owner);
+  return r != LTI_OK && *native == EAGAIN ? LTI_AGAIN : r;
 }
 
 void lti_sock_bind(lti_sock *s, lti_sock_owner owner) {

@@ -1,4 +1,4 @@
-/* One TCP socket on the loop: connect, read into the shared slab, send a queue, close.
+/* One TCP or Unix socket on the loop: connect, read into the shared slab, send a queue, close.
  *
  * One uv_poll a descriptor; at most one recv a wake-up, so that no connection starves the others;
  * the stamp of a read is taken when recv returns. sendmsg with MSG_NOSIGNAL, so that the host needs
@@ -45,6 +45,10 @@ typedef struct lti_sock_owner {
  * once (LEAT_EREFUSED, LEAT_EUNREACHABLE, LEAT_ECONNECT), with errno in `*native`. */
 int lti_sock_open(lti_loop *loop, const lti_addr *addr, lti_sock_owner owner, lti_sock **sock,
                   int *native);
+/* The same for a Unix socket at `path`, which has at most LTI_URL_UNIX_MAX bytes. LTI_AGAIN: its
+ * queue is full for now, nothing was opened, and a later try may have more luck. */
+int lti_sock_open_unix(lti_loop *loop, const char *path, lti_sock_owner owner, lti_sock **sock,
+                       int *native);
 /* Gives the socket to another owner. */
 void lti_sock_bind(lti_sock *s, lti_sock_owner owner);
 void lti_sock_read(lti_sock *s, bool on);

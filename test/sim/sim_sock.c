@@ -248,6 +248,14 @@ int lti_sock_open(lti_loop *loop, const lti_addr *addr, lti_sock_owner owner, lt
   return LTI_OK;
 }
 
+/* The simulated host has no file system. */
+int lti_sock_open_unix(lti_loop *loop, const char *path, lti_sock_owner owner, lti_sock **sock,
+                       int *native) {
+  (void)loop, (void)path, (void)owner, (void)sock;
+  *native = ENOENT;
+  return lti_sock_error(ENOENT);
+}
+
 void lti_sock_bind(lti_sock *s, lti_sock_owner owner) {
   s->owner = owner;
 }

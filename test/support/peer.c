@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,7 +45,7 @@ struct peer {
   pthread_mutex_t lock;
   int fd, stop_fd, port;
   int stuffing[STUFFINGS];
-  char url[64];
+  char url[128];
   peer_link *links;
   unsigned conns, request_count, open, open_peak;
   char **requests;
@@ -384,20 +385,48 @@ static void *run_acceptor(void *arg) {
 
 /* ---- life */
 
+/* Where to listen; returns the address's size. */
+static socklen_t own_address(const peer_options *o, struct sockaddr_storage *address) {
+  memset(address, 0, sizeof *address);
+  if (o->unix_path) {
+    struct sockaddr_un *un = (struct sockaddr_un *)address;
+    un->sun_family = AF_UNIX;
+    snprintf(un->sun_path, sizeof un->sun_path, "%s", o->unix_path);
+    return sizeof *un;
+  }
+  struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+  struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+  if (o->ipv6) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_addr = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
+  } else {
+    v4->sin_family = AF_INET;
+    v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  }
+  v4->sin_port = htons((uint16_t)o->port); /* the port stands at one place in both */
+  return o->ipv6 ? sizeof *v6 : sizeof *v4;
+}
+
+static void name_url(peer *p, const struct sockaddr_storage *address) {
+  const peer_options *o = &p->options;
+  if (o->unix_path) {
+    snprintf(p->url, sizeof p->url, "unix:%s", o->unix_path);
+    return;
+  }
+  p->port = ntohs(((const struct sockaddr_in *)address)->sin_port);
+  snprintf(p->url, sizeof p->url, "http%s://%s:%d", o->tls ? "s" : "",
+           o->ipv6 ? "[::1]" : "127.0.0.1", p->port);
+}
+
 static void listen_on(peer *p) {
-  struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-  bool six = p->options.ipv6;
-  v4.sin_port = v6.sin6_port = htons((uint16_t)p->options.port);
-  struct sockaddr *address = six ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4;
-  socklen_t size = six ? sizeof v6 : sizeof v4;
+  struct sockaddr_storage storage;
+  struct sockaddr *address = (struct sockaddr *)&storage;
+  socklen_t size = own_address(&p->options, &storage), named = size;
   p->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   must(p->fd >= 0 && bind(p->fd, address, size) == 0, "bind");
   must(listen(p->fd, p->options.deaf ? 0 : 1024) == 0, "listen");
-  must(getsockname(p->fd, address, &size) == 0, "getsockname");
-  p->port = ntohs(six ? v6.sin6_port : v4.sin_port);
-  snprintf(p->url, sizeof p->url, "http%s://%s:%d", p->options.tls ? "s" : "",
-           six ? "[::1]" : "127.0.0.1", p->port);
+  must(getsockname(p->fd, address, &named) == 0, "getsockname");
+  name_url(p, &storage);
   /* With one connection waiting more than the queue holds, the kernel drops every further SYN. */
   for (int i = 0; i < STUFFINGS; i++) {
     p->stuffing[i] = -1;
@@ -442,6 +471,7 @@ void peer_stop(peer *p) {
   for (int i = 0; i < STUFFINGS; i++)
     if (p->stuffing[i] >= 0) close(p->stuffing[i]);
   close(p->fd);
+  if (p->options.unix_path) unlink(p->options.unix_path);
   close(p->stop_fd);
   pthread_mutex_destroy(&p->lock);
   for (unsigned i = 0; i < p->request_count; i++) free(p->requests[i]);

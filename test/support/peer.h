@@ -37,10 +37,11 @@ typedef struct peer_options {
   const char *const *greets;
   peer_script script;
   void *ctx;
-  tls_server *tls; /* NULL: plain */
-  int port;        /* [the system's choice] */
-  bool ipv6;       /* on ::1 */
-  bool deaf;       /* listens with a full queue: a SYN gets no answer */
+  tls_server *tls;       /* NULL: plain */
+  int port;              /* [the system's choice] */
+  bool ipv6;             /* on ::1 */
+  const char *unix_path; /* on this Unix socket instead, which the peer makes and removes */
+  bool deaf;             /* listens with a full queue: a SYN gets no answer */
 } peer_options;
 
 /* Failures abort. */
@@ -49,7 +50,7 @@ peer *peer_start(const peer_options *options);
 void peer_stop(peer *p);
 
 int peer_port(const peer *p);
-/* "http://127.0.0.1:PORT" or https, or [::1]. */
+/* "http://127.0.0.1:PORT" or https, or [::1], or "unix:PATH". */
 const char *peer_url(const peer *p);
 /* Connections accepted, and requests read, so far. */
 unsigned peer_conns(peer *p);
