@@ -21,14 +21,19 @@
 
 #define DESCRIPTORS_SPARE 64
 #define LIVE_PERIOD_MS    200
+#define STREAMS_USUAL     100 /* RFC 9113 6.5.2: a server should allow no fewer */
+#define H2_CONNS_MIN      8
 #define DEFAULT_PROMPT    "Say a few words about water."
 
 typedef struct load load;
 
+#define NO_HEAD    0ull /* the answer has not begun */
+#define NO_CONTENT 1ull /* it has, and said nothing so far */
+
 typedef struct stream {
   load *load;
   leat_id id;       /* 0: idle */
-  uint64_t last_ns; /* of the last content of this answer, 0: none yet */
+  uint64_t last_ns; /* of the last content of this answer, or one of the two below */
 } stream;
 
 struct load {
@@ -50,7 +55,7 @@ static void on_done(leat_engine *engine, leat_id id, const leat_result *result, 
 
 /* Begins the stream's next request, or tries to. */
 static void begin(load *l, stream *s) {
-  s->last_ns = 0;
+  s->last_ns = NO_HEAD;
   s->id = 0;
   while (l->tally.started < l->requests && !l->session.interrupted && !l->refused) {
     l->request.user = s;
@@ -95,9 +100,13 @@ static int on_event(leat_engine *engine, leat_id id, const leat_event *event, vo
   (void)engine;
   (void)id;
   if (event->kind == LEAT_EVENT_FINISH) steady_ends(l);
+  if (s->last_ns == NO_HEAD) {
+    tally_head(&l->tally);
+    s->last_ns = NO_CONTENT;
+  }
   if (!is_content(event)) return LEAT_CONTINUE;
   l->tally.content_events++;
-  if (s->last_ns == 0) {
+  if (s->last_ns == NO_CONTENT) {
     if (++l->live_streams == l->concurrency) steady_begins(l);
   } else {
     lti_hist_record(l->tally.gap, (event->received_ns - s->last_ns) / 1000);
@@ -111,7 +120,7 @@ static void on_done(leat_engine *engine, leat_id id, const leat_result *result, 
   (void)engine;
   (void)id;
   steady_ends(s->load);
-  tally_done(&s->load->tally, result);
+  tally_done(&s->load->tally, result, s->last_ns != NO_HEAD);
   begin(s->load, s);
 }
 
@@ -175,7 +184,7 @@ static int verdict(const load *l, bool reported) {
 
 static int run(load *l, cli_settings *settings) {
   leat_config *config = &settings->config;
-  if (!cli_session_open(&l->session, config, l, on_interrupt)) return CLI_FAILED;
+  if (!cli_session_open(&l->session, config, l, on_interrupt)) return l->session.code;
   if (!l->options->quiet && cli_say_terminal())
     cli_session_clock(&l->session, LIVE_PERIOD_MS, on_clock);
   l->tally.start_ns = uv_hrtime();
@@ -197,7 +206,7 @@ static int run(load *l, cli_settings *settings) {
               .base_url = config->base_url,
               .requests = (int64_t)l->requests,
               .concurrency = (int64_t)l->concurrency,
-              .connections = config->conns_max,
+              .connections = config->http == LEAT_HTTP_2 ? config->h2_conns_max : config->conns_max,
               .retries = config->retries < 0 ? 0 : config->retries,
               .allocations_per_event = allocations_per_event(l)};
   tally_process_now(&r.process);
@@ -207,21 +216,30 @@ static int run(load *l, cli_settings *settings) {
   return code;
 }
 
+/* As many as exactly C requests at once may need, unless the user says how many. */
+static void size_connections(const load *l, leat_config *config) {
+  if (l->options->connections.set) return;
+  size_t shared = (l->concurrency + STREAMS_USUAL - 1) / STREAMS_USUAL;
+  config->conns_max = (int)l->concurrency;
+  config->h2_conns_max = shared > H2_CONNS_MIN ? (int)shared : H2_CONNS_MIN;
+}
+
 /* Sizes the run and its connections. False, and said, when the process may not open so many. */
 static bool size_run(load *l, leat_config *config) {
   const cli_options *o = l->options;
   l->concurrency = o->concurrency.set ? (size_t)o->concurrency.value : 1;
   l->requests = o->requests.set ? (uint64_t)o->requests.value : l->concurrency;
   if (l->requests < l->concurrency) l->concurrency = (size_t)l->requests;
-  if (!o->connections.set) config->conns_max = (int)l->concurrency;
+  size_connections(l, config);
   if (!o->retries.set) config->retries = LEAT_NONE;
   uint64_t descriptors = cli_session_descriptors();
-  uint64_t needed = (uint64_t)config->conns_max + DESCRIPTORS_SPARE;
+  int conns = config->http == LEAT_HTTP_2 ? config->h2_conns_max : config->conns_max;
+  uint64_t needed = (uint64_t)conns + DESCRIPTORS_SPARE;
   if (descriptors < needed) {
     cli_say(
         "%d connections need %llu descriptors, and %llu are allowed: raise ulimit -Hn, or use "
         "fewer --connections",
-        config->conns_max, (unsigned long long)needed, (unsigned long long)descriptors);
+        conns, (unsigned long long)needed, (unsigned long long)descriptors);
     return false;
   }
   l->streams = calloc(l->concurrency, sizeof *l->streams);

@@ -47,6 +47,13 @@ void report_latency_json(cli_jsonw *w, const char *key, const lti_hist *h) {
   cli_jsonw_close(w, '}');
 }
 
+/* What the answers came over: one version, both, or NULL when none came. */
+static const char *http_used(const tally *t) {
+  bool one = t->by_http[LEAT_HTTP_1] > 0, two = t->by_http[LEAT_HTTP_2] > 0;
+  if (one && two) return "mixed";
+  return one ? "1.1" : two ? "2" : NULL;
+}
+
 static void put_config(const report *r, cli_jsonw *w) {
   const cli_options *o = r->options;
   cli_jsonw_open(w, "config", '{');
@@ -59,6 +66,8 @@ static void put_config(const report *r, cli_jsonw *w) {
   cli_jsonw_int(w, "requests", r->requests);
   cli_jsonw_int(w, "concurrency", r->concurrency);
   cli_jsonw_int(w, "connections", r->connections);
+  if (o->streams.set) cli_jsonw_int(w, "streams", o->streams.value);
+  cli_jsonw_bool(w, "coalesce", o->coalesce);
   cli_jsonw_int(w, "retries", r->retries);
   cli_jsonw_close(w, '}');
 }
@@ -82,6 +91,15 @@ static void put_counts(const tally *t, cli_jsonw *w) {
   cli_jsonw_uint(w, "resumed", s->handshakes_resumed);
   cli_jsonw_uint(w, "full_handshakes", s->handshakes_full);
   cli_jsonw_uint(w, "failed", s->conns_failed);
+  cli_jsonw_uint(w, "http2", s->conns_h2);
+  cli_jsonw_close(w, '}');
+  cli_jsonw_open(w, "http", '{');
+  cli_jsonw_text_or_null(w, "version", lti_slice_of(http_used(t)));
+  cli_jsonw_uint(w, "requests_http1", t->by_http[LEAT_HTTP_1]);
+  cli_jsonw_uint(w, "requests_http2", t->by_http[LEAT_HTTP_2]);
+  cli_jsonw_close(w, '}');
+  cli_jsonw_open(w, "streams", '{');
+  cli_jsonw_uint(w, "peak", t->answering_peak);
   cli_jsonw_close(w, '}');
 }
 
@@ -152,6 +170,15 @@ static void table_client(const report *r, cli_out *out) {
   cli_out_text(out, "\n");
 }
 
+static void table_http(const tally *t, cli_out *out) {
+  char a[32], b[32];
+  cli_out_format(out, "%-14s %s requests over HTTP/2, %s over HTTP/1.1; %llu of the connections",
+                 "http", report_thousands(t->by_http[LEAT_HTTP_2], a, sizeof a),
+                 report_thousands(t->by_http[LEAT_HTTP_1], b, sizeof b),
+                 (unsigned long long)t->stats.conns_h2);
+  cli_out_text(out, " spoke HTTP/2\n");
+}
+
 void report_table(const report *r, cli_out *out) {
   const tally *t = r->tally;
   const leat_stats *s = &t->stats;
@@ -165,12 +192,14 @@ void report_table(const report *r, cli_out *out) {
   for (size_t i = 0; i < t->error_count; i++)
     cli_out_format(out, "  %-10s %s %s\n", report_thousands(t->errors[i].count, a, sizeof a),
                    leat_error_name(t->errors[i].error), t->errors[i].message);
-  cli_out_format(out, "%-14s %lld wanted, %llu reached\n", "concurrency", (long long)r->concurrency,
-                 (unsigned long long)s->requests_live_peak);
+  cli_out_format(out, "%-14s %lld wanted, %llu reached, %llu answers at once\n", "concurrency",
+                 (long long)r->concurrency, (unsigned long long)s->requests_live_peak,
+                 (unsigned long long)t->answering_peak);
   cli_out_format(out, "%-14s %llu opened, %llu at once, %llu full handshakes, %llu resumed\n",
                  "connections", (unsigned long long)s->conns_opened,
                  (unsigned long long)s->conns_peak, (unsigned long long)s->handshakes_full,
                  (unsigned long long)s->handshakes_resumed);
+  if (http_used(t)) table_http(t, out);
   cli_out_format(out, "%-14s %.1f requests/s, %s events/s", "throughput",
                  per((double)t->completed, wall_s(t)),
                  report_thousands((uint64_t)per((double)t->records, wall_s(t)), a, sizeof a));

@@ -34,9 +34,15 @@ void tally_note(tally *t, int error, leat_slice message) {
   t->error_count = i + 1;
 }
 
-void tally_done(tally *t, const leat_result *r) {
+void tally_head(tally *t) {
+  if (++t->answering > t->answering_peak) t->answering_peak = t->answering;
+}
+
+void tally_done(tally *t, const leat_result *r, bool headed) {
   const leat_times *at = &r->times;
   t->records += r->records;
+  t->by_http[r->http]++;
+  if (headed) t->answering--;
   t->end_ns = at->done_ns;
   if (r->error == LEAT_ECANCELLED) {
     t->cancelled++;

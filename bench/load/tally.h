@@ -24,6 +24,8 @@ typedef struct tally_error {
 typedef struct tally {
   uint64_t started, completed, failed, cancelled;
   uint64_t records, content_events;
+  uint64_t by_http[LEAT_HTTP_2 + 1];  /* requests done, by what their last connection spoke */
+  uint64_t answering, answering_peak; /* answers under way: head seen, not done */
   uint64_t start_ns, end_ns;
   lti_hist *ttft, *gap, *e2e;
   tally_error errors[TALLY_ERRORS_MAX]; /* the last one takes all kinds beyond */
@@ -40,8 +42,10 @@ typedef struct tally_process {
 /* False: no memory. */
 bool tally_init(tally *t);
 void tally_deinit(tally *t);
-/* Counts one finished request. */
-void tally_done(tally *t, const leat_result *result);
+/* Counts an answer that begins. */
+void tally_head(tally *t);
+/* Counts one finished request; `headed`: tally_head counted its answer. */
+void tally_done(tally *t, const leat_result *result, bool headed);
 /* Counts an error by kind, and nothing else. */
 void tally_note(tally *t, int error, leat_slice message);
 /* Counts a request that was refused before it was accepted. */

@@ -45,12 +45,13 @@ static int on_event(leat_engine *engine, leat_id id, const leat_event *event, vo
 static void remark(const chat *c, const leat_result *r) {
   char tokens[64] = "";
   const leat_times *t = &r->times;
+  const char *http = cli_event_json_http(r->http);
   if (c->options->quiet || !cli_say_terminal()) return;
   if (c->text.has_usage && c->text.usage.output >= 0)
     snprintf(tokens, sizeof tokens, "%lld tokens, ", (long long)c->text.usage.output);
   double first = t->first_content_ns ? (double)(t->first_content_ns - t->queued_ns) / 1e9 : 0;
-  cli_say_plain("[%sfirst after %.2f s, done after %.2f s]", tokens, first,
-                (double)(t->done_ns - t->queued_ns) / 1e9);
+  cli_say_plain("[%sfirst after %.2f s, done after %.2f s%s%s]", tokens, first,
+                (double)(t->done_ns - t->queued_ns) / 1e9, http ? ", HTTP/" : "", http ? http : "");
 }
 
 static void tell_end(chat *c, const leat_result *r) {
@@ -98,7 +99,7 @@ static int run(chat *c, leat_config *config, leat_request *request) {
   request->on_event = on_event;
   request->on_done = on_done;
   request->user = c;
-  if (!cli_session_open(&c->session, config, c, on_interrupt)) return CLI_FAILED;
+  if (!cli_session_open(&c->session, config, c, on_interrupt)) return c->session.code;
   int error = leat_submit(c->session.engine, request, &c->id);
   if (error == LEAT_OK)
     cli_session_run(&c->session);

@@ -65,7 +65,7 @@ static void on_chat_done(leat_engine *engine, leat_id id, const leat_result *r, 
   (void)engine;
   (void)id;
   part->id = 0;
-  tally_done(&d->tally, r);
+  tally_done(&d->tally, r, false);
   if (r->error) {
     d->chat_sums.failed++;
     return;
@@ -271,7 +271,7 @@ static int run(demo *d, leat_config *config) {
   config->ca_file = NULL;
   config->api_key = NULL;
   config->conns_max = d->connections;
-  if (!cli_session_open(&d->session, config, d, on_interrupt)) return CLI_FAILED;
+  if (!cli_session_open(&d->session, config, d, on_interrupt)) return d->session.code;
   if (!d->options->quiet) cli_session_clock(&d->session, LIVE_PERIOD_MS, on_clock);
   int error = begin_all(d);
   if (error) {
@@ -318,7 +318,9 @@ int cli_demo_run(const cli_options *options) {
   gateway.task_queued_ms = TASK_QUEUED_MS;
   gateway.task_ms = TASK_RUN_MS;
   if (size_demo(&d) && cli_gateway_child_start(&d.gateway, &gateway)) {
-    code = cli_settings_init(&settings, options) ? run(&d, &settings.config) : CLI_WRONG;
+    cli_options direct = *options;
+    direct.proxy = ""; /* the gateway is this machine's own, whatever the environment says */
+    code = cli_settings_init(&settings, &direct) ? run(&d, &settings.config) : CLI_WRONG;
     cli_settings_free(&settings);
     cli_gateway_child_stop(&d.gateway);
   }

@@ -93,6 +93,15 @@ void cli_event_json_event(cli_jsonw *w, const leat_event *event) {
   cli_jsonw_close(w, '}');
 }
 
+const char *cli_event_json_http(enum leat_http http) {
+  switch (http) {
+    case LEAT_HTTP_1: return "1.1";
+    case LEAT_HTTP_2: return "2";
+    case LEAT_HTTP_AUTO: break;
+  }
+  return NULL;
+}
+
 /* A point in time as milliseconds behind the submit; null where it was not reached. */
 static void put_time(cli_jsonw *w, const char *key, uint64_t at_ns, uint64_t from_ns) {
   if (at_ns < from_ns || at_ns == 0)
@@ -156,6 +165,7 @@ void cli_event_json_result(cli_jsonw *w, const char *key, const leat_result *r) 
   cli_jsonw_bool(w, "maybe_ran_twice", r->maybe_ran_twice);
   cli_jsonw_bool(w, "reused_connection", r->reused_connection);
   cli_jsonw_bool(w, "resumed_tls", r->resumed_tls);
+  cli_jsonw_text_or_null(w, "http", lti_slice_of(cli_event_json_http(r->http)));
   cli_jsonw_uint(w, "bytes_received", r->bytes_received);
   cli_jsonw_uint(w, "events", r->events);
   cli_jsonw_uint(w, "records", r->records);

@@ -6,6 +6,8 @@
 #include "jsonw.h"
 #include "leat.h"
 
+/* "1.1" or "2"; NULL: there was no connection. */
+const char *cli_event_json_http(enum leat_http http);
 /* One object without its line end. */
 void cli_event_json_event(cli_jsonw *w, const leat_event *event);
 /* The member `key`: how a request ended. */

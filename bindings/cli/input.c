@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "say.h"
@@ -39,6 +40,13 @@ bool cli_input_read(lti_buf *out, const char *path) {
   bool fine = read_all(out, fd, path);
   close(fd);
   return fine;
+}
+
+void cli_input_warn_of_readers(const char *what, const char *path) {
+  struct stat facts;
+  if (stat(path, &facts) == 0 && S_ISREG(facts.st_mode) && (facts.st_mode & 077) != 0)
+    cli_say("warning: others can read the %s %s (mode %04o): chmod 600 it", what, path,
+            (unsigned)facts.st_mode & 07777u);
 }
 
 bool cli_input_body(lti_buf *out, const char *text) {

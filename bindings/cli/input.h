@@ -10,6 +10,8 @@
 
 /* Reads all of a file, "-" being standard input. False, and said, when it cannot be read. */
 bool cli_input_read(lti_buf *out, const char *path);
+/* Says so when others than its owner can read the file; `what` it is: "key file". */
+void cli_input_warn_of_readers(const char *what, const char *path);
 /* --body: "-", a path, "@path", or JSON that begins with a brace; checked to be valid JSON. */
 bool cli_input_body(lti_buf *out, const char *text);
 /* The prompt: --prompt, or the one argument, or standard input when that is no terminal. */

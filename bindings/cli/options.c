@@ -70,7 +70,7 @@ void cli_options_free(cli_options *options) {
     const cli_option *row = cli_option_at(i);
     void *field = field_of(options, row);
     if (row->value == CLI_LIST || row->value == CLI_HEADER) free_list(field, row);
-    if (row->value == CLI_SECRET) free_secret(*(char **)field);
+    if (row->value == CLI_SECRET || row->value == CLI_PROXY) free_secret(*(char **)field);
   }
   free(options->args);
   memset(options, 0, sizeof *options);
@@ -86,14 +86,16 @@ static const cli_option *find(uint32_t command, leat_slice name, char letter) {
   return NULL;
 }
 
-/* Moves a secret out of argv, where every process list shows it. */
-static char *take_secret(char *text) {
+/* Moves a secret out of argv, where every process list shows it: all of the text, or of a URL the
+ * user and the password. */
+static char *take_secret(char *text, bool url) {
   size_t size = strlen(text);
   char *copy = malloc(size + 1);
   if (!copy) return NULL;
   memcpy(copy, text, size + 1);
-  cli_say_secret(lti_slice(copy, size));
-  memset(text, '*', size);
+  leat_slice secret = url ? cli_say_url_secret(copy) : lti_slice(copy, size);
+  if (!url) cli_say_secret(secret);
+  if (secret.size) memset(text + (secret.data - copy), '*', secret.size);
   return copy;
 }
 
@@ -169,15 +171,11 @@ static void wrong_value(parser *p, const cli_option *row, const char *text) {
               (long long)row->max);
       return;
     case CLI_REAL: cli_say("--%s %s: not a number", row->name, text); return;
-    case CLI_CHOICE:
-      if (strcmp(row->name, "http") == 0 && (text[0] == '2' || text[0] == '3'))
-        cli_say("--http %s is not in this build: use auto or 1.1", text);
-      else
-        cli_say("--%s %s: it is one of: %s", row->name, text, row->choices);
-      return;
+    case CLI_CHOICE: cli_say("--%s %s: it is one of: %s", row->name, text, row->choices); return;
     case CLI_LIST:
     case CLI_HEADER: cli_say("--%s: given more than %d times", row->name, LIST_MAX); return;
-    case CLI_SECRET: cli_say("no memory"); return;
+    case CLI_SECRET:
+    case CLI_PROXY: cli_say("no memory"); return;
     case CLI_FLAG:
     case CLI_TEXT: return;
   }
@@ -190,8 +188,9 @@ static void set_value(parser *p, const cli_option *row, char *text) {
     case CLI_FLAG: *(bool *)field = true; break;
     case CLI_TEXT: *(const char **)field = text; break;
     case CLI_SECRET:
-      free(*(char **)field);
-      *(char **)field = take_secret(text);
+    case CLI_PROXY:
+      free_secret(*(char **)field);
+      *(char **)field = take_secret(text, row->value == CLI_PROXY);
       fine = *(char **)field != NULL;
       break;
     case CLI_LIST: fine = add_item(field, text); break;

@@ -28,6 +28,7 @@ enum cli_value {
   CLI_FLAG,     /* bool */
   CLI_TEXT,     /* const char * */
   CLI_SECRET,   /* const char *, of our own memory */
+  CLI_PROXY,    /* the same; secret is the password in it */
   CLI_LIST,     /* cli_list, repeatable */
   CLI_HEADER,   /* cli_list of our own memory, secret values moved out of argv as well */
   CLI_INT,      /* cli_int within min..max */
@@ -62,9 +63,10 @@ typedef struct cli_options {
 
   /* where to and how */
   const char *base_url, *api_key, *key_file, *protocol, *model, *http, *cacert, *chat_path, *trace;
-  bool allow_plain_key, insecure;
+  const char *proxy, *no_proxy, *cert, *cert_key, *tls_max;
+  bool allow_plain_key, insecure, coalesce;
   cli_list headers, resolve;
-  cli_int connections, retries;
+  cli_int connections, streams, retries;
   cli_int connect_timeout, head_timeout, first_timeout, gap_timeout, timeout;
 
   /* what to send */

@@ -31,8 +31,42 @@ void cli_say_command(const char *name) {
 void cli_say_secret(leat_slice secret) {
   if (secret.size < SECRET_MIN || say.secret_count == SECRETS_MAX) return;
   size_t size = secret.size < SECRET_SIZE ? secret.size : SECRET_SIZE;
+  for (size_t i = 0; i < say.secret_count; i++)
+    if (say.secrets[i].size == size && memcmp(say.secrets[i].text, secret.data, size) == 0) return;
   memcpy(say.secrets[say.secret_count].text, secret.data, size);
   say.secrets[say.secret_count++].size = size;
+}
+
+static int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  int letter = c | 0x20;
+  return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}
+
+static void register_decoded(leat_slice text) {
+  char plain[SECRET_SIZE];
+  size_t n = 0;
+  for (size_t i = 0; i < text.size && n < sizeof plain; i++) {
+    int high = i + 2 < text.size && text.data[i] == '%' ? hex_digit(text.data[i + 1]) : -1;
+    int low = high >= 0 ? hex_digit(text.data[i + 2]) : -1;
+    plain[n++] = low >= 0 ? (char)(high * 16 + low) : text.data[i];
+    if (low >= 0) i += 2;
+  }
+  cli_say_secret(lti_slice(plain, n));
+  lti_wipe(plain, sizeof plain);
+}
+
+leat_slice cli_say_url_secret(const char *url) {
+  const char *scheme = strstr(url, "://"), *at = strrchr(url, '@');
+  const char *from = scheme ? scheme + 3 : url;
+  if (!at || at < from) return lti_slice(NULL, 0);
+  leat_slice login = lti_slice(from, (size_t)(at - from));
+  const char *colon = memchr(login.data, ':', login.size);
+  if (!colon) return login;
+  leat_slice password = lti_slice_from(login, (size_t)(colon + 1 - login.data));
+  cli_say_secret(password);
+  if (memchr(password.data, '%', password.size)) register_decoded(password);
+  return login;
 }
 
 /* The length of a registered secret that `text` begins with, else 0. */

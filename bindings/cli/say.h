@@ -17,6 +17,9 @@
 void cli_say_command(const char *name);
 /* Registers text that must never be shown: copied. At most 8; shorter than 4 bytes is ignored. */
 void cli_say_secret(leat_slice secret);
+/* Registers the password in a URL, as it is written there and as it is meant. Returns where user
+ * and password stand; empty: there are none. */
+leat_slice cli_say_url_secret(const char *url);
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same without a prefix, for tables and hints. */
 void cli_say_plain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -20,6 +20,7 @@ bool cli_session_open(cli_session *s, leat_config *config, void *user,
   int error = uv_loop_init(&s->loop);
   if (error != 0) {
     cli_say("cannot make an event loop: %s", uv_strerror(error));
+    s->code = CLI_FAILED;
     return false;
   }
   s->loop.data = s;
@@ -35,7 +36,10 @@ bool cli_session_open(cli_session *s, leat_config *config, void *user,
   const char *why = NULL;
   error = leat_open(&s->engine, config, &why);
   if (error == LEAT_OK) return true;
-  cli_say("%s%s%s", leat_error_text(error), why ? ": " : "", why ? why : "");
+  /* The one URL that is looked at here is the proxy's. */
+  cli_say("%s%s%s%s", leat_error_text(error), why ? ": " : "", why ? why : "",
+          error == LEAT_EURL ? ": check --proxy and HTTPS_PROXY" : "");
+  s->code = leat_error_class(error) == LEAT_CLASS_USAGE ? CLI_WRONG : CLI_FAILED;
   cli_session_close(s, LEAT_CLOSE_NOW);
   return false;
 }

@@ -20,6 +20,7 @@ typedef struct cli_session {
   void (*on_interrupt)(struct cli_session *session);
   void (*on_clock)(struct cli_session *session);
   bool interrupted;
+  int code; /* the exit code when cli_session_open failed */
 } cli_session;
 
 /* Opens the loop and the engine. False, and said, on failure; nothing is left open then. */

@@ -8,12 +8,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "input.h"
 #include "program.h"
 #include "say.h"
+#include "transport.h"
 
 #define KEY_MAX      8192
 #define CA_MAX       ((size_t)16 << 20)
@@ -50,10 +50,9 @@ bool cli_settings_init(cli_settings *s, const cli_options *o) {
   c->insecure = o->insecure;
   c->resolve = o->resolve.items;
   c->resolve_count = o->resolve.count;
-  if (o->connections.set) c->conns_max = (int)o->connections.value;
   if (o->retries.set) c->retries = o->retries.value ? (int)o->retries.value : LEAT_NONE;
   set_deadlines(&c->deadlines, o);
-  return find_key(s, o) && find_trust(s, o) && read_headers(s, o) &&
+  return cli_transport_fill(c, o) && find_key(s, o) && find_trust(s, o) && read_headers(s, o) &&
          (!o->trace || open_trace(s, o->trace));
 }
 
@@ -75,10 +74,7 @@ static void set_deadlines(leat_deadlines *d, const cli_options *o) {
 
 /* A key file that others can read is a leak in waiting: said, but used. */
 static bool read_key_file(cli_settings *s, const char *path) {
-  struct stat facts;
-  if (stat(path, &facts) == 0 && S_ISREG(facts.st_mode) && (facts.st_mode & 077) != 0)
-    cli_say("warning: others can read the key file %s (mode %04o): chmod 600 it", path,
-            (unsigned)facts.st_mode & 07777u);
+  cli_input_warn_of_readers("key file", path);
   if (!cli_input_read(&s->key, path)) return false;
   while (s->key.size > 0 && strchr(" \t\r\n", s->key.data[s->key.size - 1])) s->key.size--;
   if (s->key.size > 0) return true;

@@ -1,4 +1,5 @@
-/* From options and environment to a leat_config: the gateway, the key, trust, deadlines, trace.
+/* From options and environment to a leat_config: the gateway, the key, trust, deadlines, trace,
+ * and what transport.h takes from them.
  *
  * The key comes from --api-key, --key-file, LEAT_API_KEY, or the protocol's usual variable, in that
  * order; none means that no Authorization header is sent. It is copied into our own memory,

@@ -82,6 +82,8 @@ class Documents(unittest.TestCase):
     def test_bash_completes_commands_and_values(self):
         for words, expected in ((["l"], {"load"}), (["task", "s"], {"submit"}),
                                 (["chat", "--http", "1"], {"1.1"}),
+                                (["load", "--http", ""], {"auto", "1.1", "2"}),
+                                (["chat", "--tls-max", "1"], {"1.2", "1.3"}),
                                 (["decode", "--protocol", "openai-ch"], {"openai-chat"})):
             script = (f"source {BASH}; COMP_WORDS=(leat {' '.join(words)}); "
                       f"COMP_CWORD={len(words)}; _leat; printf '%s\\n' \"${{COMPREPLY[@]}}\"")

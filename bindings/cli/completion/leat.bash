@@ -2,8 +2,9 @@
 
 _leat_options() {
   local network="--base-url --api-key --key-file --allow-plain-key --model --prompt --body --http
-    --connections --cacert --insecure --header --resolve --connect-timeout --head-timeout --timeout
-    --retries --trace --json --quiet --help"
+    --connections --streams --proxy --no-proxy --cert --key --tls-max --coalesce --cacert --insecure
+    --header --resolve --connect-timeout --head-timeout --timeout --retries --trace --json --quiet
+    --help"
   local chats="--protocol --system --max-tokens --temperature --top-p --seed --stop
     --reasoning-effort --extra-body --no-stream --no-usage --chat-path --first-timeout
     --gap-timeout"
@@ -37,7 +38,11 @@ _leat() {
       return
       ;;
     --http)
-      mapfile -t COMPREPLY < <(compgen -W "auto 1.1" -- "$current")
+      mapfile -t COMPREPLY < <(compgen -W "auto 1.1 2" -- "$current")
+      return
+      ;;
+    --tls-max)
+      mapfile -t COMPREPLY < <(compgen -W "1.2 1.3" -- "$current")
       return
       ;;
     --poll-envelope)
