@@ -38,8 +38,9 @@ typedef struct lti_http2_config {
   uint32_t streams_max;    /* at most so many at once, whatever the peer allows */
 } lti_http2_config;
 
-/* One request and its response: embedded in its owner, who sets `body` before open. Everything
- * else is the codec's. `body` must live until the last callback or lti_http2_cancel. */
+/* One request and its response: embedded in its owner, zeroed before its first use, who sets `body`
+ * before open. Everything else is the codec's. `body` must live until the last callback or
+ * lti_http2_cancel. */
 typedef struct lti_http2_stream {
   lti_list node; /* in the codec's list of open streams, in the order of their opening */
   leat_slice body;
@@ -51,6 +52,19 @@ typedef struct lti_http2_stream {
   bool is_head;     /* HEAD: no body follows */
   bool started;     /* a HEADERS frame, final or interim, has come */
   uint8_t interim_count;
+
+  /* The codec's alone. */
+  bool answered;      /* the final response's head has come */
+  bool counted;       /* `left` bytes are to come, no more and no less */
+  bool closed;        /* for nghttp2 it is no more */
+  bool unprocessed;   /* how it ended: these five */
+  uint8_t outcome;    /* runs, complete or broken */
+  int16_t error;      /* as in lti_http2_failure */
+  uint32_t code;      /* the same */
+  const char *reason; /* the same */
+  uint32_t owed;      /* bytes the owner has given back and nghttp2 not yet */
+  uint32_t allowance; /* bytes for which the stream's window has room for sure */
+  uint64_t left;
 } lti_http2_stream;
 
 /* Why a stream ended before its time. */
@@ -59,7 +73,7 @@ typedef struct lti_http2_failure {
                          LEAT_EHEADERSMAX, LEAT_ENOMEM */
   uint32_t code;      /* RFC 9113 section 7, the peer's or ours */
   bool unprocessed;   /* the server says, or we know, that it did nothing with the request: safe to
-                         send again. REFUSED_STREAM, above GOAWAY's last id, HEADERS never drained */
+                         send again. REFUSED_STREAM, above GOAWAY's last id, not yet drained */
   bool http1_wanted;  /* HTTP_1_1_REQUIRED: safe to send again over HTTP/1.1 */
   const char *reason; /* static text */
 } lti_http2_failure;
@@ -88,7 +102,8 @@ void lti_http2_free(lti_http2 *x);
  * `credentials_from` on are never indexed (RFC 7541 7.1.3), nor is any whose name is authorization,
  * cookie, x-api-key, api-key or x-goog-api-key. Connection-specific fields (RFC 9113 8.2.2) are
  * left out.
- * LEAT_ESTATE when lti_http2_slots is 0, LEAT_EHEADER as lti_http1_encode, LEAT_ENOMEM; nothing was
+ * LEAT_ESTATE when lti_http2_slots is 0; LEAT_EHEADER as lti_http1_encode, for CONNECT and
+ * upgrades, which are HTTP/1.1's, and for more than 512 KiB of headers; LEAT_ENOMEM. Nothing was
  * opened then. */
 int lti_http2_open(lti_http2 *x, lti_http2_stream *s, const lti_http_request *request, bool tls);
 /* Gives a stream up: RST_STREAM(CANCEL) unless it has ended; no callback of it comes any more. What
@@ -102,8 +117,10 @@ void lti_http2_consume(lti_http2 *x, lti_http2_stream *s, size_t size);
  * drains once more (GOAWAY says why), calls end, and closes. */
 int lti_http2_feed(lti_http2 *x, leat_slice bytes, uint64_t now_ns);
 /* Appends frames to `out` until it holds `size_max` bytes or more (by at most one frame), or
- * nothing is left to send: whether that is so is told by lti_http2_pending. LEAT_ENOMEM or the
- * buffer's full_error are sticky. */
+ * nothing is left to send: whether that is so is told by lti_http2_pending. LEAT_ENOMEM and the
+ * buffer's full_error are sticky, and nothing more is drained behind them. LEAT_EHTTP, in the first
+ * drain that finds it: what the peer sent ends the connection, which feed could not see; the GOAWAY
+ * is in `out`. */
 int lti_http2_drain(lti_http2 *x, lti_buf *out, size_t size_max);
 bool lti_http2_pending(const lti_http2 *x);
 /* The transport ended, or the owner wants it to: each open stream hears `failed` with `error` (or
