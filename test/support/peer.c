@@ -205,7 +205,7 @@ static bool say_run(peer_link *l, leat_slice text) {
   return ok;
 }
 
-static void hang_up(peer_link *l, bool reset) {
+void peer_hang_up(peer_link *l, bool reset) {
   flush_out(l);
   if (reset) {
     struct linger hard = {.l_onoff = 1};
@@ -247,8 +247,8 @@ static void act(peer_link *l, leat_slice mark, const char *rest) {
   if (!strcmp(word, "hello")) say_tls(l, tls_peer_ask_again);
   if (!strcmp(word, "fin") && flush_out(l)) shutdown(l->fd, SHUT_WR);
   if (!strcmp(word, "bye") || !strcmp(word, "notify")) say_tls(l, tls_peer_close);
-  if (!strcmp(word, "reset")) hang_up(l, true);
-  if (!strcmp(word, "close") || !strcmp(word, "bye")) hang_up(l, false);
+  if (!strcmp(word, "reset")) peer_hang_up(l, true);
+  if (!strcmp(word, "close") || !strcmp(word, "bye")) peer_hang_up(l, false);
   if (!strcmp(word, "silent")) {
     flush_out(l);
     while (fill(l)) continue;
@@ -280,6 +280,53 @@ bool peer_say(peer_link *l, const char *text) {
   }
   l->gathering = false;
   return flush_out(l);
+}
+
+/* ---- relaying */
+
+/* What the link has read goes on to the other socket. */
+static bool relay_up(peer_link *l, int fd, peer_tap tap, void *ctx) {
+  leat_slice bytes = lti_buf_slice(&l->in);
+  if (bytes.size == 0) return true;
+  if (!tap(ctx, true, bytes)) return false;
+  while (bytes.size > 0) {
+    struct pollfd out = {.fd = fd, .events = POLLOUT};
+    ssize_t n = send(fd, bytes.data, bytes.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && (errno != EAGAIN || poll(&out, 1, WAIT_MS) <= 0)) return false;
+    if (n > 0) bytes = lti_slice_from(bytes, (size_t)n);
+  }
+  lti_buf_clear(&l->in);
+  return true;
+}
+
+/* False: the other socket has ended, or the tap cut. */
+static bool relay_down(peer_link *l, int fd, peer_tap tap, void *ctx) {
+  char bytes[16384];
+  ssize_t n = recv(fd, bytes, sizeof bytes, 0);
+  if (n > 0)
+    return tap(ctx, false, lti_slice(bytes, (size_t)n)) &&
+           peer_send(l, lti_slice(bytes, (size_t)n));
+  if (n < 0) peer_hang_up(l, true);
+  return false;
+}
+
+void peer_relay(peer_link *l, int fd, peer_tap tap, void *ctx) {
+  bool up = relay_up(l, fd, tap, ctx), down = up;
+  l->over |= !up;
+  while ((up || down) && !l->over) {
+    struct pollfd fds[3] = {{.fd = l->owner->stop_fd, .events = POLLIN},
+                            {.fd = up ? l->fd : -1, .events = POLLIN},
+                            {.fd = down ? fd : -1, .events = POLLIN}};
+    if (poll(fds, 3, WAIT_MS) <= 0 || fds[0].revents) break;
+    if (fds[1].revents) up = fill(l);
+    if (!relay_up(l, fd, tap, ctx)) break;
+    if (fds[1].revents && !up) shutdown(fd, SHUT_WR);
+    if (!fds[2].revents || (down = relay_down(l, fd, tap, ctx)) || l->over) continue;
+    say_tls(l, tls_peer_close);
+    shutdown(l->fd, SHUT_WR);
+  }
+  close(fd);
+  l->over = true;
 }
 
 /* ---- serving */

@@ -81,6 +81,12 @@ bool peer_send(peer_link *l, leat_slice bytes);
 bool peer_send_raw(peer_link *l, leat_slice bytes);
 /* False: the peer is being stopped. */
 bool peer_sleep(peer_link *l, int ms);
+/* Says no more; with RST when its thread ends, or as any end. */
+void peer_hang_up(peer_link *l, bool reset);
+/* Hears what passes; false cuts the tunnel before the bytes go on. */
+typedef bool (*peer_tap)(void *ctx, bool up, leat_slice bytes);
+/* Joins the link with a connected socket until both sides have ended, and closes that. */
+void peer_relay(peer_link *l, int fd, peer_tap tap, void *ctx);
 
 /* ---- texts */
 
