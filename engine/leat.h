@@ -699,7 +699,8 @@ LEAT_API int leat_ws_close(leat_engine *engine, leat_id id, unsigned code, leat_
 /* ---- the engine ---------------------------------------------------------------------------------
  */
 
-/* Makes an engine; `config` may be NULL. On failure `*engine` is NULL and, if `message` is not
+/* Makes an engine; `config` may be NULL. LEAT_EINVAL, LEAT_EURL for the proxy, LEAT_EFDLIMIT,
+ * LEAT_ENOMEM. On failure `*engine` is NULL and, if `message` is not
  * NULL,
  * `*message` is a static text that says why. The caller owns the engine until leat_close. */
 LEAT_API int leat_open(leat_engine **engine, const leat_config *config, const char **message);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "wire/http.h"
+#include "wire/proxy.h"
 
 void leat_config_init(leat_config *config) {
   memset(config, 0, sizeof *config);
@@ -153,6 +154,18 @@ static const char *find_contradiction(const leat_config *c) {
   return why ? why : check_tls(c);
 }
 
+/* Whether the proxy's text is one; what it means is read again by whoever connects. */
+static int check_proxy(leat_engine *e, const char *text, const char **message) {
+  lti_proxy proxy;
+  const char *why = NULL;
+  if (!text) return LTI_OK;
+  int r = lti_proxy_init(&proxy, &e->alloc, lti_slice_of(text), &why);
+  if (r == LTI_OK) lti_proxy_deinit(&proxy);
+  if (r == LEAT_EURL)
+    *message = why && strstr(why, "proxy") ? why : "the proxy's host or port cannot be used";
+  return r;
+}
+
 /* Copies texts one behind the other into the block that lti_config_free wipes, secrets among them;
  * with `to` NULL only measures. */
 typedef struct copier {
@@ -214,6 +227,8 @@ int lti_config_read(leat_engine *e, const leat_config *config, const char **mess
   lti_alloc_init(&e->alloc, &c.allocator);
   resolve_numbers(&c);
   resolve_texts(&c);
+  int r = check_proxy(e, c.proxy, message);
+  if (r != LTI_OK) return r;
   leat_config sized = c;
   copier k = {0};
   copy_all(&k, &sized);

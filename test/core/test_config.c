@@ -138,6 +138,30 @@ static void test_certificates_that_contradict_each_other_are_named(void **state)
   check_refused(&c, "without the certificate");
 }
 
+static void test_a_proxy_that_is_none_is_told_without_its_password(void **state) {
+  static const char *const wrong[] = {"socks5://user:swordfish@h:1080",
+                                      "http://user:swordfish@h:99999",
+                                      "http://user:swordfish@",
+                                      "http://user:sword%zzfish@h",
+                                      "http://user:swordfish@h/path",
+                                      "http://us\ner:swordfish@h",
+                                      "://",
+                                      "a b"};
+  (void)state;
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    leat_config config;
+    leat_engine *e = NULL;
+    const char *why = NULL;
+    leat_config_init(&config);
+    config.proxy = wrong[i];
+    assert_int_equal(leat_open(&e, &config, &why), LEAT_EURL);
+    assert_null(e);
+    assert_non_null(why);
+    assert_non_null(strstr(why, "proxy"));
+    assert_null(strstr(why, "fish"));
+  }
+}
+
 static void test_a_request_with_an_http_that_there_is_not(void **state) {
   flow *f = *state;
   f->request.base_url = "http://127.0.0.1:1";
@@ -270,6 +294,7 @@ int main(void) {
       cmocka_unit_test(test_what_is_set_stays_as_it_is),
       cmocka_unit_test(test_numbers_out_of_range_are_named),
       cmocka_unit_test(test_certificates_that_contradict_each_other_are_named),
+      cmocka_unit_test(test_a_proxy_that_is_none_is_told_without_its_password),
       FLOW_TEST(test_a_request_with_an_http_that_there_is_not),
       cmocka_unit_test(test_a_key_that_is_not_named_stands_beside_its_certificate),
       cmocka_unit_test(test_the_callers_texts_may_go),

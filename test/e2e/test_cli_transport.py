@@ -66,6 +66,13 @@ class Proxies(Case):
         ran = mock.leat("chat", "x", "--base-url", "https://h", "--proxy", "gopher://h", **env)
         self.fails(ran, 2, "--proxy:", "gopher")
 
+    def test_one_that_cannot_be_used_is_told_without_its_password(self):
+        for proxy in (f"http://u:{PASSWORD}@h:99999", f"http://u:{PASSWORD}@", f"u:{PASSWORD}@a b"):
+            with self.subTest(proxy=proxy):
+                ran = mock.leat("chat", "x", "--base-url", "https://h", "--proxy", proxy)
+                self.fails(ran, 2, "proxy", "--proxy")
+                self.assertNotIn("canary", ran.stderr)
+
     def test_one_for_https_is_none_for_http(self):
         env = {"https_proxy": "socks5://h:1", "HTTPS_PROXY": "socks5://h:1"}
         with mock.Mock("--plain", "--events", "2") as gateway:
