@@ -107,7 +107,8 @@ static void connect_through(proxy *p, peer_link *l) {
                      : PROXY_REFUSES("400 Bad Request", "no CONNECT"));
     return;
   }
-  snprintf(text, sizeof text, "HTTP/1.1 200 Connection established\r\n\r\n%s",
+  snprintf(text, sizeof text, "%s%s",
+           p->options.head ? p->options.head : "HTTP/1.1 200 Connection established\r\n\r\n",
            p->options.behind ? p->options.behind : "");
   if (!peer_say(l, text)) {
     close(fd);

@@ -21,9 +21,10 @@ typedef struct proxy_options {
   const char *const *answers; /* to CONNECT n, with peer.h's marks, the last for all that follow;
                                  "": it connects; NULL: to all. Ends with NULL; texts must live */
   int delay_ms;               /* before it answers */
-  const char *behind;         /* sent behind the 200 in the same segment, of the proxy's own */
-  size_t cut_down;            /* tunnels are cut after so many bytes to the client; 0: not */
-  bool reset;                 /* and with RST */
+  const char *head;   /* its own 200, as it stands ["HTTP/1.1 200 Connection established"] */
+  const char *behind; /* sent behind the 200 in the same segment, of the proxy's own */
+  size_t cut_down;    /* tunnels are cut after so many bytes to the client; 0: not */
+  bool reset;         /* and with RST */
 } proxy_options;
 
 /* Failures abort. */
