@@ -1,4 +1,5 @@
-/* When things are due: one heap of connections keyed by uv_hrtime and one timerfd behind it.
+/* When things are due: one heap of connections and exchanges keyed by uv_hrtime and one timerfd
+ * behind it.
  *
  * Deadlines ahead of now are rounded up to whole milliseconds of the monotonic clock, so that the
  * events of thousands of streams share a wake-up a millisecond instead of costing one each;
@@ -13,7 +14,7 @@
 #include "bench/mock/gateway.h"
 
 #define MS_NS    1000000u
-#define TURN_MAX 2048 /* connections served before the loop looks at its sockets again */
+#define TURN_MAX 2048 /* served before the loop looks at its sockets again */
 
 static void run(mock *m);
 
@@ -47,13 +48,18 @@ void mock_cadence_close(mock *m) {
   m->clock_fd = -1;
 }
 
-/* Setting the time also takes back an expiry that nobody has read. With nothing due an old time is
- * left to expire once for nothing. */
+/* Setting the time also takes back an expiry that nobody has read; with nothing due it must be
+ * taken back too, or the loop would not sleep. */
 static void arm(mock *m) {
   lti_heap_node *first = lti_heap_min(&m->due);
-  if (!first || m->clock_fd < 0 || first->key == m->armed_ns) return;
   struct itimerspec when;
   memset(&when, 0, sizeof when);
+  if (m->clock_fd < 0 || (first && first->key == m->armed_ns)) return;
+  if (!first) {
+    timerfd_settime(m->clock_fd, 0, &when, NULL);
+    m->armed_ns = MOCK_NEVER;
+    return;
+  }
   when.it_value.tv_sec = (time_t)(first->key / 1000000000u);
   when.it_value.tv_nsec = (long)(first->key % 1000000000u);
   timerfd_settime(m->clock_fd, TFD_TIMER_ABSTIME, &when, NULL);
@@ -66,10 +72,11 @@ static void run(mock *m) {
   for (int i = 0; i < TURN_MAX; i++) {
     lti_heap_node *first = lti_heap_min(&m->due);
     if (!first || first->key > now) break;
-    mock_conn *c = LTI_CONTAINER_OF(first, mock_conn, due);
+    mock_due *due = LTI_CONTAINER_OF(first, mock_due, node);
     lti_heap_remove(&m->due, first);
-    c->on_due(c);
+    due->on_due(due);
   }
+  mock_conn_pump_marked(m);
   m->running_due = false;
   arm(m);
 }
@@ -79,18 +86,14 @@ void mock_cadence_turn(mock *m) {
   if (!m->running_due && first && first->key <= uv_hrtime()) run(m);
 }
 
-void mock_cadence_set(mock_conn *c, uint64_t due_ns, void (*on_due)(mock_conn *)) {
-  mock *m = c->m;
-  if (c->dead) return;
+bool mock_cadence_set(mock *m, mock_due *d, uint64_t due_ns, void (*on_due)(mock_due *)) {
   if (due_ns > uv_hrtime()) due_ns = (due_ns + MS_NS - 1) / MS_NS * MS_NS;
-  c->on_due = on_due;
-  if (lti_heap_set(&m->due, &c->due, due_ns)) {
-    mock_conn_drop(c);
-    return;
-  }
+  d->on_due = on_due;
+  if (lti_heap_set(&m->due, &d->node, due_ns)) return false;
   if (!m->running_due && lti_heap_min(&m->due)->key < m->armed_ns) arm(m);
+  return true;
 }
 
-void mock_cadence_stop(mock_conn *c) {
-  lti_heap_remove(&c->m->due, &c->due);
+void mock_cadence_stop(mock *m, mock_due *d) {
+  lti_heap_remove(&m->due, &d->node);
 }

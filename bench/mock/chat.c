@@ -51,11 +51,11 @@ static void settle(mock_exchange *x, struct chat *j) {
   a->reasoning = p->reasoning;
   a->stamp = p->stamp;
   a->finish = p->finish;
-  a->eol = line_end(&p->faults);
-  a->serial = x->m->ordinal;
+  a->eol = line_end(p->faults);
+  a->serial = x->ordinal;
   if (!a->stream_named && p->cadence_in_query) a->stream = true;
   a->prompt_tokens = (uint32_t)((x->body.size + 3) / 4);
-  if (!a->stream || mock_fault_on(&p->faults, FAULT_JSON)) a->stream = false;
+  if (!a->stream || mock_fault_on(p->faults, FAULT_JSON)) a->stream = false;
   if (a->events == 0 && !p->events_named) a->events = 1;
   mock_ask_settle(a);
   j->total = mock_ask_total(a);
@@ -91,7 +91,7 @@ void mock_chat_serve(mock_exchange *x, bool legacy) {
 }
 
 static void write_extra(const mock_exchange *x, const struct chat *j, char *out, size_t cap) {
-  bool gzip = j->ask.stream && mock_fault_on(&x->plan.faults, FAULT_GZIP);
+  bool gzip = j->ask.stream && mock_fault_on(x->plan.faults, FAULT_GZIP);
   snprintf(out, cap, "%s%sx-mock-seed: %llu\r\nx-mock-events: %u\r\n",
            j->ask.stream ? "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n" : "",
            gzip ? "Content-Encoding: gzip\r\n" : "", (unsigned long long)j->ask.seed,
@@ -112,14 +112,14 @@ static void whole_step(mock_exchange *x) {
 }
 
 static void begin_stream(mock_exchange *x, struct chat *j) {
-  const mock_faults *f = &x->plan.faults;
+  const mock_faults *f = x->plan.faults;
   mock_stats *s = &x->m->stats;
   char extra[256];
   x->stream = true;
   s->streams++;
   if (++s->streams_live > s->streams_peak) s->streams_peak = s->streams_live;
   write_extra(x, j, extra, sizeof extra);
-  mock_reply_begin(x, 200, "text/event-stream", extra, MOCK_NEVER);
+  if (!mock_reply_begin(x, 200, "text/event-stream", extra, MOCK_NEVER)) return;
   x->gzip = mock_fault_on(f, FAULT_GZIP) && j->ask.bytes <= 8192; /* a stored block is 64 KB */
   if (mock_fault_on(f, FAULT_EMPTY)) {
     char *piece = mock_reply_room(x, 1);
@@ -163,7 +163,7 @@ static enum progress send_comment(mock_exchange *x, const struct chat *j) {
 }
 
 static enum progress step_big(mock_exchange *x, struct chat *j) {
-  uint64_t size = x->plan.faults.arg[FAULT_BIG];
+  uint64_t size = x->plan.faults->arg[FAULT_BIG];
   char *piece = mock_reply_room(x, LETTERS_PIECE + mock_ask_event_max(&j->ask));
   if (!piece) {
     mock_conn_drop(x->conn);
@@ -195,7 +195,7 @@ static bool end_early(mock_exchange *x, struct chat *j) {
   static const char object[] =
       "{\"error\":{\"message\":\"The server had an error while processing your request\","
       "\"type\":\"server_error\",\"param\":null,\"code\":\"mock_stream_error\"}}";
-  const mock_faults *f = &x->plan.faults;
+  const mock_faults *f = x->plan.faults;
   uint64_t cut = f->arg[FAULT_CHUNK_TRUNCATED];
   char text[512];
   int n;
@@ -216,7 +216,7 @@ static bool end_early(mock_exchange *x, struct chat *j) {
 }
 
 static enum progress send_event(mock_exchange *x, struct chat *j) {
-  const mock_faults *f = &x->plan.faults;
+  const mock_faults *f = x->plan.faults;
   uint64_t comments = mock_fault_on(f, FAULT_COMMENTS) ? f->arg[FAULT_COMMENTS] : 0;
   if (comments > COMMENTS_MAX) comments = COMMENTS_MAX;
   for (uint64_t i = 0; i < comments; i++)
@@ -236,7 +236,7 @@ static enum progress send_event(mock_exchange *x, struct chat *j) {
 static enum progress step_events(mock_exchange *x, struct chat *j) {
   if (end_early(x, j)) return OVER;
   if (j->at == j->total) {
-    bool finish = !mock_fault_on(&x->plan.faults, FAULT_NO_FINISH);
+    bool finish = !mock_fault_on(x->plan.faults, FAULT_NO_FINISH);
     j->stage = finish ? STAGE_FINISH : STAGE_USAGE;
     return GO_ON;
   }
@@ -255,7 +255,7 @@ static enum progress step_events(mock_exchange *x, struct chat *j) {
 
 /* Finish chunks, usage and [DONE] follow the last event at once, each a write of its own. */
 static enum progress step_tail(mock_exchange *x, struct chat *j) {
-  const mock_faults *f = &x->plan.faults;
+  const mock_faults *f = x->plan.faults;
   bool done = !mock_fault_on(f, FAULT_NO_DONE);
   char *piece = mock_reply_room(x, mock_ask_event_max(&j->ask));
   if (!piece) {
@@ -295,10 +295,9 @@ static enum progress step_once(mock_exchange *x, struct chat *j) {
 
 static void step(mock_exchange *x) {
   struct chat *j = x->job;
-  mock_conn *c = x->conn;
   for (int i = 0; i < STEP_BUDGET; i++) {
     if (step_once(x, j) != GO_ON) return;
-    if (mock_conn_unsent(c)) {
+    if (mock_reply_full(x)) {
       x->waiting = true;
       return;
     }

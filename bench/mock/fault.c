@@ -51,8 +51,24 @@ static const struct fault_name names[] = {
     {"interim", "[K]", "K 103 answers before the real one", FAULT_INTERIM, 1},
     {"big-head", "BYTES", "a response header of that size", FAULT_BIG_HEAD, 300 * 1024},
     {"surplus", "", "a second response nobody asked for", FAULT_SURPLUS, 0},
+    {"goaway", "[CODE]", "h2: GOAWAY that leaves out this request and later ones (0)", FAULT_GOAWAY,
+     0},
+    {"refused", "", "h2: REFUSED_STREAM", FAULT_REFUSED, 0},
+    {"http11required", "", "h2: RST_STREAM with HTTP_1_1_REQUIRED", FAULT_HTTP11_REQUIRED, 0},
+    {"rst", "CODE", "h2: RST_STREAM with this code at once; with reset: there", FAULT_RST, 2},
+    {"rst-after", "[CODE]", "h2: RST_STREAM behind the end of the answer (0)", FAULT_RST_AFTER, 0},
+    {"slow-reader", "MS", "h2: the request's window is given back so much later", FAULT_SLOW_READER,
+     1000},
+    {"ping-flood", "[N]", "h2: N PINGs (10000)", FAULT_PING_FLOOD, 10000},
+    {"settings-flood", "[N]", "h2: N SETTINGS (10000)", FAULT_SETTINGS_FLOOD, 10000},
+    {"empty-data", "[N]", "h2: N empty DATA frames before the body (10000)", FAULT_EMPTY_FRAMES,
+     10000},
+    {"maxstreams", "N", "h2: from now on MAX_CONCURRENT_STREAMS is N", FAULT_MAX_STREAMS, 100},
+    {"silent", "", "h2: from now on the connection neither reads nor writes", FAULT_SILENT, 0},
     {"close-after", "[MS]", "close, unannounced, so long after the answer", FAULT_CLOSE_AFTER, 0},
 };
+
+const mock_faults mock_faults_none;
 
 #define NAME_COUNT (sizeof names / sizeof names[0])
 

@@ -1,21 +1,22 @@
 /* What the gateway's files share: the server, a connection, an exchange (one request and its
- * answer).
+ * answer), and the table by which a version of HTTP takes requests in and gives answers out.
  *
  *   mock.c     start, accept, close          cadence.c  the heap of due times and its clock
  *   conn.c     reading, writing, endings     tls.c      TLS of a connection, sessions
- *   http.c     llhttp -> exchange            certs.c    the throwaway CA and certificate
+ *   h1.c       HTTP/1.1 on llhttp            certs.c    the throwaway CA and certificate
+ *   h2.c       HTTP/2 on nghttp2             h2_in.c    its requests, h2_fault.c its faults
+ *   exchange.c a request's head, its life    ids.c      which requests were begun twice
  *   plan.c     what the request asks for     fault.c    names of faults, rules with probability
- *   reply.c    heads, bodies, chunks, cuts   routes.c   who answers what; models; keys; 404
+ *   reply.c    heads, bodies, cuts           routes.c   who answers what; models; keys; 404
  *   chat.c, wording.c  completions           tasks.c    video tasks and their content
  *   stats.c    counters                      options.c  the command line
  *
- * A connection has at most one exchange; bytes of a next request wait in `early`. An exchange
- * produces its answer in steps: `step` is called when the exchange is due and its connection has
- * nothing unsent, so that a slow reader costs at most one piece of memory. */
+ * An exchange produces its answer in steps: `step` is called when the exchange is due and what it
+ * said before has found its way, so that a slow reader costs at most one piece of memory. */
 #ifndef MOCK_GATEWAY_H
 #define MOCK_GATEWAY_H
 
-#include <llhttp.h>
+#include <llhttp.h> /* also for the numbers of methods, whichever version brings them */
 #include <mbedtls/ssl.h>
 #include <uv.h>
 
@@ -31,7 +32,7 @@
 #define MOCK_NEVER        UINT64_MAX
 #define MOCK_PIECE_ROOM   40 /* before a body piece, for its chunk-size line and gzip's headers */
 #define MOCK_PIECE_TAIL   24 /* behind it: gzip's end, CRLF, and "0 CRLF CRLF" of the last chunk */
-#define MOCK_EARLY_MAX    (256 * 1024)
+#define MOCK_WIRE_SIZE    (64 * 1024)
 #define MOCK_HEAD_MAX     (64 * 1024)
 #define MOCK_BODY_MAX     ((size_t)256 * 1024 * 1024)
 #define MOCK_CONTENT_MAX  (1u << 20) /* x-mock-bytes */
@@ -74,6 +75,17 @@ enum mock_fault {
   FAULT_BIG_HEAD,
   FAULT_SURPLUS,
   FAULT_CLOSE_AFTER,
+  FAULT_GOAWAY,
+  FAULT_REFUSED,
+  FAULT_RST,
+  FAULT_RST_AFTER,
+  FAULT_HTTP11_REQUIRED,
+  FAULT_SLOW_READER,
+  FAULT_PING_FLOOD,
+  FAULT_SETTINGS_FLOOD,
+  FAULT_EMPTY_FRAMES,
+  FAULT_MAX_STREAMS,
+  FAULT_SILENT,
   FAULT_COUNT
 };
 
@@ -93,7 +105,7 @@ typedef struct mock_plan {
   uint32_t events, bytes, reasoning;
   bool events_named, seed_named, cadence_in_query, stamp, gzip;
   char retry_after[64], finish[32];
-  mock_faults faults;
+  const mock_faults *faults; /* never NULL */
 } mock_plan;
 
 /* How a connection ends once what it has to say is said. */
@@ -104,46 +116,108 @@ enum mock_ending {
   MOCK_ENDING_RESET  /* RST */
 };
 
+/* Something that becomes due, in the gateway's one heap. */
+typedef struct mock_due {
+  lti_heap_node node;
+  void (*on_due)(struct mock_due *);
+} mock_due;
+
 struct mock_exchange {
   mock *m;
   mock_conn *conn;
-  /* the request: "url\0name\0value\0name\0value\0" */
-  lti_buf head, body;
+  lti_list all; /* of its connection */
+  mock_due due;
+  lti_buf head, body;   /* head: "name\0value\0name\0value\0", the target as ":path" */
+  uint64_t ordinal, id; /* id: a hash of what it calls itself, 0: nothing */
   uint8_t method;
-  bool keep, too_big, waiting; /* waiting: the step was due while bytes were unsent */
+  bool keep, too_big, planned, plan_failed;
+  bool waiting; /* the step was due before there was room for what it says */
+  bool served, answered;
   /* the answer */
   mock_plan plan;
+  mock_faults *faults; /* the plan's, when there are any */
   void (*step)(mock_exchange *);
   void (*release)(void *job); /* frees `job` */
   void *job;
   uint64_t due_ns; /* MOCK_NEVER: behind for the reader's sake, lateness does not count */
-  bool chunked, cut, stream, gzip;
+  bool cut, stream, gzip;
   uint32_t gzip_crc, gzip_size; /* of a streamed gzip body so far */
   uint64_t body_bytes, cut_at;
   enum mock_ending cut_ending; /* NONE: stall */
 };
 
+/* An answer's head, before it is written the way a version writes it. */
+typedef struct mock_head {
+  int status;
+  leat_slice lines; /* "Name: value CRLF" each */
+  uint64_t length;  /* MOCK_NEVER: not known */
+  bool whole;       /* the answer is complete with `body` */
+  leat_slice body;
+} mock_head;
+
+/* A version of HTTP: what a connection does with bytes, and how an exchange's answer goes out. */
+typedef struct mock_version {
+  int (*open)(mock_conn *c);
+  /* Plaintext from the peer. */
+  void (*input)(mock_conn *c, const char *bytes, size_t size);
+  /* All that was to be sent has left. */
+  void (*drained)(mock_conn *c);
+  /* Long enough without a request. */
+  void (*idle)(mock_conn *c);
+  /* Says what waits to be said: called at the end of a turn for connections marked with
+   * mock_conn_mark. */
+  void (*pump)(mock_conn *c);
+  /* The connection is dead: its exchanges must not be continued. */
+  void (*drop)(mock_conn *c);
+  void (*release)(mock_conn *c);
+
+  void (*head)(mock_exchange *x, const mock_head *head);
+  /* The first `kept` bytes of a piece whose framing says `size`; MOCK_PIECE_ROOM bytes before it
+   * and MOCK_PIECE_TAIL behind it are free. `last`: the answer is complete. */
+  void (*piece)(mock_exchange *x, char *piece, size_t size, size_t kept, bool last);
+  /* The body ends here, before its time, in the way x->cut_ending says. */
+  void (*cut)(mock_exchange *x);
+  /* No room for a piece now: the step is called again when there is. */
+  bool (*full)(const mock_exchange *x);
+  /* The step is due. */
+  void (*due)(mock_exchange *x);
+} mock_version;
+
+extern const mock_version mock_h1, mock_h2;
+extern const mock_faults mock_faults_none;
+
+#define MOCK_PREFACE_SIZE 24 /* of HTTP/2: RFC 9113, 3.4 */
+
 struct mock_conn {
   mock *m;
-  lti_list all;
-  lti_heap_node due;
-  void (*on_due)(mock_conn *);
+  lti_list all, marked;
+  mock_due due;                /* idle, or linger */
+  const mock_version *version; /* NULL until it is known */
+  void *session;               /* the version's */
   uv_poll_t poll;
   int fd, events;
-  bool dead, secured, pumping, parsed, lingering, tls_blocked, resumed;
+  bool dead, secured, lingering, notified, resumed, lost;
   enum mock_ending ending;
   mbedtls_ssl_context *ssl; /* NULL: plain */
-  llhttp_t parser;
-  mock_exchange *exchange;
-  lti_buf out, early;
-  size_t out_at, in_flight; /* in_flight: size of the write that TLS wants to see again */
-  uint32_t stride;          /* bytes a write, 0: as many as fit */
+  lti_buf out;              /* what the socket has not taken: ciphertext, if there is TLS */
+  size_t out_at;
+  uint32_t stride; /* bytes a write, 0: as many as fit */
   uint32_t requests;
+  unsigned preface_size;
+  char preface[MOCK_PREFACE_SIZE]; /* the first bytes, while they may be HTTP/2's */
 };
+
+/* What is counted for each version. */
+typedef struct mock_share {
+  uint64_t conns, conns_live, requests, live, peak;
+} mock_share;
 
 typedef struct mock_stats {
   uint64_t requests, streams, streams_live, streams_peak, streams_done;
-  uint64_t conns, conns_live, conns_peak, refused;
+  uint64_t conns, conns_live, conns_peak;
+  mock_share h1, h2;
+  uint64_t refused, goaways, resets_sent, resets_received, pings;
+  uint64_t ids_distinct, ids_repeated, ids_done, ids_done_again;
   uint64_t full, resumed, handshake_failed;
   uint64_t events, bytes, late, blocked, aborted, faults;
   uint64_t tasks, polls, contents;
@@ -164,6 +238,12 @@ typedef struct mock_tally {
   uint32_t count;
 } mock_tally;
 
+/* Request ids that were seen, an open hash table: what the gateway did for each. */
+typedef struct mock_id {
+  uint64_t hash; /* 0: empty */
+  uint32_t begun, done;
+} mock_id;
+
 struct mock {
   uv_loop_t *loop;
   mock_config config;
@@ -180,17 +260,23 @@ struct mock {
   void *closed_user;
   uint64_t armed_ns;
   lti_heap due;
-  lti_list conns;
+  lti_list conns, marked;
+  uint64_t turn;
   mock_tls *tls;
   char *slab; /* ciphertext of one recv */
   size_t slab_at, slab_size;
-  char *plain;   /* plaintext of one record */
+  char *plain; /* plaintext of one record */
+  char *wire;  /* what the corked connection says, on its way into one write */
+  size_t wire_size;
+  mock_conn *corked;
   lti_buf piece; /* scratch for the body piece being written */
   lti_prng dice;
   mock_rule rules[MOCK_FAULT_RULES_MAX];
   mock_tally tally[MOCK_TALLY_SIZE];
   mock_task *tasks;
   uint32_t task_count, task_capacity;
+  mock_id *ids;
+  uint32_t id_count, id_capacity;
   uint64_t ordinal; /* of requests, for ids */
   mock_stats stats;
 };
@@ -202,40 +288,59 @@ void mock_unref(mock *m); /* one handle has closed */
 /* cadence.c */
 int mock_cadence_init(mock *m);
 void mock_cadence_close(mock *m);
-/* Calls c->on_due at `due_ns` (uv_hrtime), rounded up to whole ms of that clock. */
-void mock_cadence_set(mock_conn *c, uint64_t due_ns, void (*on_due)(mock_conn *));
-void mock_cadence_stop(mock_conn *c);
+static inline void mock_due_init(mock_due *d) {
+  lti_heap_node_init(&d->node);
+}
+/* Calls on_due at `due_ns` (uv_hrtime), rounded up to whole ms of that clock. False: no memory. */
+bool mock_cadence_set(mock *m, mock_due *d, uint64_t due_ns, void (*on_due)(mock_due *));
+void mock_cadence_stop(mock *m, mock_due *d);
 /* Serves what is due now: called before each connection's reading, so that a handshake delays
  * others by one step at most. */
 void mock_cadence_turn(mock *m);
 
 /* conn.c */
 void mock_conn_open(mock *m, int fd);
+/* One record, or as many as it takes; on the wire at once unless the connection is corked. */
 void mock_conn_send(mock_conn *c, const char *bytes, size_t size);
+/* Between cork and uncork what is said gathers in the gateway's one wire buffer, so that many
+ * records are one write. One connection at a time. */
+void mock_conn_cork(mock_conn *c);
+void mock_conn_uncork(mock_conn *c);
+/* Bytes for the socket itself; false: it is lost. */
+bool mock_conn_put(mock_conn *c, const char *bytes, size_t size);
 static inline bool mock_conn_unsent(const mock_conn *c) {
   return c->out.size != 0;
 }
-/* The answer is complete: the next request, or the end. */
-void mock_conn_answered(mock_conn *c);
+/* Its version's pump is called at the end of this turn. */
+void mock_conn_mark(mock_conn *c);
+void mock_conn_pump_marked(mock *m);
+void mock_conn_arm_idle(mock_conn *c, uint64_t idle_ms);
 void mock_conn_end(mock_conn *c, enum mock_ending ending);
 /* At once, whatever is unsent. */
 void mock_conn_drop(mock_conn *c);
 
-/* http.c */
-void mock_http_init(mock_conn *c);
-/* Feeds the parser; `*taken` bytes were used when a request is complete (then true). */
-bool mock_http_feed(mock_conn *c, const char *bytes, size_t size, size_t *taken);
-void mock_exchange_free(mock_exchange *x);
+/* exchange.c */
+void mock_exchange_init(mock_exchange *x, mock_conn *c);
+/* Frees what it holds; the exchange's own memory is the version's. */
+void mock_exchange_deinit(mock_exchange *x);
+/* Its answer has been said: counted once. */
+void mock_exchange_answered(mock_exchange *x);
+int mock_exchange_add_header(mock_exchange *x, leat_slice name, leat_slice value);
 const char *mock_exchange_url(const mock_exchange *x);
 /* The value of the header, NULL when absent. The name in lower case. */
 const char *mock_exchange_header(const mock_exchange *x, const char *name);
+
+/* ids.c */
+void mock_ids_begin(mock_exchange *x);
+void mock_ids_done(mock_exchange *x);
 
 /* tls.c */
 int mock_tls_new(mock *m);
 void mock_tls_free(mock *m);
 int mock_tls_open(mock_conn *c);
 void mock_tls_release(mock_conn *c);
-/* Handshake: 1 done, 0 needs more, -1 failed. Read and write: bytes, 0 needs more, -1 over. */
+/* Handshake: 1 done, 0 needs more, -1 failed. Read: bytes, 0 needs more, -1 over. Write: bytes of
+ * the one record it made, -1 lost; the record goes to mock_conn_put. */
 int mock_tls_handshake(mock_conn *c);
 /* What ALPN agreed on, empty when nothing. */
 const char *mock_tls_protocol(const mock_conn *c);
@@ -248,7 +353,8 @@ int mock_certs_make(mbedtls_x509_crt *chain, mbedtls_pk_context *key, const char
                     int (*rng)(void *, unsigned char *, size_t), void *rng_state);
 
 /* plan.c */
-int mock_plan_make(mock_exchange *x);
+/* What the request asks for, and its number. Harmless when it was done before. */
+void mock_plan_make(mock_exchange *x);
 
 /* fault.c */
 int mock_fault_parse(mock_faults *f, const char *text, size_t size);
@@ -264,19 +370,25 @@ void mock_reply_fixed(mock_exchange *x, int status, const char *type, const char
 /* OpenAI's error body: fields that are NULL are written as null. */
 void mock_reply_error(mock_exchange *x, int status, const char *kind, const char *code,
                       const char *message);
-/* The head of a body written in pieces. `length` MOCK_NEVER: chunked, or to the end. */
-void mock_reply_begin(mock_exchange *x, int status, const char *type, const char *extra,
+/* The head of a body written in pieces. `length` MOCK_NEVER: not known. False: no body is wanted,
+ * or the exchange is lost; it must not be touched again. */
+bool mock_reply_begin(mock_exchange *x, int status, const char *type, const char *extra,
                       uint64_t length);
 /* Room for a piece of up to `size` bytes in the shared scratch; NULL without memory. */
 char *mock_reply_room(mock_exchange *x, size_t size);
 /* Sends the piece that was written there; `last` ends the body. False: the exchange goes no further
  * (cut, stalled or lost) and must not be touched again. */
 bool mock_reply_piece(mock_exchange *x, char *piece, size_t size, bool last);
-/* Calls x->step at due_ns, or as soon as what is unsent has left. */
+/* Calls x->step at due_ns, or as soon as there is room for what it says. */
 void mock_reply_step_at(mock_exchange *x, uint64_t due_ns);
+static inline bool mock_reply_full(const mock_exchange *x) {
+  return x->conn->version->full(x);
+}
+/* There is room again for an exchange that waits. */
 void mock_reply_resume(mock_exchange *x);
 
 /* routes.c */
+void mock_routes_plan(mock_exchange *x); /* as soon as the head is here */
 void mock_routes_serve(mock_exchange *x);
 
 /* chat.c */

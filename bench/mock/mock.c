@@ -25,7 +25,8 @@
 void mock_config_init(mock_config *config) {
   memset(config, 0, sizeof *config);
   config->host = "127.0.0.1";
-  config->h2 = MOCK_H2_OFF;
+  config->h2_streams = 250;
+  config->h2_window = 1u << 20;
   config->ttft_us = 20000;
   config->gap_us = 5000;
   config->events = 40;
@@ -145,7 +146,9 @@ static int start_parts(mock *m) {
   int err = copy_texts(m);
   if (!err) err = mock_fault_rules(m);
   if (!err) err = mock_stats_init(m);
-  if (!err && (!(m->slab = malloc(SLAB_SIZE)) || !(m->plain = malloc(RECORD_MAX)))) err = UV_ENOMEM;
+  if (!err && (!(m->slab = malloc(SLAB_SIZE)) || !(m->plain = malloc(RECORD_MAX)) ||
+               !(m->wire = malloc(MOCK_WIRE_SIZE))))
+    err = UV_ENOMEM;
   if (!err && !m->config.plain) err = mock_tls_new(m);
   if (!err) err = mock_cadence_init(m);
   if (!err) err = listen_on(m);
@@ -167,6 +170,7 @@ int mock_start(const mock_config *config, uv_loop_t *loop, mock **out) {
   m->listen_fd = m->clock_fd = -1;
   lti_alloc_init(&m->alloc, NULL);
   lti_list_init(&m->conns);
+  lti_list_init(&m->marked);
   lti_prng_seed(&m->dice, config->seed ^ 0x6d6f636bu);
   lti_buf_init(&m->piece, &m->alloc, 8u << 20, LEAT_EBODYMAX);
   raise_limit(m);
@@ -203,6 +207,8 @@ static void release(mock *m) {
   lti_buf_deinit(&m->piece);
   free(m->slab);
   free(m->plain);
+  free(m->wire);
+  free(m->ids);
   free(m->texts);
   free(m);
   if (closed) closed(user);

@@ -46,6 +46,10 @@ typedef struct mock_config {
   uint32_t tasks_max;               /* 1,000,000; above it a submit is answered 429 */
   enum mock_envelope poll_envelope; /* of GET /v1/video/generations/{id} */
   uint32_t poll_after_ms;           /* openai-poll-after-ms, 0: not sent */
+  uint32_t h2_streams;              /* MAX_CONCURRENT_STREAMS, 250 */
+  uint32_t h2_window;               /* for uploads, of a stream and of the connection: 1 MiB */
+  uint32_t h2_window_delay_ms;      /* it is given back so long after reading, 0 */
+  bool h2_coalesce;                 /* many frames in a TLS record */
   uint32_t conns_max;               /* 0: the hard descriptor limit less 64 */
 } mock_config;
 
@@ -62,6 +66,7 @@ uint32_t mock_conns_max(const mock *m);
 /* Stops taking connections, drops those there are, and frees the gateway once the loop has closed
  * every handle; then calls `closed` (may be NULL). */
 void mock_close(mock *m, void (*closed)(void *user), void *user);
+#define MOCK_STATS_MAX 4096
 /* The counters as one JSON object, what GET /stats answers; returns its size (no NUL), 0 when it
  * does not fit. */
 size_t mock_stats_json(const mock *m, char *out, size_t cap);

@@ -27,7 +27,9 @@ enum option_kind {
   AS_PORT,
   AS_RATIO,
   AS_FAULT,
-  AS_ENVELOPE
+  AS_ENVELOPE,
+  AS_H2,
+  AS_WINDOW
 };
 
 struct option {
@@ -57,6 +59,13 @@ static const struct option options[] = {
     {"--events", "N", AS_COUNT, AT(config.events), "in an answer that names no max_tokens (40)"},
     {"--bytes", "N", AS_COUNT, AT(config.bytes), "of content in each event (20 to 46)"},
     {"--gzip", NULL, AS_FLAG, AT(config.gzip), "compress what is not streamed, if accepted"},
+    {"--h2", "on|off|only", AS_H2, AT(config.h2), "HTTP/2 by ALPN and by prior knowledge (on)"},
+    {"--h2-streams", "N", AS_COUNT, AT(config.h2_streams), "MAX_CONCURRENT_STREAMS (250)"},
+    {"--h2-window", "SIZE", AS_WINDOW, AT(config.h2_window),
+     "for uploads, of a stream and of the connection (1M)"},
+    {"--h2-window-delay", "TIME", AS_TIME_MS, AT(config.h2_window_delay_ms),
+     "give window back so long after reading (0)"},
+    {"--h2-coalesce", NULL, AS_FLAG, AT(config.h2_coalesce), "many frames in one TLS record"},
     {"--keepalive", "TIME", AS_TIME_MS, AT(config.keepalive_ms), "close idle connections (75s)"},
     {"--requests-max", "N", AS_COUNT, AT(config.requests_max), "on one connection (no limit)"},
     {"--conns-max", "N", AS_COUNT, AT(config.conns_max), "at once (descriptor limit less 64)"},
@@ -96,7 +105,8 @@ static void print_help(void) {
       "1,\n"
       "x-mock-chunked: 1, x-mock-fault, x-mock-fault-times (with x-mock-fault-key: only so "
       "often),\n"
-      "x-mock-retry-after; of a task: x-mock-task-ms, x-mock-task-bytes, x-mock-task-fail: 1,\n"
+      "x-mock-retry-after, x-mock-request (a name that is counted); of a task: x-mock-task-ms, "
+      "x-mock-task-bytes, x-mock-task-fail: 1,\n"
       "x-mock-envelope. In the query: n, ms, ttft, jitter, bytes, seed. GET /stats has "
       "counters.\n");
 }
@@ -145,6 +155,24 @@ static bool read_envelope(const char *text, enum mock_envelope *envelope) {
   return strcmp(text, "E1") == 0 || strcmp(text, "E3") == 0;
 }
 
+static bool read_h2(const char *text, enum mock_h2 *h2) {
+  static const char *const words[] = {
+      [MOCK_H2_ON] = "on", [MOCK_H2_OFF] = "off", [MOCK_H2_ONLY] = "only"};
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    if (strcmp(text, words[i]) != 0) continue;
+    *h2 = (enum mock_h2)i;
+    return true;
+  }
+  return false;
+}
+
+static bool read_u32(const char *text, uint64_t most, uint32_t *value) {
+  uint64_t size = 0;
+  if (!read_size(text, &size) || size > most) return false;
+  *value = (uint32_t)size;
+  return true;
+}
+
 static bool set_option(struct options *o, const struct option *option, const char *text) {
   void *field = (char *)o + option->at;
   double number = 0;
@@ -171,10 +199,9 @@ static bool set_option(struct options *o, const struct option *option, const cha
       if (!read_size(text, &size) || size > UINT16_MAX) return false;
       *(uint16_t *)field = (uint16_t)size;
       return true;
-    case AS_COUNT:
-      if (!read_size(text, &size) || size > UINT32_MAX) return false;
-      *(uint32_t *)field = (uint32_t)size;
-      return true;
+    case AS_COUNT: return read_u32(text, UINT32_MAX, field);
+    case AS_WINDOW: return read_u32(text, INT32_MAX, field);
+    case AS_H2: return read_h2(text, field);
   }
   return false;
 }
@@ -258,7 +285,7 @@ struct life {
 
 static void on_signal(uv_signal_t *handle, int signum) {
   struct life *life = handle->data;
-  char text[2048];
+  char text[MOCK_STATS_MAX];
   (void)signum;
   if (!life->m) return;
   size_t size = mock_stats_json(life->m, text, sizeof text);

@@ -93,23 +93,32 @@ static bool wants(const mock_exchange *x, const char *header) {
   return value && strcmp(value, "1") == 0;
 }
 
+/* Most requests have none: their plan points at the empty set. */
+static int keep_faults(mock_exchange *x, const mock_faults *f) {
+  if (!f->set) return 0;
+  if (!(x->faults = malloc(sizeof *x->faults))) return -1;
+  *x->faults = *f;
+  x->plan.faults = x->faults;
+  x->m->stats.faults++;
+  return 0;
+}
+
 static int read_faults(mock_exchange *x) {
-  mock_faults asked = {0};
+  mock_faults asked = {0}, rolled = {0};
   const char *text = mock_exchange_header(x, "x-mock-fault");
   if (text && mock_fault_parse(&asked, text, strlen(text))) return -1;
   const char *times = mock_exchange_header(x, "x-mock-fault-times");
   const char *key = mock_exchange_header(x, "x-mock-fault-key");
   uint64_t most;
   if (times && !read_count(times, UINT64_MAX, &most)) return -1;
-  mock_fault_roll(x->m, &x->plan.faults);
-  if (!text || (times && !mock_fault_counted(x->m, key ? key : text, most))) return 0;
-  x->plan.faults = asked;
-  return 0;
+  mock_fault_roll(x->m, &rolled);
+  bool counts = text && (!times || mock_fault_counted(x->m, key ? key : text, most));
+  return keep_faults(x, counts ? &asked : &rolled);
 }
 
 /* Where the body is cut, and how. */
 static void set_cut(mock_exchange *x) {
-  const mock_faults *f = &x->plan.faults;
+  const mock_faults *f = x->plan.faults;
   static const struct {
     enum mock_fault which;
     enum mock_ending ending;
@@ -124,7 +133,7 @@ static void set_cut(mock_exchange *x) {
   }
 }
 
-int mock_plan_make(mock_exchange *x) {
+static int make(mock_exchange *x) {
   const mock_config *g = &x->m->config;
   mock_plan *p = &x->plan;
   p->ttft_us = g->ttft_us;
@@ -132,7 +141,7 @@ int mock_plan_make(mock_exchange *x) {
   p->jitter_us = g->jitter_us;
   p->events = g->events;
   p->bytes = g->bytes;
-  p->seed = mock_text_mix(g->seed ^ x->m->ordinal) >> 12; /* exact in a double, as JSON likes it */
+  p->seed = mock_text_mix(g->seed ^ x->ordinal) >> 12; /* exact in a double, as JSON likes it */
   if (read_wishes(x) || read_faults(x)) return -1;
   p->stamp = wants(x, "x-mock-stamp");
   p->gzip = g->gzip || wants(x, "x-mock-gzip");
@@ -142,6 +151,13 @@ int mock_plan_make(mock_exchange *x) {
   snprintf(p->finish, sizeof p->finish, "%s", text ? text : "stop");
   if (p->finish[strspn(p->finish, "abcdefghijklmnopqrstuvwxyz_")]) return -1;
   set_cut(x);
-  if (p->faults.set) x->m->stats.faults++;
   return 0;
+}
+
+void mock_plan_make(mock_exchange *x) {
+  if (x->planned) return;
+  x->planned = true;
+  x->ordinal = ++x->m->ordinal;
+  x->plan_failed = make(x) != 0;
+  if (x->plan_failed) x->plan.faults = &mock_faults_none;
 }

@@ -1,10 +1,10 @@
-/* Answers on the wire: heads, whole bodies, and bodies in pieces with their chunk framing; and the
+/* Answers, whatever version of HTTP writes them: heads, whole bodies, and bodies in pieces; and the
  * place where a body is cut short, because only here is it known how many bytes of it have gone.
  *
- * A piece is written into the gateway's one scratch buffer behind MOCK_PIECE_ROOM free bytes, into
- * which the chunk-size line goes, so that a piece and its framing are one write and one record:
- *
- *     [....1f\r\n][data: {...}\n\n][\r\n]                                                        */
+ * A piece is written into the gateway's one scratch buffer with MOCK_PIECE_ROOM free bytes before
+ * it and MOCK_PIECE_TAIL behind it, into which the version's framing goes, so that both are one
+ * write.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,80 +13,38 @@
 #include "bench/mock/gateway.h"
 #include "wire/json.h"
 
-static const char *reason_of(int status) {
-  switch (status) {
-    case 200: return "OK";
-    case 206: return "Partial Content";
-    case 307: return "Temporary Redirect";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 404: return "Not Found";
-    case 416: return "Range Not Satisfiable";
-    case 429: return "Too Many Requests";
-    case 500: return "Internal Server Error";
-    case 503: return "Service Unavailable";
-    default: return "Mock";
-  }
-}
-
-static void append_interim(mock_exchange *x, lti_buf *out) {
-  if (!mock_fault_on(&x->plan.faults, FAULT_INTERIM)) return;
-  for (uint64_t i = 0; i < x->plan.faults.arg[FAULT_INTERIM]; i++)
-    if (lti_buf_text(out, "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n")) return;
-}
-
-static void append_big_head(mock_exchange *x, lti_buf *out) {
-  if (!mock_fault_on(&x->plan.faults, FAULT_BIG_HEAD)) return;
-  size_t size = x->plan.faults.arg[FAULT_BIG_HEAD];
-  if (lti_buf_text(out, "x-mock-big: ") || lti_buf_reserve(out, size + 2)) return;
+static int append_big_line(mock_exchange *x, lti_buf *out) {
+  const mock_faults *f = x->plan.faults;
+  if (!mock_fault_on(f, FAULT_BIG_HEAD)) return 0;
+  size_t size = f->arg[FAULT_BIG_HEAD];
+  int err = lti_buf_text(out, "x-mock-big: ");
+  if (!err) err = lti_buf_reserve(out, size);
+  if (err) return err;
   memset(out->data + out->size, 'x', size);
   out->size += size;
-  lti_buf_text(out, "\r\n");
+  return lti_buf_text(out, "\r\n");
 }
 
-/* What a head says besides what follows from the exchange. */
-struct head {
-  int status;
-  const char *type, *extra;
-  uint64_t length; /* MOCK_NEVER: chunked, or to the end of the connection */
-};
-
-static int append_head(mock_exchange *x, lti_buf *out, const struct head *h) {
-  bool to_end = mock_fault_on(&x->plan.faults, FAULT_EOF_BODY);
-  if (to_end) x->keep = false;
-  x->chunked = h->length == MOCK_NEVER && !to_end;
-  append_interim(x, out);
-  int err = lti_buf_format(out, "HTTP/1.1 %d %s\r\n", h->status, reason_of(h->status));
-  if (h->type) err |= lti_buf_format(out, "Content-Type: %s\r\n", h->type);
-  if (x->chunked)
-    err |= lti_buf_text(out, "Transfer-Encoding: chunked\r\n");
-  else if (!to_end)
-    err |= lti_buf_format(out, "Content-Length: %llu\r\n", (unsigned long long)h->length);
-  err |=
-      lti_buf_format(out, "X-Oneapi-Request-Id: mock-%llu\r\n", (unsigned long long)x->m->ordinal);
+static int append_lines(mock_exchange *x, lti_buf *out, const char *type, const char *extra) {
+  int err = type ? lti_buf_format(out, "Content-Type: %s\r\n", type) : 0;
+  err |= lti_buf_format(out, "X-Oneapi-Request-Id: mock-%llu\r\n", (unsigned long long)x->ordinal);
   if (*x->plan.retry_after) err |= lti_buf_format(out, "Retry-After: %s\r\n", x->plan.retry_after);
-  if (h->extra) err |= lti_buf_text(out, h->extra);
-  append_big_head(x, out);
-  if (x->keep)
-    return err |
-           lti_buf_format(out, "Keep-Alive: timeout=%u\r\n\r\n", x->m->config.keepalive_ms / 1000);
-  return err | lti_buf_text(out, "Connection: close\r\n\r\n");
+  if (extra) err |= lti_buf_text(out, extra);
+  return err | append_big_line(x, out);
 }
 
-static void set_stride(mock_exchange *x) {
-  if (mock_fault_on(&x->plan.faults, FAULT_BYTEWISE)) x->conn->stride = 1;
-}
-
-void mock_reply_begin(mock_exchange *x, int status, const char *type, const char *extra,
+bool mock_reply_begin(mock_exchange *x, int status, const char *type, const char *extra,
                       uint64_t length) {
-  lti_buf out;
-  lti_buf_init(&out, &x->m->alloc, MOCK_BODY_MAX, LEAT_EBODYMAX);
-  set_stride(x);
-  if (append_head(x, &out, &(struct head){status, type, extra, length}))
+  lti_buf lines;
+  bool bodiless = x->method == HTTP_HEAD;
+  lti_buf_init(&lines, &x->m->alloc, MOCK_BODY_MAX, LEAT_EBODYMAX);
+  if (append_lines(x, &lines, type, extra))
     mock_conn_drop(x->conn);
   else
-    mock_conn_send(x->conn, out.data, out.size);
-  lti_buf_deinit(&out);
+    x->conn->version->head(
+        x, &(mock_head){status, lti_buf_slice(&lines), length, bodiless, lti_slice("", 0)});
+  lti_buf_deinit(&lines);
+  return !bodiless && !x->cut;
 }
 
 /* gzip of all of `body` behind what `out` holds. False: not enough memory. */
@@ -109,7 +67,7 @@ static bool append_gzip(lti_buf *out, leat_slice body) {
 }
 
 static bool wants_gzip(const mock_exchange *x, size_t size) {
-  if (mock_fault_on(&x->plan.faults, FAULT_GZIP)) return true;
+  if (mock_fault_on(x->plan.faults, FAULT_GZIP)) return true;
   const char *accepts = mock_exchange_header(x, "accept-encoding");
   return x->plan.gzip && accepts && strstr(accepts, "gzip") && size > 0;
 }
@@ -117,52 +75,44 @@ static bool wants_gzip(const mock_exchange *x, size_t size) {
 /* The body as it goes out: blank lines, content coding. */
 static int make_body(mock_exchange *x, lti_buf *out, leat_slice body, bool gzip) {
   int err = 0;
-  if (mock_fault_on(&x->plan.faults, FAULT_BLANK))
-    for (uint64_t i = 0; i < x->plan.faults.arg[FAULT_BLANK] && !err; i++)
+  if (mock_fault_on(x->plan.faults, FAULT_BLANK))
+    for (uint64_t i = 0; i < x->plan.faults->arg[FAULT_BLANK] && !err; i++)
       err = lti_buf_byte(out, '\n');
   if (err) return err;
   if (gzip) return append_gzip(out, body) ? 0 : LEAT_ENOMEM;
   return lti_buf_append(out, body);
 }
 
-static void send_surplus(mock_exchange *x) {
-  static const char surplus[] = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nsurplus";
-  if (mock_fault_on(&x->plan.faults, FAULT_SURPLUS))
-    mock_conn_send(x->conn, surplus, sizeof surplus - 1);
+/* A body that goes out in one piece but may be cut, or was wanted in chunks. */
+static void send_as_piece(mock_exchange *x, leat_slice bytes) {
+  char *piece = mock_reply_room(x, bytes.size);
+  if (!piece) {
+    mock_conn_drop(x->conn);
+    return;
+  }
+  if (bytes.size) memcpy(piece, bytes.data, bytes.size);
+  mock_reply_piece(x, piece, bytes.size, true);
 }
 
 void mock_reply_fixed(mock_exchange *x, int status, const char *type, const char *extra,
                       leat_slice body) {
-  lti_buf head, bytes;
-  lti_buf_init(&head, &x->m->alloc, 2 * MOCK_BODY_MAX, LEAT_EBODYMAX);
+  lti_buf lines, bytes;
+  lti_buf_init(&lines, &x->m->alloc, MOCK_BODY_MAX, LEAT_EBODYMAX);
   lti_buf_init(&bytes, &x->m->alloc, MOCK_BODY_MAX, LEAT_EBODYMAX);
-  bool gzip = wants_gzip(x, body.size);
+  bool gzip = wants_gzip(x, body.size), chunked = mock_exchange_header(x, "x-mock-chunked") != NULL;
+  bool bodiless = x->method == HTTP_HEAD;
+  bool pieced = !bodiless && (x->cut_at != MOCK_NEVER || chunked);
   int err = make_body(x, &bytes, body, gzip);
-  char more[2048];
-  snprintf(more, sizeof more, "%s%s", extra ? extra : "", gzip ? "Content-Encoding: gzip\r\n" : "");
-  const char *chunked = mock_exchange_header(x, "x-mock-chunked");
-  if (!err)
-    err = append_head(x, &head,
-                      &(struct head){status, type, more, chunked ? MOCK_NEVER : bytes.size});
-  char *piece = NULL;
-  bool cuttable = x->cut_at != MOCK_NEVER || x->chunked;
-  bool no_body = x->method == HTTP_HEAD;
-  set_stride(x);
-  if (!err && !cuttable && !no_body) err = lti_buf_append(&head, lti_buf_slice(&bytes));
-  if (!err && cuttable && !(piece = mock_reply_room(x, bytes.size))) err = LEAT_ENOMEM;
-  if (err) {
+  err |= append_lines(x, &lines, type, extra);
+  if (gzip) err |= lti_buf_text(&lines, "Content-Encoding: gzip\r\n");
+  mock_head head = {status, lti_buf_slice(&lines), chunked ? MOCK_NEVER : bytes.size, !pieced,
+                    bodiless || pieced ? lti_slice("", 0) : lti_buf_slice(&bytes)};
+  if (err)
     mock_conn_drop(x->conn);
-  } else {
-    mock_conn_send(x->conn, head.data, head.size);
-    if (cuttable && !no_body) {
-      if (bytes.size) memcpy(piece, bytes.data, bytes.size);
-      mock_reply_piece(x, piece, bytes.size, true);
-    } else if (!x->cut) {
-      send_surplus(x);
-      mock_conn_answered(x->conn);
-    }
-  }
-  lti_buf_deinit(&head);
+  else
+    x->conn->version->head(x, &head);
+  if (!err && pieced && !x->cut) send_as_piece(x, lti_buf_slice(&bytes));
+  lti_buf_deinit(&lines);
   lti_buf_deinit(&bytes);
 }
 
@@ -196,31 +146,6 @@ char *mock_reply_room(mock_exchange *x, size_t size) {
   return piece->data + MOCK_PIECE_ROOM;
 }
 
-/* Writes "1f CRLF" so that it ends where the piece begins; returns its first byte. */
-static char *write_size_line(char *piece, size_t size) {
-  static const char digits[] = "0123456789abcdef";
-  char *at = piece;
-  *--at = '\n';
-  *--at = '\r';
-  do {
-    *--at = digits[size & 15];
-    size >>= 4;
-  } while (size);
-  return at;
-}
-
-/* The piece reaches the cut: its framing promises all of it, its bytes end early. */
-static bool cut_piece(mock_exchange *x, char *piece, char *start, size_t size) {
-  size_t kept = (size_t)(x->cut_at - x->body_bytes);
-  mock_conn *c = x->conn;
-  (void)size;
-  mock_conn_send(c, start, (size_t)(piece - start) + kept);
-  x->cut = true;
-  x->body_bytes += kept;
-  if (x->cut_ending != MOCK_ENDING_NONE) mock_conn_end(c, x->cut_ending);
-  return false;
-}
-
 static char *put_le(char *at, uint32_t value, unsigned bytes) {
   for (unsigned i = 0; i < bytes; i++) *at++ = (char)(unsigned char)(value >> (8 * i));
   return at;
@@ -250,38 +175,31 @@ bool mock_reply_piece(mock_exchange *x, char *piece, size_t size, bool last) {
   mock_conn *c = x->conn;
   if (x->cut || c->dead) return false;
   if (x->gzip && size <= UINT16_MAX) piece = wrap_gzip(x, piece, &size, last);
-  char *start = piece, *end = piece + size;
-  if (x->chunked && size) start = write_size_line(piece, size);
+  size_t kept = size;
   if (x->cut_at != MOCK_NEVER && x->body_bytes + size >= x->cut_at)
-    return cut_piece(x, piece, start, size);
-  if (x->chunked && size) {
-    *end++ = '\r';
-    *end++ = '\n';
+    kept = x->cut_at > x->body_bytes ? (size_t)(x->cut_at - x->body_bytes) : 0;
+  bool cut = kept < size || (x->cut_at != MOCK_NEVER && x->body_bytes + size == x->cut_at);
+  x->body_bytes += kept;
+  c->version->piece(x, piece, size, kept, last && !cut);
+  if (!cut) return !last && !x->cut;
+  if (!x->cut) {
+    x->cut = true;
+    c->version->cut(x);
   }
-  if (x->chunked && last) {
-    memcpy(end, "0\r\n\r\n", 5);
-    end += 5;
-  }
-  x->body_bytes += size;
-  if (end > start) mock_conn_send(c, start, (size_t)(end - start));
-  if (x->cut) return false;
-  if (!last) return true;
-  send_surplus(x);
-  mock_conn_answered(c);
   return false;
 }
 
-static void step_due(mock_conn *c) {
-  mock_exchange *x = c->exchange;
-  if (mock_conn_unsent(c))
-    x->waiting = true;
-  else
-    x->step(x);
+static void step_due(mock_due *due) {
+  mock_exchange *x = LTI_CONTAINER_OF(due, mock_exchange, due);
+  x->conn->version->due(x);
 }
 
 void mock_reply_step_at(mock_exchange *x, uint64_t due_ns) {
-  mock_cadence_set(x->conn, due_ns, step_due);
-  x->due_ns = x->conn->due.key;
+  if (x->conn->dead) return;
+  if (!mock_cadence_set(x->m, &x->due, due_ns, step_due))
+    mock_conn_drop(x->conn);
+  else
+    x->due_ns = x->due.node.key;
 }
 
 void mock_reply_resume(mock_exchange *x) {

@@ -51,7 +51,8 @@ static long peak_rss_kb(void) {
   return u.ru_maxrss;
 }
 
-#define U(x) ((unsigned long long)(x))
+#define U(x)     ((unsigned long long)(x))
+#define SHARE(s) U((s).conns), U((s).conns_live), U((s).requests), U((s).live), U((s).peak)
 
 size_t mock_stats_json(const mock *m, char *out, size_t cap) {
   const mock_stats *s = &m->stats;
@@ -64,20 +65,27 @@ size_t mock_stats_json(const mock *m, char *out, size_t cap) {
       "\"connections\":{\"live\":%llu,\"peak\":%llu,\"total\":%llu,\"max\":%u},"
       "\"handshakes\":{\"full\":%llu,\"resumed\":%llu,\"failed\":%llu},"
       "\"lateness_us\":{\"count\":%llu,\"p50\":%llu,\"p99\":%llu,\"max\":%llu},"
+      "\"h1\":{\"connections\":%llu,\"live\":%llu,\"requests\":%llu,\"open\":%llu,\"peak\":%llu},"
+      "\"h2\":{\"connections\":%llu,\"live\":%llu,\"requests\":%llu,\"open\":%llu,\"peak\":%llu,"
+      "\"refused\":%llu,\"goaways\":%llu,\"resets_sent\":%llu,\"resets_received\":%llu,"
+      "\"pings\":%llu},"
+      "\"ids\":{\"distinct\":%llu,\"repeated\":%llu,\"done\":%llu,\"done_again\":%llu},"
       "\"tasks\":{\"submitted\":%llu,\"polls\":%llu,\"contents\":%llu},"
       "\"per_second\":{\"events\":%llu,\"requests\":%llu},\"uptime_s\":%.3f,\"max_rss_kb\":%ld}",
       U(s->events), U(s->streams), U(s->conns), U(s->streams_live), U(s->streams_peak), U(s->late),
       cpu_seconds(), U(s->requests), U(s->streams_done), U(s->aborted), U(s->faults), U(s->blocked),
       U(s->bytes), U(s->conns_live), U(s->conns_peak), U(s->conns), m->conns_max, U(s->full),
       U(s->resumed), U(s->handshake_failed), U(lti_hist_count(h)), U(lti_hist_percentile(h, 50)),
-      U(lti_hist_percentile(h, 99)), U(lti_hist_max(h)), U(s->tasks), U(s->polls), U(s->contents),
-      U(s->last_events), U(s->last_requests), (double)(uv_hrtime() - s->start_ns) / 1e9,
-      peak_rss_kb());
+      U(lti_hist_percentile(h, 99)), U(lti_hist_max(h)), SHARE(s->h1), SHARE(s->h2), U(s->refused),
+      U(s->goaways), U(s->resets_sent), U(s->resets_received), U(s->pings), U(s->ids_distinct),
+      U(s->ids_repeated), U(s->ids_done), U(s->ids_done_again), U(s->tasks), U(s->polls),
+      U(s->contents), U(s->last_events), U(s->last_requests),
+      (double)(uv_hrtime() - s->start_ns) / 1e9, peak_rss_kb());
   return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }
 
 void mock_stats_serve(mock_exchange *x) {
-  char text[2048];
+  char text[MOCK_STATS_MAX];
   size_t size = mock_stats_json(x->m, text, sizeof text);
   bool reset = strstr(mock_exchange_url(x), "reset=1") != NULL;
   mock *m = x->m;

@@ -308,7 +308,7 @@ static void content_step(mock_exchange *x) {
     mock_text_bytes(j->seed, j->at, piece, n);
     j->at += n;
     if (!mock_reply_piece(x, piece, n, j->at == j->end)) return;
-    if (mock_conn_unsent(x->conn)) {
+    if (mock_reply_full(x)) {
       x->waiting = true;
       return;
     }
@@ -343,11 +343,7 @@ static void begin_content(mock_exchange *x, const mock_task *t, leat_slice id) {
            "%sAccept-Ranges: bytes\r\nETag: %s\r\nCache-Control: public, max-age=86400\r\n"
            "x-mock-seed: %" PRIu64 "\r\n",
            range, etag, t->seed);
-  mock_reply_begin(x, ranged ? 206 : 200, "video/mp4", extra, j->end - j->at);
-  if (x->method == HTTP_HEAD) {
-    if (!x->cut) mock_conn_answered(x->conn);
-    return;
-  }
+  if (!mock_reply_begin(x, ranged ? 206 : 200, "video/mp4", extra, j->end - j->at)) return;
   x->step = content_step;
   mock_reply_step_at(x, uv_hrtime());
 }

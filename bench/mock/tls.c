@@ -3,7 +3,6 @@
  *
  * Cheap where it matters: AES-128-GCM first, X25519 first, ECDSA P-256. Resumed handshakes are
  * counted where they are decided, in the callbacks that accept a ticket or find a session. */
-#include <errno.h>
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
@@ -12,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "bench/mock/gateway.h"
 
@@ -141,13 +139,10 @@ void mock_tls_free(mock *m) {
   m->tls = NULL;
 }
 
+/* A record never waits in mbedTLS: what the socket does not take, the connection keeps. */
 static int bio_send(void *user, const unsigned char *bytes, size_t size) {
-  mock_conn *c = user;
-  ssize_t n = send(c->fd, bytes, size, MSG_NOSIGNAL);
-  if (n >= 0) return (int)n;
-  if (errno != EAGAIN && errno != EINTR) return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
-  c->tls_blocked = true;
-  return MBEDTLS_ERR_SSL_WANT_WRITE;
+  return mock_conn_put(user, (const char *)bytes, size) ? (int)size
+                                                        : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 }
 
 /* From the slab that the connection's recv has just filled. */
@@ -211,8 +206,7 @@ int mock_tls_read(mock_conn *c, char *out, size_t cap) {
 
 int mock_tls_write(mock_conn *c, const char *bytes, size_t size) {
   int r = mbedtls_ssl_write(c->ssl, (const unsigned char *)bytes, size);
-  if (r > 0) return r;
-  return would_block(r) ? 0 : -1;
+  return r > 0 ? r : -1;
 }
 
 void mock_tls_notify(mock_conn *c) {

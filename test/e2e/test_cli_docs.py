@@ -14,7 +14,7 @@ CLI = os.path.join(mock.SOURCE, "bindings/cli")
 MANUAL = os.path.join(CLI, "leat.1")
 BASH = os.path.join(CLI, "completion/leat.bash")
 ZSH = os.path.join(CLI, "completion/_leat")
-OPTION = re.compile(r"^  (?:-(\w), |    )?--([a-z][a-z-]*)", re.M)
+OPTION = re.compile(r"^  (?:-(\w), |    )?--([a-z][a-z0-9-]*)", re.M)
 
 
 def read(path):
@@ -48,7 +48,7 @@ class Documents(unittest.TestCase):
 
     def test_the_manual_names_every_option(self):
         manual = manual_words()
-        words = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", manual))
+        words = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", manual))
         for command in commands():
             for name, letter in options(command).items():
                 self.assertIn(f"--{name}", words, f"{command} --{name}")
@@ -58,7 +58,7 @@ class Documents(unittest.TestCase):
     def test_the_manual_names_no_other_option(self):
         manual = manual_words()
         known = {f"--{name}" for command in commands() for name in options(command)}
-        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", manual))
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", manual))
         self.assertEqual(named - known - {"--version"}, set())
 
     def test_the_manual_is_clean_groff(self):
@@ -93,12 +93,12 @@ class Documents(unittest.TestCase):
 
     def test_zsh_completes_exactly_the_options(self):
         text = read(ZSH)
-        lists = {name: set(re.findall(r"--([a-z][a-z-]*)", body))
+        lists = {name: set(re.findall(r"--([a-z][a-z0-9-]*)", body))
                  for name, body in re.findall(r"^  (\w+)=\(\n(.*?)^  \)", text, re.M | re.S)}
         for command in commands():
             arm = re.search(rf"^    {command}\)\n(.*?)^      ;;", text, re.M | re.S)
             self.assertIsNotNone(arm, command)
-            found = set(re.findall(r"--([a-z][a-z-]*)", arm[1]))
+            found = set(re.findall(r"--([a-z][a-z0-9-]*)", arm[1]))
             for name in re.findall(r"\$(\w+)", arm[1]):
                 found |= lists[name]
             self.assertEqual(found, set(options(command)), command)

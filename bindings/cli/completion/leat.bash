@@ -16,8 +16,9 @@ _leat_options() {
     demo) echo "--chats --tasks --seed --connections --trace --json --quiet --help" ;;
     mock)
       echo "--host --port --plain --ca-out --cert --key --no-tickets --no-session-cache
-        --require-key --seed --ttft --gap --jitter --events --bytes --gzip --keepalive
-        --requests-max --conns-max --fault --task-queued --task-time --task-fail --task-bytes
+        --require-key --seed --ttft --gap --jitter --events --bytes --gzip --h2
+        --h2-streams --h2-window --h2-window-delay --h2-coalesce --keepalive --requests-max
+        --conns-max --fault --task-queued --task-time --task-fail --task-bytes
         --tasks-max --poll-envelope --poll-after --json --quiet --help"
       ;;
     help) echo "--help" ;;
