@@ -75,7 +75,7 @@ struct lti_ws {
     bool begun;            /* a piece of it was delivered */
     uint64_t message_bytes;
     uint32_t fragments;
-    lti_ws_utf8 text;
+    lti_ws_utf8 text; /* between two messages it is between two characters */
     uint64_t credit_ns, now_ns;
     size_t control_size;
     char control[LTI_WS_FRAME_CONTROL_BYTES]; /* a cut one */
@@ -308,7 +308,6 @@ static int begin_piece(lti_ws *x, uint64_t bytes) {
     x->in.begun = false;
     x->in.message_bytes = 0;
     x->in.fragments = 0;
-    memset(&x->in.text, 0, sizeof x->in.text);
   }
   if (bytes > x->config.message_bytes_max - x->in.message_bytes)
     return fail(x, LEAT_EMESSAGEMAX, CODE_TOO_BIG, "the message is too long");
