@@ -15,12 +15,13 @@ packages_release() {
 }
 
 # Names that differ: llhttp is a library from Debian 13 on, before that its C sources come with
-# node-llhttp; clang's run-time library carries the version of the distribution's clang.
+# node-llhttp; clang's run-time library carries the version of the distribution's clang; h2o is not
+# in Debian 13.
 packages_of() {
-  local release=$1 group=$2 llhttp=node-llhttp clang_rt
+  local release=$1 group=$2 llhttp=node-llhttp h2o=h2o clang_rt
   case $release in
     debian-12) clang_rt=libclang-rt-14-dev ;;
-    debian-13) clang_rt=libclang-rt-19-dev llhttp=libllhttp-dev ;;
+    debian-13) clang_rt=libclang-rt-19-dev llhttp=libllhttp-dev h2o= ;;
     ubuntu-24.04) clang_rt=libclang-rt-18-dev ;;
     *) return 1 ;;
   esac
@@ -29,7 +30,11 @@ packages_of() {
       echo build-essential cmake ninja-build pkg-config python3 libuv1-dev "$llhttp" \
         libmbedtls-dev libnghttp2-dev libwslay-dev zlib1g-dev libcmocka-dev
       ;;
-    peers) echo nginx haproxy nodejs openssl clang "$clang_rt" libjansson-dev ;;
+    peers)
+      # shellcheck disable=SC2086
+      echo nginx haproxy $h2o nghttp2-server nghttp2-proxy nodejs golang-go python3-websockets \
+        openssl curl clang "$clang_rt" libjansson-dev
+      ;;
     compare) echo libcurl4-openssl-dev openssl ;;
   esac
 }

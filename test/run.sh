@@ -2,8 +2,8 @@
 # Installs what is missing, configures, builds and runs the tests.
 #
 # usage: test/run.sh [--peers] [--preset NAME] [--label LABEL]
-#   --peers         also installs the servers that some e2e tests run against (nginx, haproxy, node)
-#                   and clang; without them those tests are skipped, and ctest lists them
+#   --peers         also installs the servers that some e2e tests run against (nginx, h2o, Go
+#                   and more) and clang; without them those tests are skipped, and ctest lists them
 #   --preset NAME   release (default), dev, asan
 #   --label LABEL   only tests of this label: unit, fuzz, e2e, peers, slow, tidy
 # exit: 0 all passed, 1 some failed or the build did, 2 wrong use or missing packages
