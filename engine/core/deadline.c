@@ -85,7 +85,8 @@ static void expire_finished(lti_request *r) {
 }
 
 static void expire(lti_request *r, const earliest *x) {
-  if (x->error == LEAT_EDNSTIMEOUT && !lti_pool_resolving(r->origin, &r->lease)) {
+  if (x->error == LEAT_EDNSTIMEOUT &&
+      !lti_pool_resolving(r->lease.origin ? r->lease.origin : r->origin, &r->lease)) {
     r->name_known = true; /* this clock has stopped: the next one counts */
     lti_deadline_arm(r);
     return;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 
 #define FD_RETRY_NS (110ull * 1000 * 1000)
+#define PASSED_MAX  32 /* waiting requests that smaller ones may pass in one turn */
 
 typedef struct line {
   lti_list dirty, starved;
@@ -73,7 +74,7 @@ static void drop_line_if_empty(lti_dispatch *d, line *l) {
   lti_alloc_put(d->alloc, l);
 }
 
-int lti_dispatch_want(lti_dispatch *d, lti_lease *lease, lti_origin *origin, bool first) {
+static int stand_in_line(lti_dispatch *d, lti_lease *lease, lti_origin *origin, bool first) {
   line *l = find_line(d, origin);
   if (!l) return LEAT_ENOMEM;
   lti_queue_item_init(&lease->item);
@@ -90,6 +91,12 @@ int lti_dispatch_want(lti_dispatch *d, lti_lease *lease, lti_origin *origin, boo
   d->waiting++;
   mark(d, l);
   return LTI_OK;
+}
+
+int lti_dispatch_want(lti_dispatch *d, lti_lease *lease, lti_origin *origin, bool first) {
+  lease->home = origin;
+  lease->rerouted = lease->at_home = false;
+  return stand_in_line(d, lease, origin, first);
 }
 
 /* The next that has no connection of its own, behind `bound` (NULL: from the front). */
@@ -129,10 +136,35 @@ void lti_dispatch_leave(lti_dispatch *d, lti_lease *lease) {
   drop_line_if_empty(d, l);
 }
 
+/* HTTP/1.1 was only a better way: its own is still there. */
+static bool go_home(lti_dispatch *d, lti_lease *lease, const lti_failure *failure) {
+  if (!lease->rerouted) return false;
+  if (failure->error == LEAT_ETLS || failure->error == LEAT_EHTTP)
+    lti_pool_origin_only_http2(lease->home);
+  lease->rerouted = false;
+  lease->at_home = true;
+  return stand_in_line(d, lease, lease->home, true) == LTI_OK;
+}
+
 static void tell_failed(lti_dispatch *d, line *l, lti_lease *lease, const lti_failure *failure) {
   take_out(d, l, lease);
   mark(d, l);
-  lease->failed(lease, failure);
+  if (!go_home(d, lease, failure)) lease->failed(lease, failure);
+}
+
+/* Over HTTP/1.1, where a body does not share its window. */
+static void reroute(lti_dispatch *d, line *l, lti_lease *lease) {
+  lti_origin *other;
+  int r = lti_pool_origin_http1(l->origin, &other);
+  take_out(d, l, lease);
+  if (r == LTI_OK) {
+    r = stand_in_line(d, lease, other, false);
+    lti_pool_origin_release(other);
+  }
+  if (r == LTI_OK)
+    lease->rerouted = true;
+  else
+    lease->failed(lease, &(lti_failure){.error = r, .layer = LEAT_LAYER_API});
 }
 
 /* Failures that every waiter would meet. */
@@ -158,23 +190,53 @@ static void open_for(lti_dispatch *d, line *l, lti_lease *lease) {
     tell_failed(d, l, lease, &failure);
 }
 
+/* Goes along the line, past those that what is free does not suit. True: what they wait for comes
+ * by itself. */
+static bool grant_each(lti_dispatch *d, line *l, size_t *opened) {
+  lti_lease *lease, *passed = NULL;
+  bool waits = false;
+  l->opened = 0;
+  for (int skipped = 0; skipped < PASSED_MAX;) {
+    lti_conn *conn;
+    lease = lease_of(lti_queue_next(&l->queue, passed ? &passed->item : NULL));
+    if (!lease) break;
+    switch (lti_pool_take(l->origin, lease->body_size, lease->at_home, &conn)) {
+      case LTI_POOL_TAKEN:
+        lti_queue_serve(&l->queue, &lease->item);
+        take_out(d, l, lease);
+        *opened = 0;
+        lease->granted(lease, conn);
+        break;
+      case LTI_POOL_ELSEWHERE: reroute(d, l, lease); break;
+      case LTI_POOL_WAIT: waits = true; /* fall through */
+      case LTI_POOL_NONE:
+        /* The smallest of requests finds nothing here either. */
+        if (lease->body_size == 0) return waits;
+        passed = lease;
+        skipped++;
+        break;
+    }
+  }
+  return waits;
+}
+
 /* Gives what is free. */
-static void grant(lti_dispatch *d, line *l) {
+static bool grant(lti_dispatch *d, line *l) {
   static const lti_failure gone = {.error = LEAT_ERESET,
                                    .layer = LEAT_LAYER_SOCKET,
                                    .message = "the server closed the connection at once"};
   size_t opened = l->opened;
-  lti_conn *conn;
-  lti_lease *lease;
-  l->opened = 0;
-  while (l->queue.size > 0 && (conn = lti_pool_take(l->origin))) {
-    lease = lease_of(lti_queue_pop(&l->queue));
-    take_out(d, l, lease);
-    opened = 0;
-    lease->granted(lease, conn);
-  }
+  bool waits = grant_each(d, l, &opened);
   /* Opened, and gone before anybody could take it: a try that failed, or it would go on forever. */
+  lti_lease *lease;
   for (; opened > 0 && (lease = next_unbound(l, NULL)); opened--) tell_failed(d, l, lease, &gone);
+  return waits;
+}
+
+/* For nobody, and nobody is told when it fails. */
+static void open_another(const line *l) {
+  const char *message;
+  lti_pool_dial(l->origin, NULL, LEAT_NONE, &message);
 }
 
 /* A connection whose request has left serves the next that waits: true if there was one. */
@@ -197,14 +259,16 @@ static void starve(lti_dispatch *d, line *l) {
  * start of thousands from looking at each of them for each; a failure may queue somebody ahead. */
 static void serve(lti_dispatch *d, line *l) {
   lti_lease *lease, *last = NULL;
-  grant(d, l);
-  while ((lease = next_unbound(l, last))) {
+  bool waits = grant(d, l);
+  while (!waits && (lease = next_unbound(l, last))) {
     if (!adopt(d, l, lease)) {
-      if (!lti_pool_room(l->origin)) break;
+      if (!lti_pool_room(l->origin, l->unbound)) break;
       open_for(d, l, lease);
     }
     last = lease->bound ? lease : NULL;
   }
+  lease = next_unbound(l, last);
+  if (!lease && lti_pool_crowded(l->origin)) open_another(l);
   if (lease && lti_pool_starved(l->origin)) starve(d, l);
 }
 

@@ -3,7 +3,8 @@
  * A lease is a request's wish for a connection. It waits in a bounded queue that is fair between
  * tenants; while fewer connections are being opened than requests wait, another is opened for the
  * next in line, whose connect deadline then begins. Whoever is first in turn takes whichever
- * connection is free first. Grants and failures are told from lti_dispatch_turn or from the loop,
+ * connection is free first, unless its body would wait there for a window that a smaller one behind
+ * it does not need. Grants and failures are told from lti_dispatch_turn or from the loop,
  * never from inside lti_dispatch_want. */
 #ifndef LTI_DISPATCH_H
 #define LTI_DISPATCH_H
@@ -13,12 +14,16 @@
 
 typedef struct lti_lease {
   lti_queue_item item;
-  lti_origin *origin; /* while waiting */
+  lti_origin *origin; /* while waiting: whose line it stands in */
+  lti_origin *home;   /* where it belongs, though its body may go over HTTP/1.1 */
+  uint64_t body_size; /* bytes to be sent, which a window may hold up */
   uint64_t tenant;
   uint64_t connect_ns; /* since when a connection is wanted for it alone, 0: it queues */
   int64_t connect_ms;  /* < 0: no limit */
   bool bound;          /* a connection is being opened for it */
   bool no_descriptor;  /* the last try failed for want of one */
+  bool rerouted;       /* it stands in the line of its home's HTTP/1.1 */
+  bool at_home;        /* it was there, in vain */
   void (*granted)(struct lti_lease *lease, lti_conn *conn); /* must start it or give it back */
   void (*failed)(struct lti_lease *lease, const lti_failure *failure);
   void (*connecting)(struct lti_lease *lease); /* connect_ns was set, or taken back */

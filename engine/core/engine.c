@@ -45,11 +45,28 @@ static void seed(leat_engine *e, uint64_t seeds[2]) {
 static int open_pool(leat_engine *e) {
   const leat_config *c = &e->config;
   lti_pool_config config = {.conns_max = c->conns_max,
+                            .h2_conns_max = c->h2_conns_max,
                             .handshakes_max = c->handshakes_max,
                             .keep_alive_ms = c->keep_alive_ms,
+                            .conn_age_ms = c->conn_age_ms,
+                            .ping_ms = c->ping_ms,
+                            .ping_timeout_ms = c->ping_timeout_ms,
                             .header_bytes_max = (size_t)c->header_bytes_max,
                             .held_bytes_max = (uint64_t)c->held_bytes_max,
-                            .tls = {c->ca_file, c->ca_pem, c->insecure}};
+                            .tls = {.ca_file = c->ca_file,
+                                    .ca_pem = c->ca_pem,
+                                    .insecure = c->insecure,
+                                    .cert_file = c->cert_file,
+                                    .key_file = c->key_file,
+                                    .cert_pem = c->cert_pem,
+                                    .key_pem = c->key_pem,
+                                    .tls12_only = c->tls_max == LEAT_TLS_1_2},
+                            .proxy = c->proxy,
+                            .no_proxy = c->no_proxy,
+                            .http2 = {.header_bytes_max = (size_t)c->header_bytes_max,
+                                      .stream_window = (uint32_t)c->h2_stream_window,
+                                      .conn_window = (uint32_t)c->h2_conn_window,
+                                      .streams_max = (uint32_t)c->h2_streams_max}};
   seed(e, config.seed);
   lti_dial_env dial = {e->loop, &e->alloc, &e->alarms, e->dns};
   return lti_pool_open(&dial, &e->stats, &config, (lti_pool_owner){&pool_sink, e}, &e->pool);

@@ -71,11 +71,13 @@ static int equip(lti_request *r, const leat_request *q, const lti_url *url) {
   r->redirects_max = plain_raw ? 0 : or_default(0, e->config.redirects);
   r->lease.tenant = tenant_of(r);
   r->lease.connect_ms = r->deadlines.connect_ms;
+  r->lease.body_size = r->spec.body_size;
   r->lease.granted = on_granted;
   r->lease.failed = on_lease_failed;
   r->lease.connecting = on_connecting;
   r->exchange.sink = &lti_response_sink;
-  r1 = lti_pool_origin(e->pool, url, &r->origin);
+  r->wanted = q->http ? q->http : e->config.http;
+  r1 = lti_pool_origin(e->pool, url, r->wanted, &r->origin);
   return r1 == LTI_OK ? r1 : lti_engine_fail(e, r1, NULL);
 }
 
@@ -169,6 +171,7 @@ static void stamp_lease(lti_request *r, const lti_conn *conn) {
   uint64_t now = lti_loop_clock(r->item.engine->loop);
   r->reused_connection = lti_conn_reused(conn);
   r->resumed_tls = lti_conn_resumed_tls(conn);
+  r->http = (signed char)lti_conn_http(conn);
   uint64_t queued = r->times.queued_ns;
   r->times = (leat_times){.queued_ns = queued, .leased_ns = now};
   r->times.connected_ns = r->reused_connection ? now : lti_conn_connected_ns(conn);
@@ -186,10 +189,10 @@ static void on_granted(lti_lease *lease, lti_conn *conn) {
   lti_buf_clear(&e->scratch);
   int rc = lti_url_host_field(lti_pool_origin_url(r->origin), &e->scratch);
   lti_spec_http(&r->spec, lti_buf_slice(&e->scratch), &http);
-  r->exchange.body = lti_slice(r->spec.body, r->spec.body_size);
+  r->exchange.stream.body = lti_slice(r->spec.body, r->spec.body_size);
   if (rc == LTI_OK) rc = lti_conn_start(conn, &r->exchange, &http);
   if (rc != LTI_OK) {
-    if (lti_conn_state(conn) == CONN_READY) lti_pool_give(conn);
+    if (lti_conn_state(conn) != CONN_CLOSED) lti_pool_give(conn);
     lti_request_failed(r, rc, LEAT_LAYER_API, NULL);
     return;
   }
@@ -240,7 +243,7 @@ void lti_request_redirected(lti_request *r, lti_origin *origin) {
 }
 
 void lti_request_detach(lti_request *r, bool drain) {
-  if (r->exchange.conn) lti_conn_abandon(r->exchange.conn, drain);
+  if (lti_exchange_open(&r->exchange)) lti_exchange_abandon(&r->exchange, drain);
   lti_dispatch_leave(&r->item.engine->dispatch, &r->lease);
 }
 
@@ -248,14 +251,14 @@ void lti_request_failed(lti_request *r, int error, enum leat_layer layer, const 
   lti_request_settle(r, &(lti_failure){.error = error, .layer = layer, .message = message});
 }
 
-static void plan_repeat(const lti_request *r, int error, lti_retry_plan *plan) {
+static void plan_repeat(const lti_request *r, const lti_failure *failure, lti_retry_plan *plan) {
   const char *veto = r->should_retry > 0 ? "true" : r->should_retry < 0 ? "false" : NULL;
-  lti_retry_case c = {.error = error,
+  lti_retry_case c = {.error = failure->error,
                       .status = r->state == REQUEST_REFUSED ? r->status : 0,
                       .should_retry = lti_slice_of(veto),
                       .hint_ms = r->retry_after_ms,
                       .leased = r->times.leased_ns != 0,
-                      .sent_any = r->exchange.sent_ns != 0,
+                      .sent_any = r->exchange.sent_ns != 0 && !failure->unprocessed,
                       .response_started = r->exchange.response_started || r->times.head_ns != 0,
                       .reused = r->exchange.reused,
                       .once = r->once,
@@ -268,11 +271,19 @@ static void plan_repeat(const lti_request *r, int error, lti_retry_plan *plan) {
   lti_retry_decide(&c, &r->item.engine->prng, plan);
 }
 
+/* The same place, spoken to differently; when there is no memory for that, the same way again. */
+static void over_http1(lti_request *r) {
+  lti_origin *other;
+  if (r->wanted == LEAT_HTTP_2 || lti_pool_origin_http1(r->origin, &other) != LTI_OK) return;
+  lti_pool_origin_release(r->origin);
+  r->origin = other;
+}
+
 void lti_request_settle(lti_request *r, const lti_failure *failure) {
   leat_engine *e = r->item.engine;
   lti_retry_plan plan;
   if (r->state == REQUEST_FINISHED) return;
-  plan_repeat(r, failure->error, &plan);
+  plan_repeat(r, failure, &plan);
   r->retryable = plan.retryable;
   if (plan.action == LTI_RETRY_NO) {
     if (r->state == REQUEST_REFUSED) lti_response_emit_refusal(r);
@@ -288,6 +299,8 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
                    (long long)plan.wait_ms);
   if (plan.action == LTI_RETRY_FREE) {
     r->replays_done++;
+    e->stats.requests_replayed++;
+    if (failure->http1_wanted) over_http1(r);
     lti_request_again(r, true);
     return;
   }
@@ -385,7 +398,7 @@ void lti_request_go_on(lti_request *r) {
     return;
   }
   restart_clocks(r);
-  if (r->exchange.conn && r->exchange.paused) lti_conn_resume(r->exchange.conn);
+  if (lti_exchange_open(&r->exchange) && r->exchange.paused) lti_exchange_resume(&r->exchange);
 }
 
 static void count_end(leat_engine *e, int error) {

@@ -43,6 +43,7 @@ typedef struct lti_request {
   leat_done_cb on_done;
   void *user;
   lti_spec spec;
+  enum leat_http wanted;
   lti_origin *origin;
   lti_lease lease;
   lti_exchange exchange;
@@ -72,6 +73,7 @@ typedef struct lti_request {
   bool maybe_ran; /* an attempt that was given up may have reached the model */
   bool maybe_ran_twice;
   bool resumed_tls, reused_connection, name_known;
+  signed char http; /* enum leat_http: of the last attempt's connection */
 } lti_request;
 
 /* As leat_submit. `call`: see above; protocol "raw" only. */

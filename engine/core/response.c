@@ -19,7 +19,7 @@ static int on_body(lti_exchange *x, leat_slice bytes, size_t *taken);
 static bool on_complete(lti_exchange *x);
 static void on_failed(lti_exchange *x, const lti_failure *failure);
 
-const lti_exchange_sink lti_response_sink = {on_head, on_body, on_complete, on_failed};
+const lti_exchange_sink lti_response_sink = {on_head, on_body, on_complete, on_failed, NULL};
 
 static lti_request *request_of(lti_exchange *x) {
   return LTI_CONTAINER_OF(x, lti_request, exchange);
@@ -47,8 +47,11 @@ static void stamp_content(lti_request *r, const leat_event *event) {
 static void stamp_first(lti_request *r, const leat_event *event) {
   r->delivered = true;
   r->times.first_event_ns = event->received_ns;
-  if (!r->exchange.conn || r->exchange.body_sent == r->exchange.body.size)
-    lti_spec_drop_body(&r->spec), r->exchange.body.size = r->exchange.body_sent = 0;
+  lti_http2_stream *s = &r->exchange.stream;
+  if (!r->exchange.conn || s->body_sent == s->body.size) {
+    lti_spec_drop_body(&r->spec);
+    s->body.size = s->body_sent = 0;
+  }
 }
 
 int lti_response_emit(lti_request *r, leat_event *event) {
@@ -165,7 +168,7 @@ static int begin_reading(lti_request *r, const lti_http_head *head) {
   }
   lti_deadline_arm(r);
   emit_head(r, head->headers, head->header_count);
-  if (!r->paused || !r->exchange.conn) return LTI_OK;
+  if (!r->paused || !lti_exchange_open(&r->exchange)) return LTI_OK;
   r->exchange.paused = true;
   return LTI_STOPPED;
 }
@@ -229,7 +232,7 @@ static int follow(lti_request *r, leat_slice location, const char **why) {
   lti_buf_init(&path, &e->alloc, 32 * 1024, LEAT_EREDIRECT);
   lti_origin *origin = NULL;
   int rc = lti_url_redirect(&from, location, &to, &path, why);
-  if (rc == LTI_OK) rc = lti_pool_origin(e->pool, &to, &origin);
+  if (rc == LTI_OK) rc = lti_pool_origin(e->pool, &to, r->wanted, &origin);
   if (rc == LTI_OK)
     rc = lti_spec_redirect(&r->spec, lti_buf_slice(&path), lti_url_same_origin(&from, &to));
   lti_buf_deinit(&path);

@@ -154,6 +154,7 @@ void lti_result_fill(lti_request *r, leat_result *result) {
                           .maybe_ran_twice = r->maybe_ran_twice,
                           .resumed_tls = r->resumed_tls,
                           .reused_connection = r->reused_connection,
+                          .http = (enum leat_http)r->http,
                           .retry_after_ms = r->retry_after_ms};
   result->message = r->error == LEAT_OK   ? lti_slice("", 0)
                     : r->message.size > 1 ? lti_slice(r->message.data, r->message.size - 1)

@@ -1,6 +1,7 @@
 /* Connections by origin: see pool.h.
  *
- * A connection's list node is in its origin's `idle` (READY, most recent first) or `others`; its
+ * A connection's list node is in its origin's `idle` (HTTP/1.1 and READY, most recent first),
+ * `shared` (HTTP/2, from READY to its end) or `others`; its
  * turn node is in `held` (waits for the first handshake's ticket), in the pool's `shakes` (waits
  * for a place among handshakes_max) or `steps` (its flight waits for an expensive step). */
 #include "io/pool.h"
@@ -9,6 +10,8 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/prng.h"
+#include "io/place.h"
 
 #define HOLD_NS      (250ull * 1000 * 1000)
 #define MS_NS        1000000ull
@@ -17,6 +20,7 @@
 #define PLAIN_BYTES                                                            \
   ((size_t)96 * 1024) /* a read slab and a record that was half read before it \
                        */
+#define CANDIDATES_MAX   16
 #define FD_PAUSE_NS      (100 * MS_NS)
 #define ENCODE_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
@@ -25,14 +29,17 @@ struct lti_origin {
   lti_list node; /* pool->origins, least recently used first */
   lti_url url;
   lti_buf key;
-  lti_list idle, others;
+  enum leat_http wanted; /* as it was asked for */
+  enum leat_http spoken; /* LEAT_HTTP_AUTO: not known yet */
+  lti_list idle, shared, others;
   lti_list held;
   lti_conn *first; /* shakes hands in full while others wait */
   lti_tls_session *session;
   void *user;
   size_t refs, conns, opening;
   uint64_t dial_after; /* no descriptor was left: not before this */
-  bool no_tickets;
+  size_t streams_max;  /* what the last HTTP/2 connection allowed, 0: not known */
+  bool no_tickets, only_http2, proxied;
 };
 
 struct lti_pool {
@@ -42,21 +49,45 @@ struct lti_pool {
   lti_map by_key;
   lti_list origins;
   size_t origin_count, shaking;
+  lti_proxy proxy;
+  lti_prng prng;
   lti_list shakes, steps;
   lti_buf encode, scratch;
-  bool closing, in_shake_next;
+  bool closing, in_shake_next, proxied;
   char message[256];
 };
 
 static void on_connected(lti_conn *c);
 static void on_step(lti_conn *c);
 static void on_ready(lti_conn *c, bool fresh);
+static void on_changed(lti_conn *c);
+static void on_ticket(lti_conn *c);
 static void on_closed(lti_conn *c, const lti_failure *failure);
 static void on_alarm(lti_conn *c, uint64_t now_ns);
 
-static const lti_conn_sink conn_sink = {on_connected, on_step, on_ready, on_closed, on_alarm};
+static const lti_conn_sink conn_sink = {on_connected, on_step,   on_ready, on_changed,
+                                        on_ticket,    on_closed, on_alarm};
 
 /* ---- life */
+
+static uint64_t ns_of(int64_t ms) {
+  return ms < 0 ? UINT64_MAX : (uint64_t)ms * MS_NS;
+}
+
+static void env_init(lti_conn_env *env, const lti_dial_env *dial, leat_stats *stats,
+                     const lti_pool_config *config) {
+  env->link.dial = *dial;
+  env->link.stats = stats;
+  env->link.held_bytes_max = config->held_bytes_max;
+  env->link.plain_size = PLAIN_BYTES;
+  env->link.plain = lti_alloc_get(dial->alloc, PLAIN_BYTES);
+  env->header_bytes_max = config->header_bytes_max;
+  env->http2 = config->http2;
+  env->ping_ns = ns_of(config->ping_ms);
+  env->ping_timeout_ns = ns_of(config->ping_timeout_ms);
+  lti_list_init(&env->link.dirty);
+  lti_list_init(&env->dead);
+}
 
 int lti_pool_open(const lti_dial_env *dial, leat_stats *stats, const lti_pool_config *config,
                   lti_pool_owner owner, lti_pool **pool) {
@@ -64,27 +95,29 @@ int lti_pool_open(const lti_dial_env *dial, leat_stats *stats, const lti_pool_co
   if (!p) return LEAT_ENOMEM;
   p->config = *config;
   p->owner = owner;
-  p->env.dial = *dial;
-  p->env.stats = stats;
-  p->env.header_bytes_max = config->header_bytes_max;
-  p->env.held_bytes_max = config->held_bytes_max;
-  p->env.plain_size = PLAIN_BYTES;
-  p->env.plain = lti_alloc_get(dial->alloc, PLAIN_BYTES);
-  p->env.encode = &p->encode;
+  env_init(&p->env, dial, stats, config);
+  p->env.link.encode = &p->encode;
   lti_buf_init(&p->encode, dial->alloc, ENCODE_BYTES_MAX, LEAT_EHEADER);
   p->encode.secret = true;
   lti_buf_init(&p->scratch, dial->alloc, 4096, LEAT_EURL);
-  lti_list_init(&p->env.dirty);
-  lti_list_init(&p->env.dead);
   lti_list_init(&p->origins);
   lti_list_init(&p->shakes);
   lti_list_init(&p->steps);
   lti_map_init(&p->by_key, dial->alloc, config->seed);
+  lti_prng_seed(&p->prng, config->seed[0] ^ config->seed[1]);
+  int r = p->env.link.plain ? LTI_OK : LEAT_ENOMEM;
+  bool proxied = config->proxy && *config->proxy;
+  const char *why;
+  if (r == LTI_OK && proxied)
+    r = lti_proxy_init(&p->proxy, dial->alloc, lti_slice_of(config->proxy), &why);
+  if (r != LTI_OK) {
+    lti_pool_free(p);
+    p = NULL;
+  } else {
+    p->proxied = proxied;
+  }
   *pool = p;
-  if (p->env.plain) return LTI_OK;
-  lti_pool_free(p);
-  *pool = NULL;
-  return LEAT_ENOMEM;
+  return r;
 }
 
 static void close_list(lti_list *list) {
@@ -103,6 +136,7 @@ void lti_pool_close(lti_pool *p) {
   for (lti_list *n = p->origins.next; n != &p->origins; n = n->next) {
     lti_origin *o = LTI_CONTAINER_OF(n, lti_origin, node);
     close_list(&o->idle);
+    close_list(&o->shared);
     close_list(&o->others);
   }
   lti_conn_reap_all(&p->env);
@@ -116,39 +150,47 @@ static void origin_free(lti_origin *o) {
   p->origin_count--;
   lti_tls_session_free(o->session);
   lti_buf_deinit(&o->key);
-  lti_alloc_put(p->env.dial.alloc, o);
+  lti_alloc_put(p->env.link.dial.alloc, o);
 }
 
 void lti_pool_free(lti_pool *p) {
-  lti_alloc *alloc = p->env.dial.alloc;
+  lti_alloc *alloc = p->env.link.dial.alloc;
   while (!lti_list_empty(&p->origins))
     origin_free(LTI_CONTAINER_OF(p->origins.next, lti_origin, node));
   lti_map_deinit(&p->by_key);
-  lti_tls_context_free(p->env.tls);
+  lti_tls_session_free(p->env.link.proxy_session);
+  lti_tls_context_free(p->env.link.tls);
+  if (p->proxied) lti_proxy_deinit(&p->proxy);
   lti_buf_deinit(&p->encode);
   lti_buf_deinit(&p->scratch);
-  lti_alloc_wipe(alloc, p->env.plain, p->env.plain ? PLAIN_BYTES : 0);
+  lti_alloc_wipe(alloc, p->env.link.plain, p->env.link.plain ? PLAIN_BYTES : 0);
+  lti_alloc_wipe(alloc, p->env.link.outer, p->env.link.outer ? PLAIN_BYTES : 0);
   lti_alloc_put(alloc, p);
 }
 
 /* ---- origins */
 
-static int origin_new(lti_pool *p, const lti_url *url, lti_origin **origin) {
-  lti_origin *o = lti_alloc_zero(p->env.dial.alloc, sizeof *o);
+static int origin_new(lti_pool *p, const lti_url *url, enum leat_http http, lti_origin **origin) {
+  lti_origin *o = lti_alloc_zero(p->env.link.dial.alloc, sizeof *o);
   if (!o) return LEAT_ENOMEM;
   o->pool = p;
   o->url = *url;
   o->url.path = lti_slice(NULL, 0);
   lti_list_init(&o->node);
+  o->wanted = http;
+  o->spoken = http;
+  o->proxied = p->proxied && !url->unix_socket &&
+               !lti_proxy_bypassed(lti_slice_of(p->config.no_proxy), url->host, url->port);
   lti_list_init(&o->idle);
+  lti_list_init(&o->shared);
   lti_list_init(&o->others);
   lti_list_init(&o->held);
-  lti_buf_init(&o->key, p->env.dial.alloc, 4096, LEAT_EURL);
+  lti_buf_init(&o->key, p->env.link.dial.alloc, 4096, LEAT_EURL);
   int r = lti_buf_append(&o->key, lti_buf_slice(&p->scratch));
   if (r == LTI_OK) r = lti_map_add(&p->by_key, lti_buf_slice(&o->key), o);
   if (r != LTI_OK) {
     lti_buf_deinit(&o->key);
-    lti_alloc_put(p->env.dial.alloc, o);
+    lti_alloc_put(p->env.link.dial.alloc, o);
     return r;
   }
   lti_list_push(&p->origins, &o->node);
@@ -166,14 +208,16 @@ static void trim_origins(lti_pool *p) {
   }
 }
 
-int lti_pool_origin(lti_pool *p, const lti_url *url, lti_origin **origin) {
+int lti_pool_origin(lti_pool *p, const lti_url *url, enum leat_http http, lti_origin **origin) {
+  if (http == LEAT_HTTP_AUTO && !url->tls) http = LEAT_HTTP_1; /* nothing could tell otherwise */
   lti_buf_clear(&p->scratch);
   int r = lti_url_origin(url, &p->scratch);
+  if (r == LTI_OK) r = lti_buf_format(&p->scratch, " %d", (int)http);
   if (r != LTI_OK) return r;
   lti_origin *o = lti_map_get(&p->by_key, lti_buf_slice(&p->scratch));
   if (!o) {
     trim_origins(p);
-    r = origin_new(p, url, &o);
+    r = origin_new(p, url, http, &o);
     if (r != LTI_OK) return r;
   }
   lti_list_remove(&o->node);
@@ -181,6 +225,14 @@ int lti_pool_origin(lti_pool *p, const lti_url *url, lti_origin **origin) {
   o->refs++;
   *origin = o;
   return LTI_OK;
+}
+
+int lti_pool_origin_http1(lti_origin *o, lti_origin **origin) {
+  return lti_pool_origin(o->pool, &o->url, LEAT_HTTP_1, origin);
+}
+
+void lti_pool_origin_only_http2(lti_origin *o) {
+  o->only_http2 = true;
 }
 
 void lti_pool_origin_keep(lti_origin *o) {
@@ -206,11 +258,78 @@ static void to_others(lti_origin *o, lti_conn *c) {
   lti_list_push(&o->others, lti_conn_node(c));
 }
 
-lti_conn *lti_pool_take(lti_origin *o) {
-  if (lti_list_empty(&o->idle)) return NULL;
-  lti_conn *c = lti_conn_of(o->idle.next);
-  to_others(o, c);
-  return c;
+static uint64_t now_of(const lti_origin *o) {
+  return lti_loop_clock(o->pool->env.link.dial.loop);
+}
+
+/* Too old for another request. */
+static bool retired(lti_conn *c, uint64_t now_ns) {
+  if (now_ns < *lti_conn_retire(c)) return false;
+  lti_conn_leave(c);
+  return true;
+}
+
+typedef struct candidate {
+  lti_conn *conn;
+  enum lti_place_verdict verdict;
+  lti_conn_load load;
+} candidate;
+
+static bool improves(const candidate *c, const candidate *best, uint64_t body_size) {
+  if (c->verdict != best->verdict) return c->verdict > best->verdict;
+  return c->verdict != LTI_PLACE_FULL && lti_place_better(&c->load, &best->load, body_size);
+}
+
+/* The best of the first few shared connections that are not full. Each goes to the list's end when
+ * it was looked at, so that the full ones of hundreds are not met again for each request. */
+static candidate find_place(lti_origin *o, uint64_t body_size) {
+  candidate best = {.verdict = LTI_PLACE_FULL};
+  uint64_t now_ns = now_of(o);
+  lti_list *last = o->shared.prev, *n = last;
+  for (size_t seen = 0; !lti_list_empty(&o->shared) && seen < CANDIDATES_MAX;) {
+    n = o->shared.next;
+    candidate c = {.conn = lti_conn_of(n)};
+    bool at_end = n == last;
+    lti_list_remove(n);
+    lti_list_push(&o->shared, n);
+    if (!retired(c.conn, now_ns)) {
+      lti_conn_load_get(c.conn, &c.load);
+      c.verdict = lti_place_judge(&c.load, body_size);
+      seen += c.verdict != LTI_PLACE_FULL;
+      if (improves(&c, &best, body_size)) best = c;
+    }
+    if (at_end) break;
+  }
+  return best;
+}
+
+static enum lti_pool_answer take_shared(lti_origin *o, uint64_t body_size, bool at_home,
+                                        lti_conn **conn) {
+  candidate best = find_place(o, body_size);
+  *conn = best.conn;
+  switch (best.verdict) {
+    case LTI_PLACE_FULL: return LTI_POOL_NONE;
+    case LTI_PLACE_WAIT: return LTI_POOL_WAIT;
+    case LTI_PLACE_GOOD: return LTI_POOL_TAKEN;
+    case LTI_PLACE_STALLED: break;
+  }
+  if (!at_home && o->wanted == LEAT_HTTP_AUTO && !o->only_http2 &&
+      lti_place_crawls(&best.load, body_size))
+    return LTI_POOL_ELSEWHERE;
+  return lti_pool_room(o, SIZE_MAX) ? LTI_POOL_NONE : LTI_POOL_TAKEN;
+}
+
+enum lti_pool_answer lti_pool_take(lti_origin *o, uint64_t body_size, bool at_home,
+                                   lti_conn **conn) {
+  uint64_t now_ns = now_of(o);
+  while (!lti_list_empty(&o->idle)) {
+    lti_conn *c = lti_conn_of(o->idle.next);
+    if (retired(c, now_ns)) continue; /* which has closed it */
+    to_others(o, c);
+    *conn = c;
+    return LTI_POOL_TAKEN;
+  }
+  return take_shared(o, body_size, at_home, conn);
 }
 
 static void set_idle_alarm(lti_origin *o, lti_conn *c) {
@@ -222,48 +341,92 @@ static void set_idle_alarm(lti_origin *o, lti_conn *c) {
     if (safe_ms < keep_ms) keep_ms = safe_ms;
   }
   if (!lti_conn_reused(c) && keep_ms < FRESH_MS) keep_ms = FRESH_MS;
-  lti_conn_alarm_set(c, lti_loop_clock(o->pool->env.dial.loop) + (uint64_t)keep_ms * MS_NS);
+  lti_conn_alarm_set(c, lti_loop_clock(o->pool->env.link.dial.loop) + (uint64_t)keep_ms * MS_NS);
 }
 
 void lti_pool_give(lti_conn *c) {
   lti_origin *o = lti_conn_owner(c);
   lti_list_remove(lti_conn_node(c));
-  lti_list_push_front(&o->idle, lti_conn_node(c));
-  set_idle_alarm(o, c);
+  if (lti_conn_http(c) == LEAT_HTTP_2)
+    lti_list_push(&o->shared, lti_conn_node(c));
+  else
+    lti_list_push_front(&o->idle, lti_conn_node(c));
+  if (lti_conn_state(c) == CONN_READY) set_idle_alarm(o, c);
   o->pool->owner.sink->slot(o->pool->owner.ctx, o);
 }
 
 bool lti_pool_starved(const lti_origin *o) {
-  return o->dial_after != 0 && lti_loop_clock(o->pool->env.dial.loop) < o->dial_after;
+  return o->dial_after != 0 && lti_loop_clock(o->pool->env.link.dial.loop) < o->dial_after;
 }
 
-bool lti_pool_room(const lti_origin *o) {
-  if (o->pool->closing || o->conns >= (size_t)o->pool->config.conns_max) return false;
-  return !lti_pool_starved(o);
+/* How many requests a connection that is being opened will carry. */
+static size_t expected(const lti_origin *o) {
+  if (o->spoken != LEAT_HTTP_2) return 1;
+  return o->streams_max ? o->streams_max : LTI_PLACE_CROWD;
+}
+
+static size_t conns_max(const lti_origin *o) {
+  const lti_pool_config *config = &o->pool->config;
+  switch (o->spoken) {
+    case LEAT_HTTP_AUTO: return 1; /* until it has told what it speaks */
+    case LEAT_HTTP_1: return (size_t)config->conns_max;
+    case LEAT_HTTP_2: return (size_t)config->h2_conns_max;
+  }
+  return 0;
+}
+
+bool lti_pool_room(const lti_origin *o, size_t waiting) {
+  if (o->pool->closing || o->conns >= conns_max(o) || lti_pool_starved(o)) return false;
+  return o->opening == 0 || waiting > o->opening * (expected(o) - 1);
+}
+
+bool lti_pool_crowded(const lti_origin *o) {
+  if (o->spoken != LEAT_HTTP_2 || o->opening > 0 || !lti_pool_room(o, 0)) return false;
+  for (lti_list *n = o->shared.next; n != &o->shared; n = n->next) {
+    lti_conn_load load;
+    lti_conn_load_get(lti_conn_of(n), &load);
+    if (load.room > 0 && load.active < LTI_PLACE_CROWD) return false;
+  }
+  return !lti_list_empty(&o->shared);
 }
 
 static int need_tls(lti_pool *p, const char **message) {
-  if (p->env.tls) return LTI_OK;
-  int r = lti_tls_context_new(p->env.dial.alloc, &p->config.tls, &p->env.tls, p->message,
+  if (p->env.link.tls) return LTI_OK;
+  int r = lti_tls_context_new(p->env.link.dial.alloc, &p->config.tls, &p->env.link.tls, p->message,
                               sizeof p->message);
   *message = p->message;
   return r;
 }
 
 static void set_limit(const lti_origin *o, lti_conn *c, int64_t connect_ms) {
-  uint64_t now_ns = lti_loop_clock(o->pool->env.dial.loop);
+  uint64_t now_ns = lti_loop_clock(o->pool->env.link.dial.loop);
   *lti_conn_limit(c) = connect_ms < 0 ? UINT64_MAX : now_ns + (uint64_t)connect_ms * MS_NS;
   /* An earlier alarm sleeps on to the limit when it fires. */
   if (lti_conn_alarm_at(c) > *lti_conn_limit(c)) lti_conn_alarm_set(c, *lti_conn_limit(c));
 }
 
+static lti_conn_target target_of(const lti_origin *o) {
+  static const enum lti_tls_alpn offers[] = {[LEAT_HTTP_AUTO] = LTI_TLS_ALPN_HTTP2_OR_1,
+                                             [LEAT_HTTP_1] = LTI_TLS_ALPN_HTTP1,
+                                             [LEAT_HTTP_2] = LTI_TLS_ALPN_HTTP2};
+  lti_link_target link = {.host = o->url.host,
+                          .port = o->url.port,
+                          .tls = o->url.tls,
+                          .unix_socket = o->url.unix_socket,
+                          .alpn = offers[o->wanted],
+                          .proxy = o->proxied ? &o->pool->proxy : NULL};
+  return (lti_conn_target){.link = link,
+                           .plain = o->wanted == LEAT_HTTP_2 ? CONN_PLAIN_HTTP2 : CONN_PLAIN_HTTP1};
+}
+
 int lti_pool_dial(lti_origin *o, void *wanted_by, int64_t connect_ms, const char **message) {
   lti_pool *p = o->pool;
   *message = NULL;
-  int r = o->url.tls ? need_tls(p, message) : LTI_OK;
+  bool tls = o->url.tls || (o->proxied && p->proxy.url.tls);
+  int r = tls ? need_tls(p, message) : LTI_OK;
   if (r != LTI_OK) return r;
   lti_conn *c;
-  lti_conn_target target = {o->url.host, o->url.port, o->url.tls, o->url.unix_socket};
+  lti_conn_target target = target_of(o);
   r = lti_conn_open(&p->env, &conn_sink, o, &target, &c);
   if (r != LTI_OK) return r;
   o->conns++;
@@ -283,7 +446,7 @@ size_t lti_pool_opening(const lti_origin *o) {
 static lti_conn *find_wanted(const lti_origin *o, const void *wanted_by) {
   for (lti_list *n = o->others.next; n != &o->others; n = n->next) {
     lti_conn *c = lti_conn_of(n);
-    if (lti_conn_wanted_by(c) == wanted_by && lti_conn_state(c) <= CONN_SHAKING) return c;
+    if (lti_conn_wanted_by(c) == wanted_by && lti_conn_state(c) == CONN_OPENING) return c;
   }
   return NULL;
 }
@@ -340,7 +503,7 @@ static void on_connected(lti_conn *c) {
     return;
   }
   lti_list_push(&o->held, lti_conn_turn(c));
-  uint64_t until = lti_loop_clock(o->pool->env.dial.loop) + HOLD_NS;
+  uint64_t until = lti_loop_clock(o->pool->env.link.dial.loop) + HOLD_NS;
   lti_conn_alarm_set(c, until < *lti_conn_limit(c) ? until : *lti_conn_limit(c));
 }
 
@@ -348,6 +511,10 @@ static void on_step(lti_conn *c) {
   lti_origin *o = lti_conn_owner(c);
   lti_list_remove(lti_conn_turn(c));
   lti_list_push(&o->pool->steps, lti_conn_turn(c));
+}
+
+static bool late_tickets(lti_conn *c) {
+  return strcmp(lti_tls_version(lti_conn_tls(c)), "TLSv1.3") == 0;
 }
 
 /* A handshake has ended well: its session serves the connections to come. */
@@ -360,15 +527,27 @@ static void learn_session(lti_origin *o, lti_conn *c) {
       o->session = session;
     }
   }
+  /* With TLS 1.3 it comes later, and the others wait on for it. */
+  if (!o->session && !resumed && !lti_tls_ticket_ready(lti_conn_tls(c)) && late_tickets(c)) return;
   if (!o->session) o->no_tickets = true;
   if (o->first == c) o->first = NULL;
   permit_held(o);
+}
+
+/* What an origin speaks is what its newest connection does. */
+static void learn_http(lti_origin *o, lti_conn *c) {
+  if (o->wanted == LEAT_HTTP_AUTO) o->spoken = lti_conn_http(c);
+  int64_t age_ms = o->pool->config.conn_age_ms;
+  if (age_ms < 0) return;
+  uint64_t age_ns = (uint64_t)age_ms * MS_NS;
+  *lti_conn_retire(c) = now_of(o) + age_ns - lti_prng_below(&o->pool->prng, age_ns / 4 + 1);
 }
 
 static void on_ready(lti_conn *c, bool fresh) {
   lti_origin *o = lti_conn_owner(c);
   lti_pool *p = o->pool;
   if (fresh) {
+    learn_http(o, c);
     void *wanted_by = lti_conn_wanted_by(c);
     o->opening--;
     lti_conn_want(c, NULL);
@@ -377,7 +556,12 @@ static void on_ready(lti_conn *c, bool fresh) {
       p->shaking--;
       learn_session(o, c);
     }
-  } else if (p->config.keep_alive_ms < 0) {
+  } else if (o->first == c) {
+    o->no_tickets = o->session == NULL; /* it would have come before an answer */
+    o->first = NULL;
+    permit_held(o);
+  }
+  if (!fresh && p->config.keep_alive_ms < 0) {
     lti_conn_close(c, NULL);
     return;
   }
@@ -400,10 +584,24 @@ static void doubt_session(lti_origin *o, int error) {
   o->session = NULL;
 }
 
+static void on_ticket(lti_conn *c) {
+  lti_origin *o = lti_conn_owner(c);
+  learn_session(o, c);
+  shake_next(o->pool);
+}
+
+static void on_changed(lti_conn *c) {
+  lti_origin *o = lti_conn_owner(c);
+  lti_conn_load load;
+  lti_conn_load_get(c, &load);
+  if (load.settled) o->streams_max = load.active + load.room;
+  o->pool->owner.sink->slot(o->pool->owner.ctx, o);
+}
+
 static void on_closed(lti_conn *c, const lti_failure *failure) {
   lti_origin *o = lti_conn_owner(c);
   lti_pool *p = o->pool;
-  bool was_opening = lti_conn_ready_ns(c) == 0;
+  bool was_opening = lti_conn_http(c) == LEAT_HTTP_AUTO;
   lti_list_remove(lti_conn_node(c));
   lti_list_remove(lti_conn_turn(c));
   o->conns--;
@@ -416,7 +614,7 @@ static void on_closed(lti_conn *c, const lti_failure *failure) {
   if (o->first == c) promote(o);
   shake_next(p);
   if (failure && failure->error == LEAT_EFDLIMIT)
-    o->dial_after = lti_loop_clock(p->env.dial.loop) + FD_PAUSE_NS;
+    o->dial_after = lti_loop_clock(p->env.link.dial.loop) + FD_PAUSE_NS;
   if (was_opening) p->owner.sink->failed(p->owner.ctx, o, lti_conn_wanted_by(c), failure);
   p->owner.sink->slot(p->owner.ctx, o);
 }
@@ -427,7 +625,7 @@ static void on_alarm(lti_conn *c, uint64_t now_ns) {
     lti_conn_close(c, NULL);
   } else if (now_ns < *lti_conn_limit(c)) {
     lti_conn_alarm_set(c, *lti_conn_limit(c));
-    if (lti_conn_state(c) != CONN_CONNECTED) return;
+    if (!lti_conn_waits(c)) return;
     permit(c); /* the first handshake takes too long to wait for */
     shake_next(o->pool);
   } else {
@@ -442,7 +640,7 @@ static void on_alarm(lti_conn *c, uint64_t now_ns) {
 bool lti_pool_turn(lti_pool *p) {
   lti_list *n = lti_list_pop(&p->steps);
   if (n) lti_conn_step(lti_conn_of_turn(n));
-  lti_conn_flush_all(&p->env);
+  lti_link_flush_all(&p->env.link);
   lti_conn_reap_all(&p->env);
-  return !lti_list_empty(&p->steps) || !lti_list_empty(&p->env.dirty);
+  return !lti_list_empty(&p->steps) || !lti_list_empty(&p->env.link.dirty);
 }

@@ -86,11 +86,17 @@ static void take(lti_queue *q, lti_queue_item *item) {
 
 lti_queue_item *lti_queue_pop(lti_queue *q) {
   if (q->size == 0) return NULL;
-  lti_queue_lane *lane = lane_of(lti_list_pop(&q->lanes));
-  lti_list_push(&q->lanes, &lane->node); /* its next turn comes after the others' */
+  lti_queue_lane *lane = lane_of(q->lanes.next);
   lti_queue_item *item = LTI_CONTAINER_OF(lane->items.next, lti_queue_item, node);
-  take(q, item);
+  lti_queue_serve(q, item);
   return item;
+}
+
+void lti_queue_serve(lti_queue *q, lti_queue_item *item) {
+  lti_list *lane = &item->lane->node;
+  lti_list_remove(lane);
+  lti_list_push(&q->lanes, lane); /* its next turn comes after the others' */
+  take(q, item);
 }
 
 void lti_queue_remove(lti_queue *q, lti_queue_item *item) {

@@ -32,9 +32,11 @@ void lti_queue_item_init(lti_queue_item *item);
 int lti_queue_push(lti_queue *q, lti_queue_item *item, uint64_t tenant, bool first);
 /* The next in turn, taken out; NULL when empty. */
 lti_queue_item *lti_queue_pop(lti_queue *q);
+/* Takes one out that is served though it was not next: its tenant's turn is over all the same. */
+void lti_queue_serve(lti_queue *q, lti_queue_item *item);
 /* Takes one out of the middle; harmless when it is not queued. */
 void lti_queue_remove(lti_queue *q, lti_queue_item *item);
-/* Walks all in no set order without taking out: NULL begins, NULL at the end. */
+/* Walks all, each tenant's in order, without taking out: NULL begins, NULL at the end. */
 lti_queue_item *lti_queue_next(const lti_queue *q, const lti_queue_item *after);
 
 #endif

@@ -1,0 +1,53 @@
+/* One request on its connection, whichever HTTP that speaks: embedded in its owner, who hears what
+ * comes back.
+ *
+ * It is open from lti_conn_start until `complete`, `failed` or lti_exchange_abandon. A paused one
+ * may outlive its stream and its connection: what came and was not taken waits in its backlog. */
+#ifndef LTI_EXCHANGE_H
+#define LTI_EXCHANGE_H
+
+#include "io/link.h"
+#include "wire/http2.h"
+
+typedef struct lti_conn lti_conn;
+typedef struct lti_exchange lti_exchange;
+typedef struct lti_backlog lti_backlog;
+
+/* What an exchange reports. Each may abandon the exchange. `failed` and `complete` end it: the
+ * connection does not know it any more when they are called. */
+typedef struct lti_exchange_sink {
+  int (*head)(lti_exchange *x, const lti_http_head *head);
+  int (*body)(lti_exchange *x, leat_slice bytes, size_t *taken);
+  /* False: what came is no answer to such a request, and the connection is not trusted further. */
+  bool (*complete)(lti_exchange *x);
+  void (*failed)(lti_exchange *x, const lti_failure *failure);
+  /* A tunnel (an upgrade that was granted) has sent all that was queued. NULL where none is. */
+  void (*drained)(lti_exchange *x);
+} lti_exchange_sink;
+
+/* The request, and stream.body, which is set before the start, must live until the exchange ends.
+ */
+struct lti_exchange {
+  const lti_exchange_sink *sink;
+  lti_conn *conn;          /* NULL: not leased, or its connection is done with it */
+  lti_backlog *backlog;    /* what a paused one has not taken yet, HTTP/2 only */
+  lti_http2_stream stream; /* its body and body_sent are used by HTTP/1.1 as well */
+  lti_list unsent;         /* between start and the first byte sent, HTTP/2 only */
+  uint64_t sent_ns;        /* first byte taken by the kernel, 0: none yet */
+  uint64_t received_ns;    /* the stamp of the read being delivered */
+  bool paused;             /* set by the owner before its head or body sink answers LTI_STOPPED */
+  /* filled in when the exchange ends */
+  bool response_started; /* a byte of a response had come */
+  bool reused;           /* the connection had served before */
+};
+
+bool lti_exchange_open(const lti_exchange *x);
+/* Takes the exchange off. `drain`: its response may be read to the end to keep the connection. */
+void lti_exchange_abandon(lti_exchange *x, bool drain);
+/* Goes on after a sink answered LTI_STOPPED with `paused` set. From the loop only. */
+void lti_exchange_resume(lti_exchange *x);
+/* A tunnel's bytes: queued, LEAT_ENOMEM or LEAT_ESTATE. How many wait for the kernel. */
+int lti_exchange_send(lti_exchange *x, leat_slice bytes);
+size_t lti_exchange_queued(const lti_exchange *x);
+
+#endif
