@@ -59,6 +59,7 @@ LAYERS = (
           ("wslay",)),
     Layer("engine/wire/proxy.c", (BASE, HTTP, "engine/wire/{stem}.h", "engine/wire/digest.h")),
     Layer("engine/wire/tls*.c", (BASE, HTTP, "engine/wire/tls*.h"), ("mbedtls",)),
+    Layer("engine/wire/tls_*.h", (BASE, "engine/wire/tls*.h")),
     Layer("engine/wire/inflate.c", (BASE, HTTP, "engine/wire/{stem}.h"), ("zlib",)),
     Layer("engine/wire/json*.c", (BASE, HTTP, "engine/wire/json*.h")),
     Layer("engine/wire/*", (BASE, HTTP, "engine/wire/{stem}.h")),

@@ -1,4 +1,4 @@
-/* TLS client sessions on mbedTLS 2.28: bytes in, bytes out, no socket.
+/* TLS client sessions on mbedTLS: bytes in, bytes out, no socket.
  *
  *     slab -> bio_recv (one memcpy) -> record buffer, decrypted in place -> the caller's plain
  * bytes plain -> record buffer, encrypted in place -> bio_send -> out-queue
@@ -6,39 +6,62 @@
  * Invariants: a host name, or the explicit "none" of an IP literal, is always set; the verify
  * callback is always installed, so that a finished handshake in which it did not run resumed an
  * offered session, or is refused; an error is sticky and nothing is written after it.
- * Everything that knows the insides of 2.28 (its record buffers, its kept certificate, its
- * unchecked Finished) is below the line "what depends on mbedTLS 2.28"; names and words are in
- * tls_verify.c, error codes in tls_code.c, CA files in tls_trust.c. No clock, no socket, no global
- * state. */
+ * What differs between mbedTLS 2.28 and 3.6, and what is taken from inside them, is behind
+ * tls_library.h; what connections share is in tls_context.c, names and words are in tls_verify.c,
+ * error codes in tls_code.c, record buffers that shrink in tls_pages.c. No clock, no socket. */
 #include "wire/tls.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <mbedtls/error.h>
-#include <mbedtls/platform.h>
 #include <mbedtls/ssl.h>
-#include <mbedtls/ssl_internal.h>
-#include <mbedtls/version.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/error.h"
 #include "wire/tls_code.h"
-#include "wire/tls_state.h"
+#include "wire/tls_context.h"
+#include "wire/tls_library.h"
+#include "wire/tls_pages.h"
 #include "wire/tls_verify.h"
-
-#if MBEDTLS_VERSION_MAJOR != 2 || MBEDTLS_VERSION_MINOR != 28
-#error "leat is written for mbedTLS 2.28"
-#endif
 
 enum {
   MESSAGE_BYTES_MAX = 320,
   HOST_BYTES_MAX = 253,
-  REPLIES_MAX = 16, /* records a peer may draw from us while we only read (HelloRequests) */
-  KEEP_BYTES = 512, /* of each record buffer: never purged, so that small records cost no fault */
-  RECORD_HEADER_BYTES = 5,
-  FINISHED_BYTES = 12
+  REPLIES_MAX = 16,   /* records a peer may draw from us while we only read (HelloRequests) */
+  TICKETS_MAX = 1000, /* each costs some hashing and an allocation; servers send one to four */
+  RECORD_HEADER_BYTES = 5
+};
+
+struct lti_tls_session {
+  lti_alloc *alloc;
+  uint64_t serial;
+  mbedtls_ssl_session session;
+  size_t size; /* of this allocation, which holds a master secret */
+  enum lti_tls_alpn alpn;
+  char host[];
+};
+
+struct lti_tls {
+  lti_tls_library_guard guard; /* first: see there */
+  mbedtls_ssl_context ssl;
+  lti_tls_context *context;
+  lti_outq *out;
+  leat_slice *cipher; /* the caller's, during a call */
+  char *message;      /* made at the first failure */
+  uint64_t copied;
+  int error;              /* sticky LEAT_E* */
+  int native;             /* mbedTLS's code of it */
+  int bio_error;          /* what a callback of ours failed with, which mbedTLS cannot carry */
+  uint32_t flags;         /* BADCERT flags already in words */
+  enum lti_tls_alpn alpn; /* offered */
+  uint16_t tickets;
+  uint8_t replies;
+  uint8_t ip_size; /* 0 for a name */
+  unsigned char ip[16];
+  bool offered, verified, established, stopped, close_sent, reading;
+  bool in_touched, out_touched; /* beyond their front since the last purge */
+  char host[];                  /* lower case, without a trailing dot */
 };
 
 static int session_setup(lti_tls *tls, const lti_tls_session *resume);
@@ -54,17 +77,14 @@ static int fail_record(lti_tls *tls, int native);
 static char *message_start(lti_tls *tls, const char *text);
 static bool offer_fits(const lti_tls *tls, const lti_tls_session *session);
 static bool next_record_fits(leat_slice cipher, size_t room);
-static void guard_finished(lti_tls *tls);
-static void drop_peer_certificate(lti_tls *tls);
-static bool refuses_session(const lti_tls *tls, leat_slice cipher);
-static bool has_ticket_or_id(const lti_tls *tls);
-static bool is_between_records(const lti_tls *tls);
-static unsigned received_alert(const lti_tls *tls);
-static leat_slice record_start(const lti_tls *tls);
-static bool purge_buffer(const lti_tls *tls, unsigned char *buffer, size_t size);
-static void discard_buffer(const lti_tls *tls, unsigned char **buffer, size_t size);
+static lti_alloc *alloc_of(const lti_tls *tls);
 
 /* ---- connections ---------------------------------------------------------------------------- */
+
+/* mbedTLS 3.6 compares a session's host byte by byte. */
+static char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
 
 int lti_tls_new(lti_tls_context *context, const lti_tls_target *target,
                 const lti_tls_session *resume, lti_outq *out, lti_tls **tls) {
@@ -72,12 +92,12 @@ int lti_tls_new(lti_tls_context *context, const lti_tls_target *target,
   size_t n = strlen(host);
   if (n && host[n - 1] == '.') n--;
   if (n == 0 || n > HOST_BYTES_MAX) return LEAT_EINVAL;
-  lti_tls *t = lti_alloc_zero(context->alloc, sizeof *t + n + 1);
+  lti_tls *t = lti_alloc_zero(lti_tls_context_alloc(context), sizeof *t + n + 1);
   if (!t) return LEAT_ENOMEM;
   t->context = context;
   t->out = out;
   t->alpn = target->alpn;
-  memcpy(t->host, host, n);
+  for (size_t i = 0; i < n; i++) t->host[i] = lower(host[i]);
   if (inet_pton(AF_INET, t->host, t->ip) == 1) {
     t->ip_size = 4;
   } else if (inet_pton(AF_INET6, t->host, t->ip) == 1) {
@@ -93,14 +113,23 @@ int lti_tls_new(lti_tls_context *context, const lti_tls_target *target,
   return LTI_OK;
 }
 
+/* mbedtls_ssl_free would wipe all of them, and so bring their pages back just before they go: 4,000
+ * connections closed at once would need the most memory then. Here only what was touched is wiped,
+ * or everything when the system does not take the pages. */
+static void discard_buffers(lti_tls *tls) {
+  bool touched = tls->in_touched || tls->out_touched;
+  leat_slice in = lti_tls_library_in(&tls->ssl), out = lti_tls_library_out(&tls->ssl);
+  if (in.size) lti_tls_pages_wipe(in, touched);
+  if (out.size) lti_tls_pages_wipe(out, touched);
+  lti_tls_library_drop_buffers(&tls->ssl);
+}
+
 void lti_tls_free(lti_tls *tls) {
   if (!tls) return;
-  lti_alloc *alloc = tls->context->alloc;
-  discard_buffer(tls, &tls->ssl.in_buf, MBEDTLS_SSL_IN_BUFFER_LEN);
-  discard_buffer(tls, &tls->ssl.out_buf, MBEDTLS_SSL_OUT_BUFFER_LEN);
+  discard_buffers(tls);
   mbedtls_ssl_free(&tls->ssl);
-  lti_alloc_put(alloc, tls->message);
-  lti_alloc_wipe(alloc, tls, sizeof *tls);
+  lti_alloc_put(alloc_of(tls), tls->message);
+  lti_alloc_wipe(alloc_of(tls), tls, sizeof *tls);
 }
 
 int lti_tls_handshake(lti_tls *tls, leat_slice *cipher) {
@@ -109,11 +138,9 @@ int lti_tls_handshake(lti_tls *tls, leat_slice *cipher) {
   int native;
   tls->cipher = cipher;
   do {
-    guard_finished(tls);
-    native = mbedtls_ssl_handshake_step(&tls->ssl);
-  } while (native == 0 && tls->ssl.state != MBEDTLS_SSL_HANDSHAKE_OVER);
+    native = lti_tls_library_step(&tls->ssl, &tls->guard);
+  } while (native == 0 && lti_tls_library_stage(&tls->ssl) != LTI_TLS_STAGE_OVER);
   tls->cipher = NULL;
-  if (tls->finished_unmade) return fail(tls, MBEDTLS_ERR_SSL_ALLOC_FAILED);
   if (native == MBEDTLS_ERR_SSL_WANT_READ) return LTI_AGAIN;
   if (native) return fail(tls, native);
   return finish_handshake(tls);
@@ -121,15 +148,21 @@ int lti_tls_handshake(lti_tls *tls, leat_slice *cipher) {
 
 bool lti_tls_step_expensive(const lti_tls *tls) {
   if (tls->error || tls->established) return false;
-  int state = tls->ssl.state;
-  if (state == MBEDTLS_SSL_SERVER_HELLO) return !tls->offered;
-  return state > MBEDTLS_SSL_SERVER_HELLO && state <= MBEDTLS_SSL_CLIENT_KEY_EXCHANGE;
+  enum lti_tls_stage stage = lti_tls_library_stage(&tls->ssl);
+  return stage == LTI_TLS_STAGE_HELLO ? !tls->offered : stage == LTI_TLS_STAGE_KEYS;
 }
 
 bool lti_tls_flight_expensive(const lti_tls *tls, leat_slice cipher) {
   if (lti_tls_step_expensive(tls)) return true;
   if (tls->error || tls->established || !tls->offered) return false;
-  return tls->ssl.state == MBEDTLS_SSL_SERVER_HELLO && refuses_session(tls, cipher);
+  return lti_tls_library_stage(&tls->ssl) == LTI_TLS_STAGE_HELLO &&
+         lti_tls_library_refuses(&tls->ssl, cipher);
+}
+
+/* True when a call was only interrupted by a ticket, of which the server may send some: mbedTLS
+ * keeps the newest. */
+static bool take_ticket(lti_tls *tls, int native) {
+  return lti_tls_library_is_ticket(native) && ++tls->tickets <= TICKETS_MAX;
 }
 
 /* The hot path. mbedTLS is asked once for each record: when the cipher bytes are used up and no
@@ -146,7 +179,7 @@ int lti_tls_read(lti_tls *tls, leat_slice *cipher, char *plain, size_t capacity,
   }
   tls->cipher = cipher;
   tls->reading = true;
-  while (cipher->size || mbedtls_ssl_get_bytes_avail(&tls->ssl)) {
+  while (cipher->size || lti_tls_library_pending(&tls->ssl)) {
     if (filled == capacity || (filled && !next_record_fits(*cipher, capacity - filled))) {
       result = LTI_AGAIN;
       break;
@@ -159,7 +192,7 @@ int lti_tls_read(lti_tls *tls, leat_slice *cipher, char *plain, size_t capacity,
       *cipher = lti_slice_from(*cipher, cipher->size);
       result = LTI_STOPPED;
       break;
-    } else if (n != MBEDTLS_ERR_SSL_WANT_READ) {
+    } else if (n != MBEDTLS_ERR_SSL_WANT_READ && !take_ticket(tls, n)) {
       result = fail(tls, n);
       break;
     }
@@ -175,8 +208,8 @@ int lti_tls_write(lti_tls *tls, leat_slice plain) {
   assert(tls->established && !tls->close_sent);
   while (plain.size) {
     int n = mbedtls_ssl_write(&tls->ssl, (const unsigned char *)plain.data, plain.size);
-    if (n <= 0) return fail(tls, n);
-    plain = lti_slice_from(plain, (size_t)n);
+    if (n <= 0 && !take_ticket(tls, n)) return fail(tls, n);
+    if (n > 0) plain = lti_slice_from(plain, (size_t)n);
   }
   return LTI_OK;
 }
@@ -201,10 +234,10 @@ bool lti_tls_resumed(const lti_tls *tls) {
 lti_tls_session *lti_tls_session_save(lti_tls *tls) {
   if (!lti_tls_ticket_ready(tls)) return NULL;
   size_t host_size = strlen(tls->host) + 1, size = sizeof(lti_tls_session) + host_size;
-  lti_tls_session *s = lti_alloc_zero(tls->context->alloc, size);
+  lti_tls_session *s = lti_alloc_zero(alloc_of(tls), size);
   if (!s) return NULL;
-  s->alloc = tls->context->alloc;
-  s->serial = tls->context->serial;
+  s->alloc = alloc_of(tls);
+  s->serial = lti_tls_context_serial(tls->context);
   s->size = size;
   s->alpn = tls->alpn;
   memcpy(s->host, tls->host, host_size);
@@ -223,15 +256,15 @@ void lti_tls_session_free(lti_tls_session *session) {
 }
 
 bool lti_tls_ticket_ready(const lti_tls *tls) {
-  return tls->established && !tls->error && has_ticket_or_id(tls);
+  return tls->established && !tls->error && lti_tls_library_has_session(&tls->ssl);
 }
 
 void lti_tls_purge(lti_tls *tls) {
-  if (tls->in_touched && is_between_records(tls)) {
-    tls->in_touched = !purge_buffer(tls, tls->ssl.in_buf, MBEDTLS_SSL_IN_BUFFER_LEN);
+  if (tls->in_touched && lti_tls_library_in_idle(&tls->ssl)) {
+    tls->in_touched = !lti_tls_pages_purge(lti_tls_library_in(&tls->ssl));
   }
-  if (tls->out_touched && tls->ssl.out_left == 0) {
-    tls->out_touched = !purge_buffer(tls, tls->ssl.out_buf, MBEDTLS_SSL_OUT_BUFFER_LEN);
+  if (tls->out_touched && lti_tls_library_out_idle(&tls->ssl)) {
+    tls->out_touched = !lti_tls_pages_purge(lti_tls_library_out(&tls->ssl));
   }
 }
 
@@ -257,11 +290,15 @@ uint64_t lti_tls_copied(const lti_tls *tls) {
   return tls->copied;
 }
 
+static lti_alloc *alloc_of(const lti_tls *tls) {
+  return lti_tls_context_alloc(tls->context);
+}
+
 /* ---- setting up ----------------------------------------------------------------------------- */
 
 /* For an IP literal the name is expressly none: no SNI. check_certificate looks at both kinds. */
 static int session_setup(lti_tls *tls, const lti_tls_session *resume) {
-  int native = mbedtls_ssl_setup(&tls->ssl, &tls->context->configs[tls->alpn]);
+  int native = mbedtls_ssl_setup(&tls->ssl, lti_tls_context_config(tls->context, tls->alpn));
   if (native) return native;
   tls->in_touched = tls->out_touched = true; /* by calloc */
   lti_tls_purge(tls);
@@ -275,7 +312,7 @@ static int session_setup(lti_tls *tls, const lti_tls_session *resume) {
 }
 
 static bool offer_fits(const lti_tls *tls, const lti_tls_session *session) {
-  return session->serial == tls->context->serial && session->alpn == tls->alpn &&
+  return session->serial == lti_tls_context_serial(tls->context) && session->alpn == tls->alpn &&
          lti_slice_equal_nocase(lti_slice_of(session->host), lti_slice_of(tls->host));
 }
 
@@ -284,7 +321,7 @@ static bool offer_fits(const lti_tls *tls, const lti_tls_session *session) {
 static int check_certificate(void *context, mbedtls_x509_crt *cert, int depth, uint32_t *flags) {
   lti_tls *tls = context;
   tls->verified = true;
-  if (tls->context->insecure) {
+  if (lti_tls_context_insecure(tls->context)) {
     *flags = 0;
     return 0;
   }
@@ -302,13 +339,17 @@ static int check_certificate(void *context, mbedtls_x509_crt *cert, int depth, u
   return 0;
 }
 
+static bool is_beyond_front(leat_slice buffer, const unsigned char *end) {
+  return (const char *)end > buffer.data + LTI_TLS_PAGES_KEPT;
+}
+
 static int bio_send(void *context, const unsigned char *bytes, size_t size) {
   lti_tls *tls = context;
   if (tls->reading && ++tls->replies > REPLIES_MAX) {
     tls->bio_error = LEAT_ETLS;
     return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
   }
-  if (bytes + size > tls->ssl.out_buf + KEEP_BYTES) tls->out_touched = true;
+  if (is_beyond_front(lti_tls_library_out(&tls->ssl), bytes + size)) tls->out_touched = true;
   tls->bio_error = lti_outq_append(tls->out, lti_slice((const char *)bytes, size));
   return tls->bio_error ? MBEDTLS_ERR_SSL_INTERNAL_ERROR : (int)size;
 }
@@ -321,7 +362,7 @@ static int bio_recv(void *context, unsigned char *bytes, size_t size) {
   memcpy(bytes, cipher->data, size);
   *cipher = lti_slice_from(*cipher, size);
   tls->copied += size;
-  if (bytes + size > tls->ssl.in_buf + KEEP_BYTES) tls->in_touched = true;
+  if (is_beyond_front(lti_tls_library_in(&tls->ssl), bytes + size)) tls->in_touched = true;
   return (int)size;
 }
 
@@ -332,7 +373,7 @@ static int finish_handshake(lti_tls *tls) {
     return fail_with(tls, LEAT_ECERT, "the handshake with %s ended without a certificate");
   }
   tls->established = true;
-  drop_peer_certificate(tls);
+  lti_tls_library_settle(&tls->ssl);
   lti_tls_purge(tls);
   return LTI_OK;
 }
@@ -341,6 +382,9 @@ static int fail(lti_tls *tls, int native) {
   tls->native = native;
   if (tls->bio_error == LEAT_ETLS) {
     return fail_with(tls, LEAT_ETLS, "%s keeps asking for renegotiation");
+  }
+  if (lti_tls_library_is_ticket(native)) {
+    return fail_with(tls, LEAT_ETLS, "%s keeps sending session tickets");
   }
   if (tls->bio_error == LEAT_ENOMEM || lti_tls_code_is_memory(native)) {
     return fail_with(tls, LEAT_ENOMEM, "memory ran out under TLS with %s");
@@ -364,16 +408,10 @@ static int fail_with(lti_tls *tls, int error, const char *text) {
 }
 
 static int fail_alert(lti_tls *tls) {
-  unsigned alert = received_alert(tls);
-  char text[128];
-  const char *why = "";
-  if (alert == MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION) why = ": it speaks no TLS 1.2";
-  if (alert == MBEDTLS_SSL_ALERT_MSG_NO_APPLICATION_PROTOCOL) {
-    why = ": the server speaks none of the offered protocols";
-  }
-  if (alert == MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE) {
-    why = ": no version, cipher suite or curve in common";
-  }
+  unsigned alert = lti_tls_library_alert(&tls->ssl);
+  char text[160];
+  bool identified = lti_tls_context_identified(tls->context);
+  const char *why = lti_tls_code_alert_cause(alert, identified);
   snprintf(text, sizeof text, "%%s sent the TLS alert %s (%u)%s", lti_tls_code_alert(alert), alert,
            why);
   return fail_with(tls, LEAT_ETLS, text);
@@ -397,8 +435,8 @@ static int fail_certificate(lti_tls *tls) {
 
 /* What is no TLS at all is told from the five bytes where a record header should be. */
 static int fail_record(lti_tls *tls, int native) {
-  leat_slice start = record_start(tls);
-  bool first = !tls->established && tls->ssl.state == MBEDTLS_SSL_SERVER_HELLO;
+  leat_slice start = lti_tls_library_record(&tls->ssl);
+  bool first = lti_tls_library_stage(&tls->ssl) == LTI_TLS_STAGE_HELLO;
   if (first && lti_slice_starts(start, "HTTP/")) {
     return fail_with(tls, LEAT_ETLS, "%s answered with plain HTTP instead of TLS");
   }
@@ -418,7 +456,7 @@ static int fail_record(lti_tls *tls, int native) {
 
 /* NULL when there is no memory for words. `text` is no format: its first %s becomes the host. */
 static char *message_start(lti_tls *tls, const char *text) {
-  tls->message = lti_alloc_get(tls->context->alloc, MESSAGE_BYTES_MAX);
+  tls->message = lti_alloc_get(alloc_of(tls), MESSAGE_BYTES_MAX);
   const char *host = strstr(text, "%s");
   if (!tls->message) return NULL;
   if (!host) host = text + strlen(text);
@@ -432,112 +470,4 @@ static bool next_record_fits(leat_slice cipher, size_t room) {
   if (room >= MBEDTLS_SSL_MAX_CONTENT_LEN || cipher.size < RECORD_HEADER_BYTES) return true;
   const unsigned char *header = (const unsigned char *)cipher.data;
   return (size_t)(header[3] << 8 | header[4]) <= room;
-}
-
-/* ---- what depends on mbedTLS 2.28 ----------------------------------------------------------- */
-
-#if MBEDTLS_VERSION_NUMBER < 0x021c0a00
-/* CVE-2025-27810: before 2.28.10, when an allocation fails inside the pseudo-random function, the
- * digest of Finished is never written, and whatever lay on the stack is compared with the peer's.
- * So the digest is set to a mark first; if the mark is still there afterwards, none was made. */
-static void make_finished(mbedtls_ssl_context *ssl, unsigned char *digest, int from) {
-  static const unsigned char mark[FINISHED_BYTES] = "no finished";
-  lti_tls *tls = ssl->p_bio;
-  memcpy(digest, mark, FINISHED_BYTES);
-  tls->calc_finished(ssl, digest, from);
-  if (memcmp(digest, mark, FINISHED_BYTES) == 0) tls->finished_unmade = true;
-}
-
-/* mbedTLS chooses the function along with the cipher suite, some steps before it is needed. */
-static void guard_finished(lti_tls *tls) {
-  mbedtls_ssl_handshake_params *handshake = tls->ssl.handshake;
-  int state = tls->ssl.state;
-  if (state != MBEDTLS_SSL_CLIENT_FINISHED && state != MBEDTLS_SSL_SERVER_FINISHED) return;
-  if (handshake->calc_finished == make_finished) return;
-  tls->calc_finished = handshake->calc_finished;
-  handshake->calc_finished = make_finished;
-}
-#else
-static void guard_finished(lti_tls *tls) {
-  (void)tls;
-}
-#endif
-
-/* A server that resumes echoes the session id that ClientHello made up beside the ticket, or took
- * from the session (RFC 5246 section 7.4.1.3, RFC 5077 section 3.4):
- *
- *     16 03 03 len | 02 len(3) | 03 03 | random(32) | id length | id ...
- *
- * Of a ServerHello that has not come that far, nothing can be said. */
-static bool refuses_session(const lti_tls *tls, leat_slice cipher) {
-  enum { TYPE = RECORD_HEADER_BYTES, ID_SIZE = TYPE + 4 + 2 + 32, ID };
-  const mbedtls_ssl_session *offered = tls->ssl.session_negotiate;
-  const unsigned char *hello = (const unsigned char *)cipher.data;
-  if (tls->ssl.in_left || cipher.size < ID) return false;
-  if (hello[0] != MBEDTLS_SSL_MSG_HANDSHAKE || hello[TYPE] != MBEDTLS_SSL_HS_SERVER_HELLO) {
-    return false;
-  }
-  size_t n = hello[ID_SIZE];
-  if (n == 0 || n != offered->id_len) return true;
-  return cipher.size >= ID + n && memcmp(hello + ID, offered->id, n) != 0;
-}
-
-/* Some 3 KB that only a renegotiation would look at again, and that would be copied into every
- * saved session. */
-static void drop_peer_certificate(lti_tls *tls) {
-#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
-  mbedtls_ssl_session *session = tls->ssl.session;
-  mbedtls_x509_crt_free(session->peer_cert);
-  mbedtls_free(session->peer_cert);
-  session->peer_cert = NULL;
-#else
-  (void)tls;
-#endif
-}
-
-static bool has_ticket_or_id(const lti_tls *tls) {
-  return tls->ssl.session->ticket_len > 0 || tls->ssl.session->id_len > 0;
-}
-
-static bool is_between_records(const lti_tls *tls) {
-  return tls->ssl.in_left == 0 && mbedtls_ssl_check_pending(&tls->ssl) == 0;
-}
-
-static unsigned received_alert(const lti_tls *tls) {
-  return tls->ssl.in_msg[1];
-}
-
-static leat_slice record_start(const lti_tls *tls) {
-  if (tls->ssl.in_left < RECORD_HEADER_BYTES) return lti_slice(NULL, 0);
-  return lti_slice((const char *)tls->ssl.in_hdr, RECORD_HEADER_BYTES);
-}
-
-/* The whole pages of a record buffer behind its front, which begins with the record counter. On
- * systems with large pages there may be none: then the empty slice at its end. */
-static leat_slice whole_pages(const lti_tls *tls, unsigned char *buffer, size_t size) {
-  uintptr_t page = tls->context->page_bytes;
-  uintptr_t first = ((uintptr_t)buffer + KEEP_BYTES + page - 1) & ~(page - 1);
-  uintptr_t end = ((uintptr_t)buffer + size) & ~(page - 1);
-  if (first >= end) return lti_slice((char *)buffer + size, 0);
-  return lti_slice((char *)first, end - first);
-}
-
-/* 16.7 KB each, mostly unused. What is given back comes again as zeroes. */
-static bool purge_buffer(const lti_tls *tls, unsigned char *buffer, size_t size) {
-  leat_slice pages = whole_pages(tls, buffer, size);
-  return pages.size == 0 || madvise((void *)pages.data, pages.size, MADV_DONTNEED) == 0;
-}
-
-/* mbedtls_ssl_free would wipe all of the buffer, and so bring its pages back just before they go:
- * 4,000 connections closed at once would need the most memory then. Here only what was touched is
- * wiped, or everything when the system does not take the pages. */
-static void discard_buffer(const lti_tls *tls, unsigned char **buffer, size_t size) {
-  if (!*buffer) return;
-  leat_slice pages = whole_pages(tls, *buffer, size);
-  unsigned char *first = (unsigned char *)pages.data, *end = first + pages.size;
-  if (!purge_buffer(tls, *buffer, size)) lti_wipe(first, pages.size);
-  lti_wipe(*buffer, (size_t)(first - *buffer));
-  if (tls->in_touched || tls->out_touched) lti_wipe(end, (size_t)(*buffer + size - end));
-  mbedtls_free(*buffer);
-  *buffer = NULL;
 }

@@ -1,7 +1,7 @@
 /* TLS client sessions on mbedTLS, without a socket: cipher bytes in, plain bytes out, and back.
  *
- * The differences between mbedTLS 2.28 and 3.6 live in tls.c alone. A context holds what
- * connections share: trusted certificates, random numbers, ciphers (ECDHE with AES-GCM first,
+ * The differences between mbedTLS 2.28 and 3.6 live behind tls_library.h alone. A context holds
+ * what connections share: trusted certificates, random numbers, ciphers (ECDHE with AES-GCM first,
  * TLS 1.2 or better). Certificate and host name are always checked unless `insecure`; for an IP
  * literal no SNI is sent and only an iPAddress subjectAltName matches; the certificate's CN is
  * never looked at. RSA keys below 2048 bits and SHA-1 are refused.
@@ -30,8 +30,9 @@ typedef struct lti_tls_config {
   const char *ca_file; /* NULL and no ca_pem: the system's places */
   leat_slice ca_pem;   /* goes before ca_file */
   bool insecure;       /* nothing is checked, and no CA is needed */
-  const char *cert_file,
-      *key_file;                /* the client's own, PEM; NULL: none. The key is not encrypted */
+  /* The client's own, PEM; NULL: none. The key is not encrypted, and may stand in the certificate's
+   * file or bytes when no key is given. */
+  const char *cert_file, *key_file;
   leat_slice cert_pem, key_pem; /* go before the files */
   bool tls12_only;              /* TLS 1.3 is not offered where the library has it */
 } lti_tls_config;

@@ -15,6 +15,9 @@
 #include <mbedtls/x509.h>
 #include <stddef.h>
 
+/* RFC 8446 section 6.2; mbedTLS 2.28 has no name for it. */
+enum { CERTIFICATE_REQUIRED = 116 };
+
 bool lti_tls_code_is_memory(int native) {
   static const int high[] = {MBEDTLS_ERR_SSL_ALLOC_FAILED,    MBEDTLS_ERR_X509_ALLOC_FAILED,
                              MBEDTLS_ERR_PK_ALLOC_FAILED,     MBEDTLS_ERR_MD_ALLOC_FAILED,
@@ -70,4 +73,29 @@ const char *lti_tls_code_alert(unsigned alert) {
     if (alerts[i].number == alert) return alerts[i].name;
   }
   return "unknown";
+}
+
+const char *lti_tls_code_alert_cause(unsigned alert, bool identified) {
+  switch (alert) {
+    case MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION: return ": it speaks no TLS 1.2";
+    case MBEDTLS_SSL_ALERT_MSG_NO_APPLICATION_PROTOCOL:
+      return ": the server speaks none of the offered protocols";
+    case MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE:
+      return identified ? ": no version, cipher suite or curve in common, or it refuses the client "
+                          "certificate"
+                        : ": no version, cipher suite or curve in common, or it wants a client "
+                          "certificate";
+    case CERTIFICATE_REQUIRED:
+      return identified ? ": it did not get the client certificate it wants"
+                        : ": it wants a client certificate";
+    case MBEDTLS_SSL_ALERT_MSG_BAD_CERT:
+    case MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT:
+    case MBEDTLS_SSL_ALERT_MSG_CERT_REVOKED:
+    case MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED:
+    case MBEDTLS_SSL_ALERT_MSG_CERT_UNKNOWN:
+    case MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA:
+    case MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED:
+      return identified ? ": it refuses the client certificate" : ": it wants a client certificate";
+    default: return "";
+  }
 }

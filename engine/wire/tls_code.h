@@ -13,5 +13,8 @@ bool lti_tls_code_is_memory(int native);
 bool lti_tls_code_is_certificate(int native);
 /* The name of an alert (RFC 5246 section 7.2 and later ones), or "unknown". */
 const char *lti_tls_code_alert(unsigned alert);
+/* What an alert from a server probably means, as the end of a sentence, or "". `identified`: the
+ * client has a certificate to show. */
+const char *lti_tls_code_alert_cause(unsigned alert, bool identified);
 
 #endif

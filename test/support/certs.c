@@ -78,6 +78,7 @@ void certs_make(certs_pair *pair, const certs_spec *spec, const certs_pair *issu
                                  NULL));
   MUST(mbedtls_x509_crt_parse(&pair->certificate, (unsigned char *)pair->pem,
                               strlen(pair->pem) + 1));
+  MUST(mbedtls_pk_write_key_pem(&pair->key, (unsigned char *)pair->key_pem, sizeof pair->key_pem));
   mbedtls_x509write_crt_free(&w);
   mbedtls_mpi_free(&serial);
 }
@@ -136,6 +137,7 @@ static void add_names(mbedtls_x509write_cert *w, const certs_spec *spec) {
 static void add_usage(mbedtls_x509write_cert *w, enum certs_usage usage) {
   unsigned char der[] = {0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01};
   if (usage == CERTS_USAGE_ABSENT) return;
+  if (usage == CERTS_USAGE_CLIENT) der[sizeof der - 1] = 0x02;
   if (usage == CERTS_USAGE_CODE_SIGNING) der[sizeof der - 1] = 0x03;
   MUST(mbedtls_x509write_crt_set_extension(w, MBEDTLS_OID_EXTENDED_KEY_USAGE,
                                            MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), 0, der,

@@ -20,7 +20,12 @@
 
 enum certs_key { CERTS_P256 = 0, CERTS_P384, CERTS_RSA_2048, CERTS_RSA_1024 };
 /* What extendedKeyUsage says. */
-enum certs_usage { CERTS_USAGE_SERVER = 0, CERTS_USAGE_ABSENT, CERTS_USAGE_CODE_SIGNING };
+enum certs_usage {
+  CERTS_USAGE_SERVER = 0,
+  CERTS_USAGE_CLIENT,
+  CERTS_USAGE_ABSENT,
+  CERTS_USAGE_CODE_SIGNING
+};
 
 typedef struct certs_spec {
   const char *cn;
@@ -37,6 +42,7 @@ typedef struct certs_pair {
   mbedtls_x509_crt certificate;
   mbedtls_pk_context key;
   char pem[4096]; /* the certificate */
+  char key_pem[4096];
 } certs_pair;
 
 /* `issuer` NULL: self-signed. */
@@ -44,6 +50,9 @@ void certs_make(certs_pair *pair, const certs_spec *spec, const certs_pair *issu
 void certs_free(certs_pair *pair);
 static inline leat_slice certs_pem(const certs_pair *pair) {
   return lti_slice_of(pair->pem);
+}
+static inline leat_slice certs_key_pem(const certs_pair *pair) {
+  return lti_slice_of(pair->key_pem);
 }
 /* The generator that everything here draws from, in mbedTLS's form; `context` is not used. */
 int certs_random(void *context, unsigned char *out, size_t size);

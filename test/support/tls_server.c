@@ -97,6 +97,10 @@ tls_server *tls_server_new(const tls_server_options *options) {
   /* So that the server uses a certificate which is not meant for servers: it looks only here. */
   s->certificates.ext_types &= ~MBEDTLS_X509_EXT_EXTENDED_KEY_USAGE;
   must(mbedtls_ssl_conf_own_cert(&s->config, &s->certificates, &options->leaf->key));
+  if (options->client_ca) {
+    mbedtls_ssl_conf_authmode(&s->config, MBEDTLS_SSL_VERIFY_REQUIRED);
+    mbedtls_ssl_conf_ca_chain(&s->config, &options->client_ca->certificate, NULL);
+  }
   start_resumption(s);
   return s;
 }
@@ -162,6 +166,11 @@ static int shake_hands(tls_peer *p) {
     if (p->server->options.alpn_forced) p->ssl.alpn_chosen = p->server->options.alpn_forced;
     native = mbedtls_ssl_handshake_step(&p->ssl);
   }
+  /* mbedTLS ends the handshake without a word here; other servers tell why. */
+  if (native == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE) {
+    must(mbedtls_ssl_send_alert_message(&p->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                        MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE));
+  }
   return native;
 }
 
@@ -188,6 +197,12 @@ void tls_peer_write(tls_peer *p, leat_slice plain) {
     must(native);
     plain = lti_slice_from(plain, (size_t)native);
   } while (plain.size);
+}
+
+void tls_peer_subject(const tls_peer *p, char *text, size_t size) {
+  const mbedtls_x509_crt *shown = mbedtls_ssl_get_peer_cert(&p->ssl);
+  *text = '\0';
+  if (shown) must(mbedtls_x509_dn_gets(text, size, &shown->subject));
 }
 
 void tls_peer_close(tls_peer *p) {

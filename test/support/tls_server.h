@@ -18,6 +18,7 @@ typedef struct tls_server tls_server;
 typedef struct tls_server_options {
   certs_pair *leaf;
   certs_pair *chain;       /* sent behind the leaf; may be NULL */
+  certs_pair *client_ca;   /* asks for a certificate that this one signed; may be NULL */
   bool tickets;            /* RFC 5077 */
   bool cache;              /* sessions by id */
   bool tls11;              /* speaks nothing better than TLS 1.1 */
@@ -49,6 +50,8 @@ void tls_peer_free(tls_peer *peer);
 int tls_peer_feed(tls_peer *peer, leat_slice cipher);
 /* One record at least, even for no bytes. */
 void tls_peer_write(tls_peer *peer, leat_slice plain);
+/* The whole subject of the client's certificate as "CN=x", or "" without one. */
+void tls_peer_subject(const tls_peer *peer, char *text, size_t size);
 /* close_notify. */
 void tls_peer_close(tls_peer *peer);
 /* HelloRequest. */

@@ -203,7 +203,7 @@ static void tls_21_what_is_no_tls_is_told(void **state) {
       {"220 mail ESMTP\r\n", 16, HOST " does not speak TLS on this port"},
       {"\x15\x03\x03\x00\x02\x02\x28", 7,
        HOST " sent the TLS alert handshake_failure (40): no version, cipher suite or curve in "
-            "common"},
+            "common, or it wants a client certificate"},
       {"\x15\x03\x03\x00\x02\x02\x70", 7, HOST " sent the TLS alert unrecognized_name (112)"},
       {"\x15\x03\x03\x00\x02\x02\x46", 7,
        HOST " sent the TLS alert protocol_version (70): it speaks no TLS 1.2"},
