@@ -3,7 +3,10 @@
  * A dialect is one const struct in protocols/, listed in protocols/registry.c. It knows bytes and
  * JSON only: no sockets, no HTTP, no time. core/answer drives the decoding side, core/request the
  * encoding side. Emitted events carry views that live during the call; the fields received_ns,
- * attempt, raw and response are filled in by the driver. */
+ * attempt, raw and response are filled in by the driver.
+ *
+ * A dialect with a `socket` is spoken over WebSocket, in turns: `encode` writes the text messages
+ * that ask, `record` reads the messages that answer, one whole text each. */
 #ifndef LTI_PROTOCOL_H
 #define LTI_PROTOCOL_H
 
@@ -40,16 +43,42 @@ typedef struct lti_verdict {
 /* The facts of an encoded body that the engine needs. */
 typedef struct lti_encoded {
   bool stream;         /* the body asks for an event stream */
+  bool usage;          /* ... and for a record with nothing but the usage at its end */
+  uint32_t choices;    /* how many it asks for, 0: it does not say */
   const char *message; /* on failure: why, static text */
   size_t offset;       /* on LEAT_EJSON: where */
 } lti_encoded;
+
+/* How a dialect is spoken over WebSocket: what its handshake says. */
+typedef struct lti_protocol_socket {
+  const char *key_header; /* the key alone stands in this field; NULL: "Authorization: Bearer" */
+  const char *key_subprotocol; /* how the key is offered as a subprotocol: this, and the key behind
+                                  it; NULL: it cannot be */
+  const char *subprotocols;    /* "a, b", offered in front of that one; none are without it */
+  const char *model_query;     /* the model stands in the URL's query under this name; NULL: not */
+  const char *header, *value;  /* one more field, NULL: none */
+} lti_protocol_socket;
+
+/* What a decoder may know of the turn that it is to read. */
+typedef struct lti_protocol_turn {
+  bool usage;       /* as lti_encoded */
+  uint32_t choices; /* as lti_encoded */
+  bool later; /* there were turns before it on this socket, and they may have left something */
+  leat_slice before; /* the id of the response before; empty: not known */
+} lti_protocol_turn;
+
+/* How long the end of a turn that is whole already waits for what may follow it. */
+#define LTI_PROTOCOL_LINGER_MS 1000
 
 typedef struct lti_protocol {
   const char *name;       /* "openai-chat" */
   const char *path;       /* behind the version root: "/chat/completions" */
   const char *end_marker; /* how `ended` is called when the dialect's own end came: "done" */
+  const lti_protocol_socket *socket; /* NULL: spoken over HTTP */
 
-  /* Writes the JSON body. LEAT_EINVAL, LEAT_EJSON, LEAT_ENOMEM or the buffer's full_error. */
+  /* Writes the JSON body; over a socket the text messages that begin a turn, each a JSON text, with
+   * white space between them: lti_protocol_frame takes them apart. LEAT_EINVAL, LEAT_EJSON,
+   * LEAT_ENOMEM or the buffer's full_error. */
   int (*encode)(const leat_chat_request *chat, lti_buf *out, lti_encoded *encoded);
   /* Looks at a body the caller brought: valid JSON, and does it ask for a stream? */
   int (*inspect)(leat_slice body, lti_encoded *encoded);
@@ -57,13 +86,16 @@ typedef struct lti_protocol {
   size_t decoder_size; /* bytes of state the driver provides, zeroed */
   void (*decoder_init)(void *decoder, lti_alloc *alloc);
   void (*decoder_deinit)(void *decoder);
-  /* One SSE event. LTI_OK; LTI_STOPPED: the dialect's end marker or an error object, behind which
-   * nothing counts; LEAT_EDECODE; LEAT_ENOMEM. */
+  /* One SSE event; over a socket one text message, whose `type` is empty. LTI_OK; LTI_STOPPED: the
+   * dialect's end marker or an error object, behind which nothing counts; LTI_AGAIN, over a socket:
+   * the turn is whole, but what was asked for beside it (usage) has not come: it ends with the next
+   * record that says so, or when LTI_PROTOCOL_LINGER_MS have passed; LEAT_EDECODE; LEAT_ENOMEM. */
   int (*record)(void *decoder, leat_slice type, leat_slice data, lti_emit *emit);
   /* A line outside SSE's framing, or one that named an unknown field: an error may hide in it. A
    * JSON document that stands there on several lines comes as one. */
   int (*stray)(void *decoder, leat_slice text, lti_emit *emit);
-  /* The whole of an answer that is JSON, streamed or not, of a success status. */
+  /* The whole of an answer that is JSON, streamed or not, of a success status; of a socket's
+   * dialect the messages of one turn, one behind the other. */
   int (*body)(void *decoder, leat_slice json, lti_emit *emit);
   /* The input ended without the end marker: hands out what is held back (half a surrogate). */
   int (*flush)(void *decoder, lti_emit *emit);
@@ -71,7 +103,18 @@ typedef struct lti_protocol {
   void (*verdict)(void *decoder, lti_verdict *verdict);
   /* What is known of the response as a whole: lives in the decoder. */
   const leat_response *(*response)(const void *decoder);
+
+  /* Sockets only. What the decoder reads is the answer to a turn of ours: called behind
+   * decoder_init. Without it the decoder follows a conversation that others lead: each LTI_STOPPED
+   * is then the end of one response, behind which it is made anew. */
+  void (*begin)(void *decoder, const lti_protocol_turn *turn);
+  /* The peer's Close came instead of the end: `verdict` may know more behind it. */
+  void (*closed)(void *decoder, unsigned code, leat_slice reason);
 } lti_protocol;
+
+/* Takes the next message off `*rest`, a view: a JSON text, or "[DONE]". What is neither is handed
+ * out to the end of its line. False: nothing is left but white space. */
+bool lti_protocol_frame(leat_slice *rest, leat_slice *frame);
 
 /* What an answer to a task's submit or poll says: views that live as long as the JSON and
  * `scratch`. */

@@ -6,6 +6,10 @@
 
 extern const lti_protocol lti_openai_chat;
 extern const lti_protocol lti_openai_completions;
+extern const lti_protocol lti_chat_ws;
+extern const lti_protocol lti_responses_ws;
+extern const lti_protocol lti_realtime;
+extern const lti_protocol lti_realtime_beta;
 extern const lti_task_family lti_video_task;
 
 #endif

@@ -57,6 +57,8 @@ typedef struct lti_openai {
   lti_openai_choice first;
   uint32_t choice_count, unfinished;
   bool ended;
+  bool had_choices; /* the last record had some */
+  bool whole;       /* the last choice came as `message`, not as `delta` */
 } lti_openai;
 
 void lti_openai_init(void *decoder, lti_alloc *alloc);
@@ -70,8 +72,12 @@ const leat_response *lti_openai_response(const void *decoder);
 
 /* The rare part, made at the first call; NULL without memory. */
 lti_openai_rare *lti_openai_rarely(lti_openai *d);
+/* Behind a record: gives back what scratch memory a large one took. */
+void lti_openai_settle(lti_openai *d);
 /* Keeps a text of the response as a whole, if it says something new. */
 int lti_openai_meta(lti_openai *d, leat_slice *field, lti_json_text text);
+/* Keeps the error that `json` holds, if it holds one; with `plain`, text that is no object is. */
+int lti_openai_error(lti_openai *d, leat_slice json, bool plain, bool *found);
 
 /* One element of `choices`, read to its end before anything of it is emitted, since `index` may
  * come last and a duplicate member replaces the one before. Missing and null ones are empty. */
@@ -79,6 +85,7 @@ typedef struct lti_openai_piece {
   int64_t index;
   lti_json_text text, content, reasoning, reasoning_content, refusal, role, finish;
   leat_slice logprobs, parts, tools, function, audio, images, usage; /* JSON */
+  bool whole;                                                        /* it has a `message` */
 } lti_openai_piece;
 
 /* Where the events of one piece go, and what they share. */
@@ -94,6 +101,11 @@ typedef struct lti_openai_out {
 void lti_openai_piece_read(lti_json *r, lti_openai_piece *piece);
 /* What it says becomes events. */
 int lti_openai_piece_emit(lti_openai *d, const lti_openai_piece *piece, lti_emit *emit);
+/* Finds or makes a choice. */
+int lti_openai_piece_choice(lti_openai *d, uint32_t index, lti_openai_choice **choice,
+                            bool *opened);
+/* The choice is complete, and says why it ended. */
+int lti_openai_piece_finish(lti_openai_out *o, lti_json_text reason);
 /* Hands out the halves that one choice holds. */
 int lti_openai_piece_flush(lti_openai *d, lti_openai_choice *choice, lti_emit *emit);
 /* One text event; none for a text of no character. */
@@ -102,12 +114,32 @@ int lti_openai_out_event(lti_openai_out *o, leat_event *event);
 /* The coming value as an index: false when it is a number that is none; missing ones stay. */
 bool lti_openai_index(lti_json *r, int64_t *index);
 
+/* A fragment of a tool call as it was sent. */
+typedef struct lti_openai_call {
+  int64_t index; /* -1: missing */
+  bool bad_index;
+  lti_json_text id, name, arguments;
+} lti_openai_call;
+
+/* Of an id: to tell apart, not to hide. */
+uint64_t lti_openai_hash(leat_slice bytes);
+int lti_openai_call_emit(lti_openai_out *o, const lti_openai_call *c);
 /* The JSON array `tool_calls`, or the older object `function_call`. */
 int lti_openai_tools_emit(lti_openai_out *o, leat_slice calls);
 int lti_openai_function_emit(lti_openai_out *o, leat_slice call);
 int lti_openai_tools_flush(lti_openai_out *o);
 /* The JSON object `audio`. */
 int lti_openai_audio_emit(lti_openai_out *o, leat_slice audio);
+/* Media with base64 data, an id and a transcript: each may be empty. With `half` it is a piece of a
+ * transcript without data, and no event when no whole character is in it. */
+typedef struct lti_openai_media {
+  enum leat_event_kind kind;
+  leat_slice mime_type;
+  lti_json_text data, id, transcript;
+  lti_json_half *half;
+} lti_openai_media;
+
+int lti_openai_media_emit(lti_openai_out *o, const lti_openai_media *m);
 /* The JSON array `images`, or one of content parts: texts and images. */
 int lti_openai_parts_emit(lti_openai_out *o, leat_slice parts);
 
@@ -187,10 +219,18 @@ void lti_openai_literal(lti_openai_writer *w, const char *text);
 void lti_openai_text(lti_openai_writer *w, leat_slice text);
 /* A whole member; nothing when `text` is NULL. */
 void lti_openai_member(lti_openai_writer *w, const char *name, const char *text);
+void lti_openai_int(lti_openai_writer *w, int64_t value);
+/* `infinite` is the message for what is no number. */
+void lti_openai_double(lti_openai_writer *w, double value, const char *infinite);
 /* The caller's JSON: checked, and written as it is. `type` LTI_JSON_NONE: any. The messages are
  * those for text that is no JSON, and for JSON of another type. */
 void lti_openai_json(lti_openai_writer *w, leat_slice json, enum lti_json_type type,
                      const char *const messages[2]);
+
+/* The members of the JSON object `extra`, as they were written. `refuse` gives the message for a
+ * name that may not be among them, or NULL. */
+void lti_openai_extra(lti_openai_writer *w, leat_slice extra,
+                      const char *(*refuse)(const void *ctx, lti_json_text key), const void *ctx);
 
 /* Values: the arrays of messages and of tools. openai_message.c */
 void lti_openai_messages(lti_openai_writer *w, const leat_chat_request *chat);

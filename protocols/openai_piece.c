@@ -14,9 +14,7 @@ static const enum leat_event_kind kinds[] = {LEAT_EVENT_TEXT, LEAT_EVENT_REASONI
                                              LEAT_EVENT_REFUSAL};
 
 static void read_delta(lti_json *r, lti_openai_piece *piece);
-static int find_choice(lti_openai *d, uint32_t index, lti_openai_choice **choice, bool *opened);
 static int emit_rarities(lti_openai_out *o, const lti_openai_piece *piece);
-static int emit_finish(lti_openai_out *o, lti_json_text reason);
 
 void lti_openai_piece_read(lti_json *r, lti_openai_piece *piece) {
   enum lti_openai_key key;
@@ -31,8 +29,8 @@ void lti_openai_piece_read(lti_json *r, lti_openai_piece *piece) {
       case LTI_KEY_FINISH_REASON: piece->finish = lti_openai_string(r); break;
       case LTI_KEY_LOGPROBS: piece->logprobs = lti_openai_raw(r); break;
       case LTI_KEY_USAGE: piece->usage = lti_openai_raw(r); break;
-      case LTI_KEY_DELTA:
-      case LTI_KEY_MESSAGE: read_delta(r, piece); break;
+      case LTI_KEY_MESSAGE: piece->whole = true; /* fall through */
+      case LTI_KEY_DELTA: read_delta(r, piece); break;
       default: lti_json_skip(r); break;
     }
   }
@@ -42,7 +40,8 @@ int lti_openai_piece_emit(lti_openai *d, const lti_openai_piece *piece, lti_emit
   lti_openai_out o = {.d = d, .emit = emit, .logprobs = piece->logprobs};
   bool opened = false;
   if (piece->index < 0 || piece->index > UINT32_MAX) return LEAT_EDECODE;
-  int rc = find_choice(d, (uint32_t)piece->index, &o.choice, &opened);
+  d->whole = piece->whole;
+  int rc = lti_openai_piece_choice(d, (uint32_t)piece->index, &o.choice, &opened);
   if (rc == LTI_OK) rc = lti_openai_meta(d, &d->response.role, piece->role);
   if (rc != LTI_OK) return rc;
   const lti_json_text *thought = &piece->reasoning_content, *text = &piece->content;
@@ -58,7 +57,7 @@ int lti_openai_piece_emit(lti_openai *d, const lti_openai_piece *piece, lti_emit
     leat_event event = {.kind = LEAT_EVENT_TEXT, .logprobs = o.logprobs};
     rc = lti_openai_out_event(&o, &event);
   }
-  if (rc == LTI_OK && piece->finish.raw.size) rc = emit_finish(&o, piece->finish);
+  if (rc == LTI_OK && piece->finish.raw.size) rc = lti_openai_piece_finish(&o, piece->finish);
   return rc;
 }
 
@@ -155,7 +154,8 @@ static int grow_choices(lti_openai *d) {
   return LTI_OK;
 }
 
-static int find_choice(lti_openai *d, uint32_t index, lti_openai_choice **choice, bool *opened) {
+int lti_openai_piece_choice(lti_openai *d, uint32_t index, lti_openai_choice **choice,
+                            bool *opened) {
   *choice = seek_choice(d, index);
   if (*choice) return LTI_OK;
   if (d->choice_count >= LTI_OPENAI_CHOICES_MAX) return LEAT_EDECODE;
@@ -185,7 +185,7 @@ static int emit_rarities(lti_openai_out *o, const lti_openai_piece *piece) {
   return rc;
 }
 
-static int emit_finish(lti_openai_out *o, lti_json_text reason) {
+int lti_openai_piece_finish(lti_openai_out *o, lti_json_text reason) {
   leat_event event = {.kind = LEAT_EVENT_FINISH};
   int rc = lti_openai_piece_flush(o->d, o->choice, o->emit);
   if (rc == LTI_OK) rc = lti_json_decode(reason, NULL, &o->d->scratch, &event.finish_reason);

@@ -23,7 +23,6 @@ typedef struct record_notes {
 
 static int read_record(lti_openai *d, leat_slice data, bool marked, lti_emit *emit);
 static int read_members(lti_openai *d, lti_json *r, record_notes *notes, lti_emit *emit);
-static int note_error(lti_openai *d, leat_slice json, bool plain, bool *found);
 static int emit_usage(leat_slice usage, leat_slice groq, lti_emit *emit);
 
 void lti_openai_init(void *decoder, lti_alloc *alloc) {
@@ -59,11 +58,14 @@ int lti_openai_record(void *decoder, leat_slice type, leat_slice data, lti_emit 
     return rc == LTI_OK ? LTI_STOPPED : rc;
   }
   int rc = read_record(d, text, lti_slice_is(type, "error"), emit);
-  if (d->scratch.capacity > SCRATCH_KEPT) {
-    lti_buf_clear(&d->scratch);
-    lti_buf_shrink(&d->scratch, SCRATCH_KEPT);
-  }
+  lti_openai_settle(d);
   return rc;
+}
+
+void lti_openai_settle(lti_openai *d) {
+  if (d->scratch.capacity <= SCRATCH_KEPT) return;
+  lti_buf_clear(&d->scratch);
+  lti_buf_shrink(&d->scratch, SCRATCH_KEPT);
 }
 
 /* "error: {...}" of llama.cpp, or the bare JSON that new-api writes behind its pings. */
@@ -74,7 +76,7 @@ int lti_openai_stray(void *decoder, leat_slice text, lti_emit *emit) {
   if (d->ended || (d->rare && d->rare->error.set)) return LTI_OK;
   bool named = lti_slice_starts(text, "error:");
   if (named) text = lti_slice_from(text, 6);
-  int rc = note_error(d, lti_slice_trim(text), named, &found);
+  int rc = lti_openai_error(d, lti_slice_trim(text), named, &found);
   if (found) d->rare->stray = true;
   return rc;
 }
@@ -87,7 +89,7 @@ int lti_openai_body(void *decoder, leat_slice json, lti_emit *emit) {
   int rc = LEAT_EDECODE;
   if (lti_json_valid(json, NULL, NULL)) rc = read_record(d, json, true, emit);
   if (rc == LEAT_EDECODE) {
-    int noted = note_error(d, json, false, &found);
+    int noted = lti_openai_error(d, json, false, &found);
     if (noted != LTI_OK) rc = noted;
     if (found) rc = LTI_OK;
   }
@@ -134,6 +136,7 @@ static int read_record(lti_openai *d, leat_slice data, bool marked, lti_emit *em
   } else {
     lti_json_skip(&r);
   }
+  d->had_choices = notes.choices;
   if (rc != LTI_OK) return rc;
   bool good = lti_json_at_end(&r);
   if (!good && !marked) return LEAT_EDECODE;
@@ -141,7 +144,7 @@ static int read_record(lti_openai *d, leat_slice data, bool marked, lti_emit *em
   bool flat = !notes.choices && (type == LTI_JSON_ARRAY || (notes.message && notes.marked) ||
                                  (type == LTI_JSON_STRING && notes.marked));
   if (rc == LTI_OK && (!good || notes.error.size || flat)) {
-    rc = note_error(d, data, marked, &found);
+    rc = lti_openai_error(d, data, marked, &found);
   }
   if (rc == LTI_OK && !good && !found) rc = LEAT_EDECODE;
   if (rc != LTI_OK || !found) return rc;
@@ -289,8 +292,7 @@ static int note_plain(lti_openai *d, leat_slice plain, lti_provider_error *error
   return rc;
 }
 
-/* Keeps the error that `json` holds, if it holds one; with `plain`, text that is no object is. */
-static int note_error(lti_openai *d, leat_slice json, bool plain, bool *found) {
+int lti_openai_error(lti_openai *d, leat_slice json, bool plain, bool *found) {
   lti_openai_rare *rare = lti_openai_rarely(d);
   lti_provider_error error;
   int rc = LTI_OK;

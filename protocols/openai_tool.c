@@ -12,16 +12,10 @@
 
 #include "openai.h"
 
-typedef struct call {
-  int64_t index; /* -1: missing */
-  bool bad_index;
-  lti_json_text id, name, arguments;
-} call;
-
-static bool read_call(lti_json *r, call *c);
-static void read_function(lti_json *r, call *c);
-static int find_tool(lti_openai_out *o, const call *c, lti_openai_tool **tool, bool *opened);
-static int emit_call(lti_openai_out *o, const call *c);
+static bool read_call(lti_json *r, lti_openai_call *c);
+static void read_function(lti_json *r, lti_openai_call *c);
+static int find_tool(lti_openai_out *o, const lti_openai_call *c, lti_openai_tool **tool,
+                     bool *opened);
 static int names_begin(lti_openai *d, const lti_json_text *texts[], size_t count);
 static int name(lti_openai *d, lti_json_text text, leat_slice *out);
 
@@ -31,19 +25,19 @@ int lti_openai_tools_emit(lti_openai_out *o, leat_slice calls) {
   lti_json_init(&r, calls);
   if (!lti_json_enter_array(&r)) return LTI_OK;
   while (rc == LTI_OK && lti_json_next_value(&r)) {
-    call c = {.index = -1};
-    if (read_call(&r, &c)) rc = c.bad_index ? LEAT_EDECODE : emit_call(o, &c);
+    lti_openai_call c = {.index = -1};
+    if (read_call(&r, &c)) rc = c.bad_index ? LEAT_EDECODE : lti_openai_call_emit(o, &c);
   }
   return rc;
 }
 
 int lti_openai_function_emit(lti_openai_out *o, leat_slice function) {
   lti_json r;
-  call c = {.index = 0};
+  lti_openai_call c = {.index = 0};
   lti_json_init(&r, function);
   if (lti_json_peek(&r) != LTI_JSON_OBJECT) return LTI_OK;
   read_function(&r, &c);
-  return emit_call(o, &c);
+  return lti_openai_call_emit(o, &c);
 }
 
 int lti_openai_tools_flush(lti_openai_out *o) {
@@ -73,7 +67,7 @@ static lti_json_text read_arguments(lti_json *r) {
 }
 
 /* {"name","arguments"}, or {"name","input"} of a custom tool. */
-static void read_function(lti_json *r, call *c) {
+static void read_function(lti_json *r, lti_openai_call *c) {
   enum lti_openai_key key;
   if (!lti_json_enter_object(r)) return;
   while (lti_openai_key(r, &key)) {
@@ -86,7 +80,7 @@ static void read_function(lti_json *r, call *c) {
   }
 }
 
-static bool read_call(lti_json *r, call *c) {
+static bool read_call(lti_json *r, lti_openai_call *c) {
   enum lti_openai_key key;
   if (!lti_json_enter_object(r)) return false;
   while (lti_openai_key(r, &key)) {
@@ -109,7 +103,7 @@ static bool read_call(lti_json *r, call *c) {
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-static uint64_t hash(leat_slice bytes) {
+uint64_t lti_openai_hash(leat_slice bytes) {
   uint64_t h = UINT64_C(0xcbf29ce484222325);
   for (size_t i = 0; i < bytes.size; i++) {
     h = (h ^ (unsigned char)bytes.data[i]) * UINT64_C(0x100000001b3);
@@ -137,10 +131,11 @@ static int open_tool(lti_openai_out *o, uint32_t index, lti_openai_tool **tool) 
 }
 
 /* The call that a fragment without an index belongs to: NULL when it opens one. */
-static lti_openai_tool *match_tool(const lti_openai_out *o, const call *c, uint64_t *next_index) {
+static lti_openai_tool *match_tool(const lti_openai_out *o, const lti_openai_call *c,
+                                   uint64_t *next_index) {
   const lti_openai_rare *rare = o->d->rare;
   lti_openai_tool *same = NULL, *last = NULL;
-  uint64_t id_hash = hash(c->id.raw);
+  uint64_t id_hash = lti_openai_hash(c->id.raw);
   *next_index = 0;
   for (uint32_t i = 0; rare && i < rare->tool_count; i++) {
     lti_openai_tool *tool = &rare->tools[i];
@@ -153,7 +148,8 @@ static lti_openai_tool *match_tool(const lti_openai_out *o, const call *c, uint6
   return c->name.raw.size ? NULL : last;
 }
 
-static int find_tool(lti_openai_out *o, const call *c, lti_openai_tool **tool, bool *opened) {
+static int find_tool(lti_openai_out *o, const lti_openai_call *c, lti_openai_tool **tool,
+                     bool *opened) {
   const lti_openai_rare *rare = o->d->rare;
   uint64_t index = (uint64_t)c->index;
   *tool = NULL;
@@ -170,7 +166,7 @@ static int find_tool(lti_openai_out *o, const call *c, lti_openai_tool **tool, b
 
 /* ---- emitting -------------------------------------------------------------------------------- */
 
-static int emit_call(lti_openai_out *o, const call *c) {
+int lti_openai_call_emit(lti_openai_out *o, const lti_openai_call *c) {
   const lti_json_text *texts[] = {&c->id, &c->name};
   leat_event event = {.kind = LEAT_EVENT_TOOL_CALL};
   leat_tool_call *said = &event.tool_call;
@@ -187,7 +183,7 @@ static int emit_call(lti_openai_out *o, const call *c) {
   said->index = tool->index;
   if (said->id.size) {
     tool->has_id = true;
-    tool->id_hash = hash(c->id.raw);
+    tool->id_hash = lti_openai_hash(c->id.raw);
   }
   tool->has_name |= said->name.size > 0;
   if (!opened && !said->id.size && !said->name.size && !said->arguments.size) return LTI_OK;
@@ -221,27 +217,36 @@ static int name(lti_openai *d, lti_json_text text, leat_slice *out) {
 
 /* ---- media ----------------------------------------------------------------------------------- */
 
+int lti_openai_media_emit(lti_openai_out *o, const lti_openai_media *m) {
+  leat_event event = {.kind = m->kind};
+  const lti_json_text *texts[] = {&m->id, &m->transcript};
+  event.media.mime_type = m->mime_type;
+  int rc = names_begin(o->d, texts, 2);
+  if (rc == LTI_OK) rc = name(o->d, m->id, &event.media.id);
+  if (rc == LTI_OK && m->half) {
+    rc = lti_json_decode(m->transcript, m->half, &o->d->scratch, &event.media.transcript);
+    return rc == LTI_OK && event.media.transcript.size ? lti_openai_out_event(o, &event) : rc;
+  }
+  if (rc == LTI_OK) rc = name(o->d, m->transcript, &event.media.transcript);
+  if (rc == LTI_OK) rc = lti_json_decode(m->data, NULL, &o->d->scratch, &event.media.data);
+  return rc == LTI_OK ? lti_openai_out_event(o, &event) : rc;
+}
+
 int lti_openai_audio_emit(lti_openai_out *o, leat_slice audio) {
   lti_json r;
   enum lti_openai_key key;
-  leat_event event = {.kind = LEAT_EVENT_AUDIO};
-  lti_json_text id = {{NULL, 0}, false, true}, sound = id, transcript = id;
-  const lti_json_text *texts[] = {&id, &transcript};
+  lti_openai_media m = {.kind = LEAT_EVENT_AUDIO};
   lti_json_init(&r, audio);
   if (!lti_json_enter_object(&r)) return LTI_OK;
   while (lti_openai_key(&r, &key)) {
     switch (key) {
-      case LTI_KEY_ID: id = lti_openai_string(&r); break;
-      case LTI_KEY_DATA: sound = lti_openai_string(&r); break;
-      case LTI_KEY_TRANSCRIPT: transcript = lti_openai_string(&r); break;
+      case LTI_KEY_ID: m.id = lti_openai_string(&r); break;
+      case LTI_KEY_DATA: m.data = lti_openai_string(&r); break;
+      case LTI_KEY_TRANSCRIPT: m.transcript = lti_openai_string(&r); break;
       default: lti_json_skip(&r); break;
     }
   }
-  int rc = names_begin(o->d, texts, 2);
-  if (rc == LTI_OK) rc = name(o->d, id, &event.media.id);
-  if (rc == LTI_OK) rc = name(o->d, transcript, &event.media.transcript);
-  if (rc == LTI_OK) rc = lti_json_decode(sound, NULL, &o->d->scratch, &event.media.data);
-  return rc == LTI_OK ? lti_openai_out_event(o, &event) : rc;
+  return lti_openai_media_emit(o, &m);
 }
 
 /* "data:image/png;base64,iVBOR..." is taken apart; any other URL is handed out as it is. */

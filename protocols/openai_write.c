@@ -99,7 +99,8 @@ static void write_sampling(body *b);
 static void write_logprobs(body *b, bool text_only);
 static void write_tools(body *b);
 static void write_rest(body *b);
-static void write_extra(body *b);
+static const char *repeats(const void *ctx, lti_json_text key);
+static bool asks_usage(leat_slice options);
 
 int lti_openai_write(const leat_chat_request *chat, bool text_only, lti_buf *out,
                      lti_encoded *encoded) {
@@ -118,16 +119,27 @@ int lti_openai_write(const leat_chat_request *chat, bool text_only, lti_buf *out
   write_logprobs(&b, text_only);
   write_tools(&b);
   write_rest(&b);
-  write_extra(&b);
+  lti_openai_extra(&b.w, chat->extra, repeats, &b);
   lti_openai_close(&b.w, '}');
   if (b.w.error) out->size = before;
   encoded->stream = chat->stream;
+  encoded->usage = chat->stream &&
+                   (chat->stream_options.size ? asks_usage(chat->stream_options) : !chat->no_usage);
+  if (chat->has_n && chat->n > 0 && chat->n <= UINT32_MAX) encoded->choices = (uint32_t)chat->n;
   return b.w.error;
+}
+
+/* {"include_usage":true} */
+static bool asks_usage(leat_slice options) {
+  leat_slice value;
+  return lti_json_find(options, "/include_usage", &value) && lti_slice_is(value, "true");
 }
 
 int lti_openai_inspect(leat_slice text, lti_encoded *encoded) {
   lti_json r;
   lti_json_text key;
+  int64_t count = 0;
+  leat_slice options = {NULL, 0};
   memset(encoded, 0, sizeof *encoded);
   if (!lti_json_valid(text, &encoded->offset, &encoded->message)) return LEAT_EJSON;
   lti_json_init(&r, text);
@@ -137,12 +149,18 @@ int lti_openai_inspect(leat_slice text, lti_encoded *encoded) {
     return LEAT_EJSON;
   }
   while (lti_json_next_key(&r, &key)) {
-    if (!lti_json_key_is(key, "stream")) {
+    if (lti_json_key_is(key, "stream")) {
+      if (!lti_json_bool(&r, &encoded->stream)) encoded->stream = false;
+    } else if (lti_json_key_is(key, "stream_options")) {
+      lti_json_raw(&r, &options);
+    } else if (lti_json_key_is(key, "n")) {
+      if (!lti_json_int(&r, &count)) count = 0;
+    } else {
       lti_json_skip(&r);
-    } else if (!lti_json_bool(&r, &encoded->stream)) {
-      encoded->stream = false;
     }
   }
+  encoded->usage = encoded->stream && asks_usage(options);
+  if (count > 0 && count <= UINT32_MAX) encoded->choices = (uint32_t)count;
   return LTI_OK;
 }
 
@@ -216,6 +234,49 @@ void lti_openai_json(lti_openai_writer *w, leat_slice json, enum lti_json_type t
   if (!w->error) keep(w, lti_buf_append(w->out, json));
 }
 
+void lti_openai_int(lti_openai_writer *w, int64_t value) {
+  comma(w);
+  if (!w->error) keep(w, lti_buf_i64(w->out, value));
+}
+
+void lti_openai_double(lti_openai_writer *w, double value, const char *infinite) {
+  comma(w);
+  if (w->error) return;
+  int rc = lti_json_write_double(w->out, value);
+  if (rc == LEAT_EINVAL) lti_openai_fail(w, rc, infinite);
+  keep(w, rc);
+}
+
+void lti_openai_extra(lti_openai_writer *w, leat_slice extra,
+                      const char *(*refuse)(const void *ctx, lti_json_text key), const void *ctx) {
+  lti_json r;
+  lti_json_text key;
+  size_t offset, count = 0;
+  if (extra.size == 0 || w->error) return;
+  lti_json_init(&r, extra);
+  if (!lti_json_valid(extra, &offset, NULL)) {
+    w->encoded->offset = offset;
+    lti_openai_fail(w, LEAT_EJSON, "extra is not valid JSON");
+  } else if (lti_json_peek(&r) != LTI_JSON_OBJECT || !lti_json_enter_object(&r)) {
+    lti_openai_fail(w, LEAT_EINVAL, "extra must be a JSON object");
+  }
+  while (!w->error && lti_json_next_key(&r, &key)) {
+    const char *message = refuse(ctx, key);
+    if (message) lti_openai_fail(w, LEAT_EINVAL, message);
+    lti_json_skip(&r);
+    count++;
+  }
+  if (w->error || count == 0) return;
+  /* The members between the braces, as they were written. */
+  leat_slice inner = extra;
+  while (*inner.data != '{') inner = lti_slice_from(inner, 1);
+  inner = lti_slice_from(inner, 1);
+  while (inner.data[inner.size - 1] != '}') inner.size--;
+  inner.size--;
+  comma(w);
+  if (!w->error) keep(w, lti_buf_append(w->out, inner));
+}
+
 /* ---- members --------------------------------------------------------------------------------- */
 
 static void begin(body *b, enum member m) {
@@ -238,18 +299,13 @@ static void write_bool(body *b, enum member m, bool has, bool value) {
 static void write_int(body *b, enum member m, bool has, int64_t value) {
   if (!has) return;
   begin(b, m);
-  if (!b->w.error) keep(&b->w, lti_buf_i64(b->w.out, value));
-  b->w.comma = true;
+  lti_openai_int(&b->w, value);
 }
 
 static void write_double(body *b, enum member m, bool has, double value) {
   if (!has) return;
   begin(b, m);
-  if (b->w.error) return;
-  int rc = lti_json_write_double(b->w.out, value);
-  if (rc == LEAT_EINVAL) lti_openai_fail(&b->w, rc, members[m].infinite);
-  keep(&b->w, rc);
-  b->w.comma = true;
+  lti_openai_double(&b->w, value, members[m].infinite);
 }
 
 static void write_json(body *b, enum member m, leat_slice json, enum lti_json_type type) {
@@ -380,40 +436,11 @@ static void write_rest(body *b) {
   write_bool(b, M_echo, chat->has_echo, chat->echo);
 }
 
-static bool repeats(const body *b, lti_json_text key, enum member m) {
-  bool taken = (b->written >> m & 1) || m == M_stream;
-  return taken && lti_json_key_is(key, members[m].name);
-}
-
-static void write_extra(body *b) {
-  static const char *const messages[] = {"extra is not valid JSON", "extra must be a JSON object"};
-  leat_slice extra = b->chat->extra;
-  lti_json r;
-  lti_json_text key;
-  size_t offset, count = 0;
-  if (extra.size == 0 || b->w.error) return;
-  lti_json_init(&r, extra);
-  if (!lti_json_valid(extra, &offset, NULL)) {
-    b->w.encoded->offset = offset;
-    lti_openai_fail(&b->w, LEAT_EJSON, messages[0]);
-  } else if (lti_json_peek(&r) != LTI_JSON_OBJECT || !lti_json_enter_object(&r)) {
-    lti_openai_fail(&b->w, LEAT_EINVAL, messages[1]);
+static const char *repeats(const void *ctx, lti_json_text key) {
+  const body *b = ctx;
+  for (int m = 0; m < MEMBER_COUNT; m++) {
+    bool taken = (b->written >> m & 1) || m == M_stream;
+    if (taken && lti_json_key_is(key, members[m].name)) return members[m].repeated;
   }
-  while (!b->w.error && lti_json_next_key(&r, &key)) {
-    for (int m = 0; m < MEMBER_COUNT; m++) {
-      if (!repeats(b, key, (enum member)m)) continue;
-      lti_openai_fail(&b->w, LEAT_EINVAL, members[m].repeated);
-    }
-    lti_json_skip(&r);
-    count++;
-  }
-  if (b->w.error || count == 0) return;
-  /* The members between the braces, as they were written. */
-  leat_slice inner = extra;
-  while (*inner.data != '{') inner = lti_slice_from(inner, 1);
-  inner = lti_slice_from(inner, 1);
-  while (inner.data[inner.size - 1] != '}') inner.size--;
-  inner.size--;
-  comma(&b->w);
-  if (!b->w.error) keep(&b->w, lti_buf_append(b->w.out, inner));
+  return NULL;
 }

@@ -268,6 +268,7 @@ static int on_event(void *ctx, const lti_sse_event *event) {
   if (rc == LTI_OK) rc = a->protocol->record(a->decoder, event->type, event->data, &a->emit);
   a->raw = lti_slice(NULL, 0);
   if (rc == LTI_STOPPED) a->ended = true;
+  if (rc == LTI_AGAIN) rc = LTI_OK; /* of a socket's dialect; in here the body's end ends it */
   return rc == LTI_OK && a->want_stop ? LTI_STOPPED : rc;
 }
 

@@ -244,6 +244,11 @@ static int find_protocol(lti_spec *s, const leat_request *q, const lti_spec_defa
   const char *name = q->protocol ? q->protocol : d->protocol ? d->protocol : "openai-chat";
   if (strcmp(name, "raw") == 0) return LTI_OK;
   s->protocol = lti_protocol_find(name);
+  if (s->protocol && s->protocol->socket) {
+    lti_buf_format(message, "protocol %s is spoken over WebSocket: open it with leat_ws_open",
+                   name);
+    return LEAT_ENOPROTOCOL;
+  }
   if (s->protocol) return LTI_OK;
   lti_buf_format(message, "no protocol is called \"%s\"; known are:", name);
   for (size_t i = 0; lti_protocol_at(i); i++)
@@ -339,6 +344,7 @@ void lti_spec_http(const lti_spec *s, leat_slice host, lti_http_request *request
                                 .host = host,
                                 .headers = s->headers,
                                 .header_count = s->header_count,
+                                .credentials_from = s->header_count - s->credential_count,
                                 .body_size = s->body_size,
                                 .has_body = s->has_body};
 }

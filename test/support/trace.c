@@ -50,7 +50,7 @@ static void put_tool_call(trace *t, const leat_event *event) {
   put(t, call->arguments);
 }
 
-static int on_event(void *ctx, leat_event *event) {
+int trace_event(void *ctx, leat_event *event) {
   trace *t = ctx;
   switch (event->kind) {
     case LEAT_EVENT_TEXT: say(t, "T%u ", event->choice); break;
@@ -100,7 +100,11 @@ static int feed_piece(lti_answer *a, leat_slice piece) {
   return rc;
 }
 
-static void put_verdict(trace *t, const lti_verdict *verdict) {
+void trace_say(trace *t, const char *text) {
+  put(t, lti_slice_of(text));
+}
+
+void trace_verdict(trace *t, const lti_verdict *verdict) {
   say(t, "= %s", leat_error_name(verdict->error));
   if (!verdict->provider.set) return;
   say(t, " ");
@@ -117,7 +121,7 @@ int trace_body(trace *t, const char *protocol, leat_slice body, const trace_opti
   lti_verdict verdict;
   size_t event_max = options->event_bytes_max, body_max = options->body_bytes_max;
   lti_answer_limits limits = {event_max ? event_max : 1 << 20, body_max ? body_max : 1 << 20};
-  lti_answer_sink sink = {on_event, t};
+  lti_answer_sink sink = {trace_event, t};
   size_t piece = options->piece ? options->piece : options->cut ? options->cut : SIZE_MAX;
   lti_alloc_init(&alloc, options->allocator);
   t->size = t->events = 0;
@@ -134,7 +138,7 @@ int trace_body(trace *t, const char *protocol, leat_slice body, const trace_opti
     if (options->cut) piece = SIZE_MAX;
   }
   rc = lti_answer_end(&a, &verdict);
-  put_verdict(t, &verdict);
+  trace_verdict(t, &verdict);
   t->copied = a.copied;
   t->form = a.form;
   t->ended = a.ended;

@@ -34,6 +34,12 @@ typedef struct trace_options {
   const leat_allocator *allocator;
 } trace_options;
 
+/* The sink of an answer, and what writes the last line: for those who drive a decoder themselves.
+ * `ctx` is the trace, zeroed but for `utf8`. */
+int trace_event(void *ctx, leat_event *event);
+void trace_verdict(trace *t, const lti_verdict *verdict);
+void trace_say(trace *t, const char *text);
+
 /* `protocol` NULL: raw. The answer is what lti_answer_end said, or the failure before. */
 int trace_body(trace *t, const char *protocol, leat_slice body, const trace_options *options);
 /* Whole, in pieces of every size up to 16, and cut in two at every place: always `expected`. */
