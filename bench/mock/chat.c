@@ -42,7 +42,7 @@ static const char *line_end(const mock_faults *f) {
 }
 
 /* The plan's wishes go before the body's fields where both name one. */
-static void settle(mock_exchange *x, struct chat *j) {
+static bool settle(mock_exchange *x, struct chat *j) {
   mock_plan *p = &x->plan;
   mock_ask *a = &j->ask;
   if (p->seed_named) a->seed = p->seed;
@@ -57,29 +57,39 @@ static void settle(mock_exchange *x, struct chat *j) {
   a->prompt_tokens = (uint32_t)((x->body.size + 3) / 4);
   if (!a->stream || mock_fault_on(p->faults, FAULT_JSON)) a->stream = false;
   if (a->events == 0 && !p->events_named) a->events = 1;
-  mock_ask_settle(a);
+  bool settled = mock_ask_settle(a);
   j->total = mock_ask_total(a);
   j->base_ns = uv_hrtime() + p->ttft_us * 1000;
+  return settled;
+}
+
+static void release(void *job) {
+  struct chat *j = job;
+  mock_ask_deinit(&j->ask);
+  free(j);
 }
 
 void mock_chat_serve(mock_exchange *x, bool legacy) {
   struct chat *j = calloc(1, sizeof *j);
-  if (!j) {
+  x->job = j;
+  x->release = release;
+  if (!j || !mock_ask_init(&j->ask)) {
     mock_conn_drop(x->conn);
     return;
   }
-  x->job = j;
-  x->release = free;
   j->ask.legacy = legacy;
   j->ask.seed = x->plan.seed;
   j->ask.events = x->plan.events;
-  snprintf(j->ask.model, sizeof j->ask.model, "gpt-5");
+  snprintf(j->ask.words->model, sizeof j->ask.words->model, "gpt-5");
   size_t offset = 0;
   if (x->body.size && !mock_ask_read(&j->ask, lti_buf_slice(&x->body), &offset)) {
     reply_bad_json(x, offset);
     return;
   }
-  settle(x, j);
+  if (!settle(x, j)) {
+    mock_conn_drop(x->conn);
+    return;
+  }
   lti_buf_deinit(&x->body);
   if (j->ask.stream) {
     begin_stream(x, j);
@@ -127,6 +137,7 @@ static void begin_stream(mock_exchange *x, struct chat *j) {
     return;
   }
   lti_buf_deinit(&x->head);
+  mock_ask_slim(&j->ask);
   j->stage = STAGE_EVENTS;
   if (mock_fault_on(f, FAULT_BIG)) j->stage = STAGE_BIG;
   if (mock_fault_on(f, FAULT_COMMENTS) && f->arg[FAULT_COMMENTS] == MOCK_NEVER)

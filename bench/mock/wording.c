@@ -10,6 +10,7 @@
 #include "bench/mock/wording.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench/mock/text.h"
@@ -64,9 +65,10 @@ static void read_tools(mock_ask *ask, lti_json *r) {
   while (lti_json_next_value(r)) {
     if (!lti_json_raw(r, &tool)) return;
     if (ask->calls == MOCK_CALLS_MAX || !lti_json_find(tool, "/function/name", &name)) continue;
-    if (name.size < 3 || name.data[0] != '"' || name.size - 2 >= sizeof ask->names[0]) continue;
+    if (name.size < 3 || name.data[0] != '"' || name.size - 2 >= sizeof ask->words->calls[0])
+      continue;
     lti_json_text text = {lti_slice(name.data + 1, name.size - 2), false, false};
-    copy_raw(ask->names[ask->calls++], sizeof ask->names[0], text);
+    copy_raw(ask->words->calls[ask->calls++], sizeof ask->words->calls[0], text);
   }
 }
 
@@ -88,7 +90,7 @@ static void read_field(mock_ask *ask, lti_json *r, lti_json_text key, bool *para
   } else if (lti_json_key_is(key, "tools")) {
     read_tools(ask, r);
   } else if (lti_json_key_is(key, "model")) {
-    if (lti_json_string(r, &text)) copy_raw(ask->model, sizeof ask->model, text);
+    if (lti_json_string(r, &text)) copy_raw(ask->words->model, sizeof ask->words->model, text);
   } else {
     lti_json_skip(r);
   }
@@ -110,15 +112,35 @@ bool mock_ask_read(mock_ask *ask, leat_slice body, size_t *offset) {
   return true;
 }
 
-void mock_ask_settle(mock_ask *a) {
+bool mock_ask_init(mock_ask *a) {
+  a->words = calloc(1, sizeof *a->words);
+  return a->words != NULL;
+}
+
+void mock_ask_deinit(mock_ask *a) {
+  free(a->words);
+  free(a->prefix);
+}
+
+void mock_ask_slim(mock_ask *a) {
+  if (a->calls) return;
+  free(a->words);
+  a->words = NULL;
+}
+
+bool mock_ask_settle(mock_ask *a) {
+  char text[MOCK_PREFIX_MAX];
   if (a->choices == 0) a->choices = 1;
   if (a->legacy) a->calls = 0;
-  int n = snprintf(a->prefix, sizeof a->prefix,
+  int n = snprintf(text, sizeof text,
                    "data: {\"id\":\"%s-%08llx\",\"object\":\"%s\",\"created\":1700000000,"
                    "\"model\":\"%s\",\"choices\":[",
                    a->legacy ? "cmpl" : "chatcmpl", (unsigned long long)a->serial,
-                   a->legacy ? "text_completion" : "chat.completion.chunk", a->model);
+                   a->legacy ? "text_completion" : "chat.completion.chunk", a->words->model);
   a->prefix_size = (size_t)n;
+  a->prefix = malloc(a->prefix_size);
+  if (a->prefix) memcpy(a->prefix, text, a->prefix_size);
+  return a->prefix != NULL;
 }
 
 size_t mock_ask_event_max(const mock_ask *a) {
@@ -155,7 +177,7 @@ static char *append_call(const mock_ask *a, uint32_t call, uint32_t index, uint6
     at = LITERAL(at, ",\"id\":\"call_");
     at = append_number(at, seed % 1000000007u);
     at = LITERAL(at, "\",\"type\":\"function\",\"function\":{\"name\":\"");
-    at = append_text(at, a->names[call]);
+    at = append_text(at, a->words->calls[call]);
     at = LITERAL(at, "\",\"arguments\":\"{\\\"text\\\":\\\"");
   } else {
     at = LITERAL(at, ",\"function\":{\"arguments\":\"");
@@ -287,7 +309,7 @@ static int append_calls(const mock_ask *a, lti_buf *out, uint32_t choice) {
                          "\"%s\",\"arguments\":\"{\\\"text\\\":\\\"",
                          t ? "," : "",
                          (unsigned long long)(mock_text_lane(a->seed, lane) % 1000000007u),
-                         a->names[t]);
+                         a->words->calls[t]);
     if (!err) err = append_pieces(a, out, lane, 0, false);
     if (!err) err = lti_buf_text(out, "\\\"}\"}}");
   }
@@ -325,7 +347,7 @@ int mock_ask_whole(const mock_ask *a, lti_buf *out) {
                            "{\"id\":\"%s-%08llx\",\"object\":\"%s\",\"created\":1700000000,"
                            "\"model\":\"%s\",\"choices\":[",
                            a->legacy ? "cmpl" : "chatcmpl", (unsigned long long)a->serial,
-                           a->legacy ? "text_completion" : "chat.completion", a->model);
+                           a->legacy ? "text_completion" : "chat.completion", a->words->model);
   for (uint32_t c = 0; c < a->choices && !err; c++) err = append_choice(a, out, c);
   write_usage(a, usage, sizeof usage);
   if (!err) err = lti_buf_format(out, "],\"usage\":%s}", usage);

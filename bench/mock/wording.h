@@ -10,6 +10,12 @@
 #define MOCK_CHOICES_MAX 128
 #define MOCK_PREFIX_MAX  640
 
+/* What an ask says in words; most of it is needed once. */
+typedef struct mock_words {
+  char model[256]; /* as it stood in the request, JSON escapes and all */
+  char calls[MOCK_CALLS_MAX][72];
+} mock_words;
+
 typedef struct mock_ask {
   uint64_t seed, serial;
   uint32_t events;           /* of each lane */
@@ -18,17 +24,22 @@ typedef struct mock_ask {
   uint32_t prompt_tokens;
   bool legacy, stream, stream_named, usage, stamp;
   const char *finish;
-  const char *eol; /* of the event stream */
-  char model[256]; /* as it stood in the request, JSON escapes and all */
-  char names[MOCK_CALLS_MAX][72];
-  char prefix[MOCK_PREFIX_MAX]; /* data: {"id":...,"choices":[ */
+  const char *eol;   /* of the event stream */
+  mock_words *words; /* never NULL before mock_ask_slim */
+  char *prefix;      /* data: {"id":...,"choices":[ */
   size_t prefix_size;
 } mock_ask;
 
+/* False: not enough memory. `words` of an ask that fails are released by deinit all the same. */
+bool mock_ask_init(mock_ask *ask);
+void mock_ask_deinit(mock_ask *ask);
+
 /* The request's JSON. False: it is not an object; `*offset` says where it broke. */
 bool mock_ask_read(mock_ask *ask, leat_slice body, size_t *offset);
-/* Once the fields are final. */
-void mock_ask_settle(mock_ask *ask);
+/* Once the fields are final. False: not enough memory. */
+bool mock_ask_settle(mock_ask *ask);
+/* Behind settle, for a stream: gives back what no event needs. */
+void mock_ask_slim(mock_ask *ask);
 static inline uint32_t mock_ask_lanes(const mock_ask *a) {
   return a->choices * (a->calls ? a->calls : 1);
 }
