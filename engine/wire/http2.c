@@ -24,12 +24,11 @@
 #include "base/error.h"
 #include "wire/http2_inside.h"
 
-#define STREAMS_FIRST       100 /* until the peer's SETTINGS say what it allows */
-#define DECODER_TABLE_BYTES 1024
-#define REQUEST_FIELDS_MAX  (1 << 20) /* nghttp2's limit; ours, which is less, is checked first */
-#define STACK_FIELDS        48        /* of a head; with more an array is allocated */
-#define OVERLONG_MAX        3         /* header lists above the limit end the connection */
-#define REASON_BY_NGHTTP2   "the server broke the rules of HTTP/2"
+#define STREAMS_FIRST      100       /* until the peer's SETTINGS say what it allows */
+#define REQUEST_FIELDS_MAX (1 << 20) /* nghttp2's limit; ours, which is less, is checked first */
+#define STACK_FIELDS       48        /* of a head; with more an array is allocated */
+#define OVERLONG_MAX       3         /* header lists above the limit end the connection */
+#define REASON_BY_NGHTTP2  "the server broke the rules of HTTP/2"
 
 static struct nghttp2_session *session_new(lti_http2 *x);
 static int session_begin(lti_http2 *x);
@@ -100,8 +99,9 @@ void lti_http2_cancel(lti_http2 *x, lti_http2_stream *s) {
 /* ---- failing, leaving, ending -----------------------------------------------------------------
  */
 
+/* Our callbacks fail only for want of memory. */
 void lti_http2_fatal(lti_http2 *x, int rc) {
-  bool memory = rc == NGHTTP2_ERR_NOMEM;
+  bool memory = rc == NGHTTP2_ERR_NOMEM || rc == NGHTTP2_ERR_CALLBACK_FAILURE;
   x->dead = true;
   lti_http2_fail(x, memory ? LEAT_ENOMEM : LEAT_EHTTP,
                  memory ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_ENHANCE_YOUR_CALM,
@@ -233,11 +233,13 @@ static nghttp2_session *session_new(lti_http2 *x) {
   return session;
 }
 
+/* HEADER_TABLE_SIZE stays what it is at first, 4,096: a smaller one obliges the peer to say so in
+ * its next header block (RFC 7541 4.2), nghttp2 insists on it, and encoders without a table forget.
+ */
 static int session_begin(lti_http2 *x) {
   uint32_t list =
       x->config.header_bytes_max < UINT32_MAX ? (uint32_t)x->config.header_bytes_max : UINT32_MAX;
   const nghttp2_settings_entry settings[] = {
-      {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, DECODER_TABLE_BYTES},
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, x->config.stream_window},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, list}};
@@ -267,8 +269,10 @@ int lti_http2_feed(lti_http2 *x, leat_slice bytes, uint64_t now_ns) {
   lti_http2_entry batch[LTI_HTTP2_BATCH];
   x->in.batch = batch;
   lti_http2_budget *budget = &x->in.budget;
-  size_t allowed = lti_http2_budget_walk(budget, bytes, now_ns);
-  receive(x, lti_slice(bytes.data, allowed));
+  lti_http2_passed passed = lti_http2_budget_walk(budget, bytes, now_ns);
+  if (passed.header) receive(x, lti_slice((const char *)budget->header, sizeof budget->header));
+  if (passed.to > passed.from && !x->error)
+    receive(x, lti_slice(bytes.data + passed.from, passed.to - passed.from));
   x->in.batch = NULL;
   if (budget->breach) lti_http2_fail(x, LEAT_EHTTP, budget->code, budget->breach);
   if (x->error) return x->error;

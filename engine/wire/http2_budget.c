@@ -3,7 +3,8 @@
  * nghttp2 1.52 shows its user neither the frames of unknown types nor those of streams that are no
  * more, and puts no limit on most kinds. So this walks the bytes beside it: nine of them are a
  * frame's header, the rest is passed over. Bytes from the frame on that breaks a budget are never
- * given to nghttp2.
+ * given to nghttp2, and it gets the header of a frame in one piece, since it counts the pieces of a
+ * CONTINUATION's as so many frames.
  *
  *   - Frames that bring nothing forward are paid for from one account of points, which fills with
  *     time and with what we send, since that is what WINDOW_UPDATE and acknowledgements answer.
@@ -26,6 +27,7 @@
 #define COST_SMALL        1  /* little comes of it */
 #define DATA_BYTES_USEFUL 32 /* a frame with as many is free */
 #define ANSWERS_MAX       256
+#define CONTINUATIONS_MAX 8 /* as nghttp2, which would not say GOAWAY */
 
 enum {
   FRAME_DATA,
@@ -34,7 +36,8 @@ enum {
   FRAME_RST_STREAM,
   FRAME_SETTINGS,
   FRAME_PUSH_PROMISE,
-  FRAME_PING
+  FRAME_PING,
+  FRAME_CONTINUATION = 9
 };
 #define FLAG_END_STREAM 0x1 /* of DATA */
 #define FLAG_ACK        0x1 /* of PING and SETTINGS */
@@ -60,6 +63,9 @@ static bool charge(lti_http2_budget *b, uint8_t type, uint8_t flags) {
   if (!b->greeted && type != FRAME_SETTINGS)
     return breach(b, LTI_HTTP2_PROTOCOL_ERROR, "the server does not speak HTTP/2");
   b->greeted = true;
+  b->continuations = (uint8_t)(type == FRAME_CONTINUATION ? b->continuations + 1 : 0);
+  if (b->continuations > CONTINUATIONS_MAX)
+    return breach(b, LTI_HTTP2_ENHANCE_YOUR_CALM, "a header block in too many frames");
   if (type == FRAME_DATA) {
     if (b->payload >= DATA_BYTES_USEFUL) return true;
     if (b->payload || flags & FLAG_END_STREAM) cost = COST_SMALL;
@@ -82,29 +88,48 @@ void lti_http2_budget_init(lti_http2_budget *b) {
   b->points = POINTS_MAX;
 }
 
-size_t lti_http2_budget_walk(lti_http2_budget *b, leat_slice bytes, uint64_t now_ns) {
+/* Reads a frame's header; false when the frame breaks a budget. */
+static bool enter(lti_http2_budget *b, const uint8_t *h) {
+  b->payload = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
+  return charge(b, h[3], h[4]);
+}
+
+/* A header of which some bytes came before. */
+static size_t complete_header(lti_http2_budget *b, leat_slice bytes) {
+  size_t wanted = sizeof b->header - b->header_size;
+  size_t n = wanted < bytes.size ? wanted : bytes.size;
+  if (n) memcpy(b->header + b->header_size, bytes.data, n);
+  b->header_size = (uint8_t)(b->header_size + n);
+  return n;
+}
+
+lti_http2_passed lti_http2_budget_walk(lti_http2_budget *b, leat_slice bytes, uint64_t now_ns) {
+  lti_http2_passed passed = {.from = 0};
   refill(b, now_ns);
-  size_t at = 0;
-  while (at < bytes.size) {
-    if (b->header_size == sizeof b->header) {
-      size_t left = bytes.size - at, n = b->payload < left ? b->payload : left;
-      b->payload -= (uint32_t)n;
-      at += n;
-      if (b->payload == 0) b->header_size = 0;
-      continue;
-    }
-    size_t start = at, left = bytes.size - at, wanted = sizeof b->header - b->header_size;
-    size_t n = wanted < left ? wanted : left;
-    memcpy(b->header + b->header_size, bytes.data + at, n);
-    b->header_size = (uint8_t)(b->header_size + n);
-    at += n;
-    if (n < wanted) break;
-    const uint8_t *h = b->header;
-    b->payload = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
-    if (!charge(b, h[3], h[4])) return start;
-    if (b->payload == 0) b->header_size = 0;
+  if (b->header_size) {
+    passed.from = passed.to = complete_header(b, bytes);
+    if (b->header_size < sizeof b->header) return passed;
+    b->header_size = 0;
+    if (!enter(b, b->header)) return passed;
+    passed.header = true;
   }
-  return bytes.size;
+  size_t at = passed.from;
+  while (at < bytes.size) {
+    size_t left = bytes.size - at, n = b->payload < left ? b->payload : left;
+    b->payload -= (uint32_t)n;
+    at += n;
+    left -= n;
+    passed.to = at;
+    if (left == 0) break;
+    if (left < sizeof b->header) {
+      complete_header(b, lti_slice(bytes.data + at, left));
+      break;
+    }
+    if (!enter(b, (const uint8_t *)bytes.data + at)) break;
+    at += sizeof b->header;
+    passed.to = at;
+  }
+  return passed;
 }
 
 void lti_http2_budget_earn(lti_http2_budget *b) {

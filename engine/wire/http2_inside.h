@@ -64,10 +64,11 @@ typedef struct lti_http2_block {
 /* The walk over the frames that arrive, see http2_budget.c. */
 typedef struct lti_http2_budget {
   uint8_t header[9];
-  uint8_t header_size; /* bytes of it that have come */
-  uint8_t overlong;    /* header lists above the limit */
-  uint32_t payload;    /* bytes still to come of the frame */
-  uint32_t answers;    /* acknowledgements that wait to be sent */
+  uint8_t header_size; /* bytes of it that have come, when it comes in pieces */
+  uint8_t continuations;
+  uint8_t overlong; /* header lists above the limit */
+  uint32_t payload; /* bytes still to come of the frame */
+  uint32_t answers; /* acknowledgements that wait to be sent */
   int64_t points;
   uint64_t now_ns;
   bool greeted;       /* the peer's first SETTINGS have begun */
@@ -131,9 +132,14 @@ void lti_http2_response_fields(const lti_http2 *x, const lti_http2_entry *head,
 
 /* ---- http2_budget.c */
 void lti_http2_budget_init(lti_http2_budget *b);
-/* Counts the frames in `bytes` and returns how many bytes come before the frame that breaks a
- * budget: `breach` and `code` say which. */
-size_t lti_http2_budget_walk(lti_http2_budget *b, leat_slice bytes, uint64_t now_ns);
+/* Counts the frames in `bytes`, and says what of them nghttp2 may have: `header` first, when that
+ * is so, then `bytes` between `from` and `to`. The rest is the beginning of a frame's header, or
+ * lies behind a breach, see `breach` and `code`. */
+typedef struct lti_http2_passed {
+  bool header;
+  size_t from, to;
+} lti_http2_passed;
+lti_http2_passed lti_http2_budget_walk(lti_http2_budget *b, leat_slice bytes, uint64_t now_ns);
 /* A frame of ours left that may be answered by some of theirs. */
 void lti_http2_budget_earn(lti_http2_budget *b);
 

@@ -153,12 +153,14 @@ void lti_http2_response_fields(const lti_http2 *x, const lti_http2_entry *head,
   }
 }
 
-/* Ends the stream in the middle of its block: nghttp2 decodes the rest and shows it to nobody. */
+/* Ends the stream in the middle of its block: nghttp2 decodes the rest and shows it to nobody. It
+ * would reset the stream with a code of its own, so that is done first. */
 static int cut_off(lti_http2 *x, int error, uint32_t code, const char *reason) {
   lti_http2_stream *s = x->in.block.stream;
   x->in.block.stream = NULL;
   lti_http2_response_break(x, s, &(lti_http2_failure){error, code, false, false, reason});
-  return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  int rc = nghttp2_submit_rst_stream(x->session, NGHTTP2_FLAG_NONE, s->id, code);
+  return rc == 0 ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name_buf,

@@ -1,0 +1,76 @@
+/* The plays of h2_ways.h. Each feed is followed by a drain, as the engine does it. */
+#include "support/h2_ways.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define SPLITS_MAX 3000 /* longer scripts are cut at so many places, evenly */
+
+const lti_http_request h2_get = {.method = "GET",
+                                 .path = {"/v1/models", 10},
+                                 .host = {"api.test", 8},
+                                 .credentials_from = SIZE_MAX};
+const lti_http_request h2_post = {.method = "POST",
+                                  .path = {"/v1/chat/completions", 20},
+                                  .host = {"api.test", 8},
+                                  .credentials_from = SIZE_MAX,
+                                  .has_body = true};
+
+static void open_all(h2_record *r, const h2_plan *plan) {
+  lti_http_request request = plan->request ? *plan->request : h2_get;
+  request.body_size = plan->body.size;
+  for (size_t i = 0; i < plan->requests; i++)
+    assert_int_equal(h2_record_open(r, &request, plan->body), LTI_OK);
+  if (!plan->undrained) assert_int_equal(h2_record_drain(r), LTI_OK);
+}
+
+h2_record *h2_play(const h2_plan *plan, leat_slice bytes, const size_t *cuts, size_t count) {
+  h2_record *r = malloc(sizeof *r);
+  assert_non_null(r);
+  assert_true(h2_record_init(r, plan->config, NULL));
+  open_all(r, plan);
+  size_t from = 0;
+  for (size_t i = 0; i <= count; i++) {
+    size_t to = i < count ? cuts[i] : bytes.size;
+    h2_record_feed(r, lti_slice(bytes.data + from, to - from), 0);
+    from = to;
+  }
+  h2_record_over(r, r->code ? r->code : LEAT_ERESET,
+                 r->code ? lti_http2_reason(r->codec) : "the peer is gone");
+  assert_int_equal(r->breaches, 0);
+  return r;
+}
+
+void h2_give_back(h2_record *record) {
+  h2_record_deinit(record);
+  free(record);
+}
+
+static void must_agree(const h2_record *whole, h2_record *other, const char *way) {
+  bool same = h2_record_equal(whole, other) &&
+              strcmp(lti_http2_reason(whole->codec), lti_http2_reason(other->codec)) == 0 &&
+              lti_http2_code(whole->codec) == lti_http2_code(other->codec);
+  if (!same) {
+    h2_record_print("whole", whole);
+    h2_record_print(way, other);
+  }
+  assert_true(same);
+  h2_give_back(other);
+}
+
+h2_record *h2_every_way(const h2_plan *plan, leat_slice bytes) {
+  h2_record *whole = h2_play(plan, bytes, NULL, 0);
+  if (bytes.size == 0) return whole;
+  size_t *each = malloc(bytes.size * sizeof *each);
+  assert_non_null(each);
+  for (size_t i = 0; i < bytes.size; i++) each[i] = i + 1;
+  must_agree(whole, h2_play(plan, bytes, each, bytes.size), "byte by byte");
+  free(each);
+  size_t step = 1 + bytes.size / SPLITS_MAX;
+  for (size_t cut = 1; cut < bytes.size; cut += step)
+    must_agree(whole, h2_play(plan, bytes, &cut, 1), "in two");
+  return whole;
+}
