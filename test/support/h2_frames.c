@@ -56,6 +56,12 @@ void h2_settings_ack(h2_script *script) {
   h2_frame_head(script, 0, H2_SETTINGS, H2_ACK, 0);
 }
 
+void h2_greet(h2_script *script) {
+  h2_script_clear(script);
+  h2_settings(script, NULL, 0);
+  h2_settings_ack(script);
+}
+
 /* RFC 7541 5.1, with a prefix of seven bits for lengths of strings. */
 static void text(h2_script *block, leat_slice s) {
   size_t n = s.size;

@@ -21,6 +21,21 @@ enum {
   H2_WINDOW_UPDATE,
   H2_CONTINUATION
 };
+/* RFC 9113 section 7 */
+enum {
+  H2_NO_ERROR,
+  H2_PROTOCOL_ERROR,
+  H2_INTERNAL_ERROR,
+  H2_FLOW_CONTROL_ERROR,
+  H2_SETTINGS_TIMEOUT,
+  H2_STREAM_CLOSED,
+  H2_FRAME_SIZE_ERROR,
+  H2_REFUSED_STREAM,
+  H2_CANCEL,
+  H2_COMPRESSION_ERROR,
+  H2_ENHANCE_YOUR_CALM = 0xb,
+  H2_HTTP_1_1_REQUIRED = 0xd
+};
 enum { H2_END_STREAM = 0x1, H2_ACK = 0x1, H2_END_HEADERS = 0x4, H2_PADDED = 0x8 };
 
 /* Bytes that a peer sends, or a header block. */
@@ -41,6 +56,8 @@ void h2_frame(h2_script *script, uint8_t type, uint8_t flags, uint32_t id, leat_
 /* `count` identifiers and values, one behind the other. */
 void h2_settings(h2_script *script, const uint32_t *entries, size_t count);
 void h2_settings_ack(h2_script *script);
+/* A script from its beginning: SETTINGS and the acknowledgement of ours. */
+void h2_greet(h2_script *script);
 /* Fields: "name", "value", ..., NULL. END_HEADERS is added. */
 void h2_headers(h2_script *script, uint32_t id, uint8_t flags, const char *const *fields);
 /* ":status: 200" alone. */

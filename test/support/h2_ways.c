@@ -74,3 +74,54 @@ h2_record *h2_every_way(const h2_plan *plan, leat_slice bytes) {
     must_agree(whole, h2_play(plan, bytes, &cut, 1), "in two");
   return whole;
 }
+
+/* ---- checks ---------------------------------------------------------------------------------- */
+
+/* The connection failed, with a GOAWAY of `code`. */
+void h2_check_ended(const h2_record *r, uint32_t code, const char *reason) {
+  h2_seen frame;
+  assert_int_equal(r->code, LEAT_EHTTP);
+  assert_int_equal(lti_http2_code(r->codec), code);
+  assert_non_null(strstr(lti_http2_reason(r->codec), reason));
+  assert_true(h2_last(lti_buf_slice(&r->sent), H2_GOAWAY, 0, &frame));
+  assert_int_equal(h2_number(frame.payload, 4), code);
+  for (size_t i = 0; i < r->count; i++)
+    assert_int_equal(r->calls[i].completes + r->calls[i].failures, 1);
+}
+
+void h2_check_failed(const h2_call *call, int error, uint32_t code, const char *reason) {
+  assert_int_equal(call->failures, 1);
+  assert_int_equal(call->completes, 0);
+  assert_int_equal(call->failure.error, error);
+  assert_int_equal(call->failure.code, code);
+  assert_non_null(strstr(call->failure.reason, reason));
+}
+
+/* The first of two streams ends so, and the second completes behind it. */
+static h2_record *play_broken(h2_script *script, int error, uint32_t code, const char *reason) {
+  h2_ok(script, 3, 0);
+  h2_text(script, 3, H2_END_STREAM, "fine");
+  h2_record *r = h2_every_way(&(h2_plan){.requests = 2}, h2_script_bytes(script));
+  assert_int_equal(r->code, LTI_OK);
+  h2_check_failed(&r->calls[0], error, code, reason);
+  assert_false(r->calls[0].failure.unprocessed);
+  assert_int_equal(r->calls[1].completes, 1);
+  assert_int_equal(r->calls[1].body_size, 4);
+  return r;
+}
+
+/* We reset it. */
+void h2_check_stream_ends(h2_script *script, int error, uint32_t code, const char *reason) {
+  h2_seen frame;
+  h2_record *r = play_broken(script, error, code, reason);
+  assert_true(h2_last(lti_buf_slice(&r->sent), H2_RST_STREAM, 1, &frame));
+  assert_int_equal(h2_number(frame.payload, 0), code);
+  h2_give_back(r);
+}
+
+/* It was at its end on both sides, so that nothing is left to reset. */
+void h2_check_closed_stream_ends(h2_script *script, const char *reason) {
+  h2_record *r = play_broken(script, LEAT_EHTTP, H2_PROTOCOL_ERROR, reason);
+  assert_int_equal(h2_count(lti_buf_slice(&r->sent), H2_RST_STREAM, 1), 0);
+  h2_give_back(r);
+}

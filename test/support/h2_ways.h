@@ -24,4 +24,12 @@ void h2_give_back(h2_record *record);
 /* One play. `cuts` rise. */
 h2_record *h2_play(const h2_plan *plan, leat_slice bytes, const size_t *cuts, size_t count);
 
+/* The connection failed, with a GOAWAY of `code`, and every call ended once. */
+void h2_check_ended(const h2_record *r, uint32_t code, const char *reason);
+void h2_check_failed(const h2_call *call, int error, uint32_t code, const char *reason);
+/* The first of two streams ends so, and the second completes behind it. We reset the first; or it
+ * was at its end on both sides, so that nothing is left to reset. */
+void h2_check_stream_ends(h2_script *script, int error, uint32_t code, const char *reason);
+void h2_check_closed_stream_ends(h2_script *script, const char *reason);
+
 #endif

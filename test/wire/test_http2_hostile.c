@@ -11,24 +11,12 @@
 #include "support/failing.h"
 #include "support/h2_ways.h"
 
-#define SECOND 1000000000u
-
-/* RFC 9113 section 7 */
-enum { NO_ERROR, PROTOCOL, INTERNAL, FLOW, SETTINGS_TIME, CLOSED, SIZE, REFUSED, CANCEL, COMPRESS };
-enum { CALM = 0xb, HTTP_1_1 = 0xd };
-
 static h2_script script;
-
-static void greet(void) {
-  h2_script_clear(&script);
-  h2_settings(&script, NULL, 0);
-  h2_settings_ack(&script);
-}
 
 static int begin(void **state) {
   (void)state;
   h2_script_init(&script);
-  greet();
+  h2_greet(&script);
   return 0;
 }
 
@@ -42,60 +30,11 @@ static h2_record *play(size_t requests) {
   return h2_every_way(&(h2_plan){.requests = requests}, h2_script_bytes(&script));
 }
 
-/* The connection failed, with a GOAWAY of `code`. */
-static void check_ended(const h2_record *r, uint32_t code, const char *reason) {
-  h2_seen frame;
-  assert_int_equal(r->code, LEAT_EHTTP);
-  assert_int_equal(lti_http2_code(r->codec), code);
-  assert_non_null(strstr(lti_http2_reason(r->codec), reason));
-  assert_true(h2_last(lti_buf_slice(&r->sent), H2_GOAWAY, 0, &frame));
-  assert_int_equal(h2_number(frame.payload, 4), code);
-  for (size_t i = 0; i < r->count; i++)
-    assert_int_equal(r->calls[i].completes + r->calls[i].failures, 1);
-}
-
 /* The script ends the connection, and takes what runs with it. */
 static void check_ends(size_t requests, uint32_t code, const char *reason) {
   h2_record *r = play(requests);
-  check_ended(r, code, reason);
+  h2_check_ended(r, code, reason);
   for (size_t i = 0; i < requests; i++) assert_int_equal(r->calls[i].failure.error, LEAT_EHTTP);
-  h2_give_back(r);
-}
-
-static void check_failed(const h2_call *call, int error, uint32_t code, const char *reason) {
-  assert_int_equal(call->failures, 1);
-  assert_int_equal(call->completes, 0);
-  assert_int_equal(call->failure.error, error);
-  assert_int_equal(call->failure.code, code);
-  assert_non_null(strstr(call->failure.reason, reason));
-}
-
-/* The first of two streams ends so, and the second completes behind it. */
-static h2_record *play_broken(int error, uint32_t code, const char *reason) {
-  h2_ok(&script, 3, 0);
-  h2_text(&script, 3, H2_END_STREAM, "fine");
-  h2_record *r = play(2);
-  assert_int_equal(r->code, LTI_OK);
-  check_failed(&r->calls[0], error, code, reason);
-  assert_false(r->calls[0].failure.unprocessed);
-  assert_int_equal(r->calls[1].completes, 1);
-  assert_int_equal(r->calls[1].body_size, 4);
-  return r;
-}
-
-/* We reset it. */
-static void check_stream_ends(int error, uint32_t code, const char *reason) {
-  h2_seen frame;
-  h2_record *r = play_broken(error, code, reason);
-  assert_true(h2_last(lti_buf_slice(&r->sent), H2_RST_STREAM, 1, &frame));
-  assert_int_equal(h2_number(frame.payload, 0), code);
-  h2_give_back(r);
-}
-
-/* It was at its end on both sides, so that nothing is left to reset. */
-static void check_closed_stream_ends(const char *reason) {
-  h2_record *r = play_broken(LEAT_EHTTP, PROTOCOL, reason);
-  assert_int_equal(h2_count(lti_buf_slice(&r->sent), H2_RST_STREAM, 1), 0);
   h2_give_back(r);
 }
 
@@ -131,7 +70,8 @@ static void test_h2_01_amplified_header_list(void **state) {
     assert_int_equal(h2_record_open(&r, &h2_get, lti_slice(NULL, 0)), LTI_OK);
   h2_record_drain(&r);
   h2_record_feed(&r, h2_script_bytes(&script), 0);
-  check_failed(&r.calls[0], LEAT_EHEADERSMAX, CALM, "header list above the limit");
+  h2_check_failed(&r.calls[0], LEAT_EHEADERSMAX, H2_ENHANCE_YOUR_CALM,
+                  "header list above the limit");
   assert_true(heap.peak_bytes < 64 << 10);
   h2_script_clear(&script);
   h2_ok(&script, 3, H2_END_STREAM);
@@ -151,9 +91,10 @@ static void test_h2_01_header_list_limit(void **state) {
   assert_int_equal(r->calls[0].completes, 1);
   assert_int_equal(r->calls[0].header_count, 3);
   h2_give_back(r);
-  greet();
+  h2_greet(&script);
   amplified(1, 3, true);
-  check_stream_ends(LEAT_EHEADERSMAX, CALM, "header list above the limit");
+  h2_check_stream_ends(&script, LEAT_EHEADERSMAX, H2_ENHANCE_YOUR_CALM,
+                       "header list above the limit");
 }
 
 static void test_h2_01_third_long_list_ends_the_connection(void **state) {
@@ -165,10 +106,11 @@ static void test_h2_01_third_long_list_ends_the_connection(void **state) {
   h2_give_back(r);
   amplified(5, 100, false);
   r = play(4);
-  check_ended(r, CALM, "too many header lists");
+  h2_check_ended(r, H2_ENHANCE_YOUR_CALM, "too many header lists");
   for (size_t i = 0; i < 3; i++)
-    check_failed(&r->calls[i], LEAT_EHEADERSMAX, CALM, "header list above the limit");
-  check_failed(&r->calls[3], LEAT_EHTTP, CALM, "too many header lists");
+    h2_check_failed(&r->calls[i], LEAT_EHEADERSMAX, H2_ENHANCE_YOUR_CALM,
+                    "header list above the limit");
+  h2_check_failed(&r->calls[3], LEAT_EHTTP, H2_ENHANCE_YOUR_CALM, "too many header lists");
   h2_give_back(r);
 }
 
@@ -180,219 +122,50 @@ static void test_h2_01_trailers_are_under_the_limit(void **state) {
   const char *const trailers[] = {"x", value, NULL};
   h2_ok(&script, 1, 0);
   h2_headers(&script, 1, H2_END_STREAM, trailers);
-  check_stream_ends(LEAT_EHEADERSMAX, CALM, "header list above the limit");
+  h2_check_stream_ends(&script, LEAT_EHEADERSMAX, H2_ENHANCE_YOUR_CALM,
+                       "header list above the limit");
 }
 
 static void test_h2_02_continuation_flood(void **state) {
   (void)state;
   h2_frame(&script, H2_HEADERS, 0, 1, lti_slice("\x88", 1));
   for (int i = 0; i < 9; i++) h2_frame_head(&script, 0, H2_CONTINUATION, 0, 1);
-  check_ends(1, CALM, "a header block in too many frames");
+  check_ends(1, H2_ENHANCE_YOUR_CALM, "a header block in too many frames");
 }
 
 static void test_h2_02_continuation_in_the_wrong_place(void **state) {
   (void)state;
   h2_frame_head(&script, 0, H2_CONTINUATION, H2_END_HEADERS, 1);
-  check_ends(1, PROTOCOL, "broke the rules");
-  greet();
+  check_ends(1, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
   h2_frame(&script, H2_HEADERS, 0, 1, lti_slice("\x88", 1));
   h2_ok(&script, 3, 0);
-  check_ends(2, PROTOCOL, "broke the rules");
-  greet();
+  check_ends(2, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
   h2_frame(&script, H2_HEADERS, 0, 1, lti_slice("\x88", 1));
   h2_frame_head(&script, 0, H2_CONTINUATION, H2_END_HEADERS, 3);
-  check_ends(2, PROTOCOL, "broke the rules");
+  check_ends(2, H2_PROTOCOL_ERROR, "broke the rules");
 }
 
 static void test_broken_compression(void **state) {
   (void)state;
   h2_frame(&script, H2_HEADERS, H2_END_HEADERS, 1, lti_slice("\xff\xff\xff\xff\xff\xff\xff", 7));
-  check_ends(2, COMPRESS, "header compression");
-}
-
-/* ---- floods -----------------------------------------------------------------------------------
- */
-
-/* Feeds the script `times` over, `per_second` of them in each second of its clock, in pieces of
- * 16,384 bytes or less. Returns how many repeats went through. */
-static size_t flood(h2_record *r, size_t times, size_t per_second, bool drained) {
-  leat_slice one = h2_script_bytes(&script);
-  size_t a_piece = 16384 / one.size, fed = 0;
-  if (per_second && per_second / 100 + 1 < a_piece) a_piece = per_second / 100 + 1;
-  char *piece = malloc(a_piece * one.size);
-  assert_non_null(piece);
-  for (size_t i = 0; i < a_piece; i++) memcpy(piece + i * one.size, one.data, one.size);
-  while (fed < times) {
-    size_t n = times - fed < a_piece ? times - fed : a_piece;
-    uint64_t now = per_second ? (uint64_t)fed * SECOND / per_second : 0;
-    r->inside = true;
-    int rc = lti_http2_feed(r->codec, lti_slice(piece, n * one.size), now);
-    r->inside = false;
-    lti_buf_clear(&r->sent);
-    if (rc != LTI_OK) r->code = rc;
-    if (drained || rc != LTI_OK) lti_http2_drain(r->codec, &r->sent, 1 << 20);
-    if (rc != LTI_OK) break;
-    fed += n;
-  }
-  free(piece);
-  return fed;
-}
-
-static void flood_open(h2_record *r) {
-  assert_true(h2_record_init(r, NULL, NULL));
-  for (int i = 0; i < 2; i++)
-    assert_int_equal(h2_record_open(r, &h2_get, lti_slice(NULL, 0)), LTI_OK);
-  h2_record_drain(r);
-  greet();
-  h2_ok(&script, 1, 0);
-  assert_int_equal(h2_record_feed(r, h2_script_bytes(&script), 0), LTI_OK);
-  h2_script_clear(&script);
-}
-
-static void flood_close(h2_record *r) {
-  h2_record_over(r, LEAT_ERESET, "over");
-  assert_int_equal(r->breaches, 0);
-  h2_record_deinit(r);
-}
-
-/* The script without end, drained or not, ends the connection before `times`; `per_second` of them
- * may go on for ever. */
-static void check_flood(size_t times, size_t per_second, const char *reason) {
-  h2_script one = script;
-  h2_record r;
-  memset(&script, 0, sizeof script);
-  h2_script_init(&script);
-  flood_open(&r);
-  h2_raw(&script, h2_script_bytes(&one));
-  assert_true(flood(&r, times, 0, true) < times);
-  check_ended(&(h2_record){.code = r.code, .codec = r.codec, .sent = r.sent}, CALM, reason);
-  flood_close(&r);
-  flood_open(&r);
-  h2_raw(&script, h2_script_bytes(&one));
-  size_t calm = per_second * 60;
-  assert_int_equal(flood(&r, calm, per_second, true), calm);
-  flood_close(&r);
-  h2_script_deinit(&script);
-  script = one;
-}
-
-static void test_h2_03_ping_flood(void **state) {
-  (void)state;
-  h2_script_clear(&script);
-  h2_ping(&script, 0);
-  check_flood(1000, 200, "wait for an answer");
-  h2_script_clear(&script);
-  h2_ping(&script, H2_ACK);
-  check_flood(21000, 9000, "bring nothing forward");
-}
-
-static void test_h2_03_settings_flood(void **state) {
-  (void)state;
-  h2_script_clear(&script);
-  h2_settings(&script, NULL, 0);
-  check_flood(1000, 200, "wait for an answer");
-}
-
-static void test_h2_03_answers_wait_while_nothing_can_be_sent(void **state) {
-  (void)state;
-  h2_record r;
-  flood_open(&r);
-  h2_ping(&script, 0);
-  assert_int_equal(flood(&r, 200, 0, false), 200);
-  assert_int_equal(lti_http2_drain(r.codec, &r.sent, 1 << 20), LTI_OK);
-  assert_int_equal(h2_count(lti_buf_slice(&r.sent), H2_PING, 0), 200);
-  assert_int_equal(flood(&r, 256, 0, false), 256);
-  assert_int_equal(flood(&r, 1, 0, false), 0);
-  assert_int_equal(r.code, LEAT_EHTTP);
-  flood_close(&r);
-}
-
-static void test_h2_04_frames_that_bring_nothing(void **state) {
-  (void)state;
-  h2_script_clear(&script);
-  h2_text(&script, 1, 0, "");
-  check_flood(21000, 9000, "bring nothing forward");
-  h2_script_clear(&script);
-  h2_frame_head(&script, 0, 0x42, 0, 7);
-  check_flood(21000, 9000, "bring nothing forward");
-  h2_script_clear(&script);
-  h2_frame(&script, H2_PRIORITY, 0, 3, lti_slice("\0\0\0\0\1", 5));
-  check_flood(21000, 9000, "bring nothing forward");
-  h2_script_clear(&script);
-  h2_window(&script, 3, 1);
-  check_flood(21000, 9000, "bring nothing forward");
-  h2_script_clear(&script);
-  h2_window(&script, 0, 1);
-  check_flood(21000, 9000, "bring nothing forward");
-}
-
-static void test_h2_04_frames_for_a_stream_that_is_no_more(void **state) {
-  (void)state;
-  h2_record r;
-  flood_open(&r);
-  h2_record_cancel(&r, 0);
-  h2_record_drain(&r);
-  h2_text(&script, 1, 0, "");
-  assert_true(flood(&r, 21000, 0, true) < 21000);
-  assert_int_equal(r.code, LEAT_EHTTP);
-  flood_close(&r);
-}
-
-static void test_h2_05_tiny_pieces(void **state) {
-  (void)state;
-  h2_script_clear(&script);
-  h2_text(&script, 1, 0, "x");
-  check_flood(161000, 70000, "bring nothing forward");
-}
-
-/* What an upload brings back in WINDOW_UPDATE is no flood: two for each frame, at once. */
-static void test_h2_04_window_updates_for_an_upload(void **state) {
-  (void)state;
-  h2_record r;
-  static char body[1 << 20];
-  lti_http_request post = h2_post;
-  post.body_size = sizeof body;
-  const uint32_t small[] = {0x4, 1000};
-  assert_true(h2_record_init(&r, NULL, NULL));
-  h2_script_clear(&script);
-  h2_settings(&script, small, 1);
-  h2_record_feed(&r, h2_script_bytes(&script), 0);
-  for (int i = 0; i < 60; i++)
-    assert_int_equal(h2_record_open(&r, &post, lti_slice(body, sizeof body)), LTI_OK);
-  h2_record_drain(&r);
-  size_t updates = 0;
-  while (lti_http2_upload(r.codec)) {
-    h2_seen frame;
-    leat_slice rest = h2_behind_preface(lti_buf_slice(&r.sent));
-    h2_script_clear(&script);
-    while (h2_next(&rest, &frame)) {
-      if (frame.type != H2_DATA || frame.payload.size == 0) continue;
-      h2_window(&script, frame.id, (uint32_t)frame.payload.size);
-      h2_window(&script, 0, (uint32_t)frame.payload.size);
-      updates += 2;
-    }
-    assert_true(script.bytes.size > 0);
-    lti_buf_clear(&r.sent);
-    assert_int_equal(h2_record_feed(&r, h2_script_bytes(&script), 0), LTI_OK);
-  }
-  assert_true(updates > 60000);
-  flood_close(&r);
+  check_ends(2, H2_COMPRESSION_ERROR, "header compression");
 }
 
 static void test_h2_06_reset_of_every_stream(void **state) {
   (void)state;
-  for (uint32_t id = 1; id < 41; id += 2) h2_rst(&script, id, id % 4 == 1 ? REFUSED : INTERNAL);
+  for (uint32_t id = 1; id < 41; id += 2)
+    h2_rst(&script, id, id % 4 == 1 ? H2_REFUSED_STREAM : H2_INTERNAL_ERROR);
   h2_record *r = play(20);
   assert_int_equal(r->code, LTI_OK);
   for (size_t i = 0; i < 20; i++) {
-    check_failed(&r->calls[i], LEAT_ERESET, i % 2 == 0 ? REFUSED : INTERNAL, "server");
+    h2_check_failed(&r->calls[i], LEAT_ERESET, i % 2 == 0 ? H2_REFUSED_STREAM : H2_INTERNAL_ERROR,
+                    "server");
     assert_int_equal(r->calls[i].failure.unprocessed, i % 2 == 0);
     assert_int_equal(r->calls[i].ended_as, i + 1);
   }
   h2_give_back(r);
-  h2_script_clear(&script);
-  h2_rst(&script, 3, CANCEL);
-  check_flood(21000, 9000, "bring nothing forward");
 }
 
 static void test_h2_06_no_streams_allowed(void **state) {
@@ -419,13 +192,13 @@ static void test_h2_06_no_streams_allowed(void **state) {
 
 static void test_h2_07_goaway_before_anything(void **state) {
   (void)state;
-  h2_goaway(&script, 0, NO_ERROR);
+  h2_goaway(&script, 0, H2_NO_ERROR);
   for (int undrained = 0; undrained < 2; undrained++) {
     h2_record *r =
         h2_every_way(&(h2_plan){.requests = 3, .undrained = undrained}, h2_script_bytes(&script));
     assert_int_equal(r->code, LTI_OK);
     for (size_t i = 0; i < 3; i++) {
-      check_failed(&r->calls[i], LEAT_ERESET, NO_ERROR, "did not take the request up");
+      h2_check_failed(&r->calls[i], LEAT_ERESET, H2_NO_ERROR, "did not take the request up");
       assert_true(r->calls[i].failure.unprocessed);
     }
     h2_give_back(r);
@@ -435,7 +208,7 @@ static void test_h2_07_goaway_before_anything(void **state) {
 static void test_h2_08_goaway_in_the_middle(void **state) {
   (void)state;
   h2_ok(&script, 1, 0);
-  h2_goaway(&script, 3, NO_ERROR);
+  h2_goaway(&script, 3, H2_NO_ERROR);
   h2_text(&script, 1, H2_END_STREAM, "one");
   h2_ok(&script, 3, H2_END_STREAM);
   h2_record *r = play(4);
@@ -443,7 +216,7 @@ static void test_h2_08_goaway_in_the_middle(void **state) {
   assert_int_equal(r->calls[0].completes, 1);
   assert_int_equal(r->calls[1].completes, 1);
   for (size_t i = 2; i < 4; i++) {
-    check_failed(&r->calls[i], LEAT_ERESET, NO_ERROR, "did not take the request up");
+    h2_check_failed(&r->calls[i], LEAT_ERESET, H2_NO_ERROR, "did not take the request up");
     assert_true(r->calls[i].failure.unprocessed);
     assert_true(r->calls[i].ended_as < r->calls[0].ended_as || r->ended == 4);
   }
@@ -454,18 +227,18 @@ static void test_h2_08_goaway_in_the_middle(void **state) {
 /* First the notice with the largest id, which takes nothing back but what has not left. */
 static void test_h2_08_goaway_twice(void **state) {
   (void)state;
-  h2_goaway(&script, 0x7fffffff, NO_ERROR);
-  h2_goaway(&script, 1, INTERNAL);
+  h2_goaway(&script, 0x7fffffff, H2_NO_ERROR);
+  h2_goaway(&script, 1, H2_INTERNAL_ERROR);
   h2_ok(&script, 1, H2_END_STREAM);
   h2_record *r = play(2);
   assert_int_equal(r->code, LTI_OK);
-  assert_int_equal(lti_http2_code(r->codec), INTERNAL);
+  assert_int_equal(lti_http2_code(r->codec), H2_INTERNAL_ERROR);
   assert_int_equal(r->calls[0].completes, 1);
-  check_failed(&r->calls[1], LEAT_ERESET, INTERNAL, "did not take the request up");
+  h2_check_failed(&r->calls[1], LEAT_ERESET, H2_INTERNAL_ERROR, "did not take the request up");
   assert_true(r->calls[1].failure.unprocessed);
   h2_give_back(r);
-  greet();
-  h2_goaway(&script, 0x7fffffff, NO_ERROR);
+  h2_greet(&script);
+  h2_goaway(&script, 0x7fffffff, H2_NO_ERROR);
   r = h2_play(&(h2_plan){.requests = 2, .undrained = true}, h2_script_bytes(&script), NULL, 0);
   for (size_t i = 0; i < 2; i++) assert_true(r->calls[i].failure.unprocessed);
   assert_int_equal(h2_count(lti_buf_slice(&r->sent), H2_HEADERS, 1), 0);
@@ -475,13 +248,13 @@ static void test_h2_08_goaway_twice(void **state) {
 /* A breach behind a GOAWAY of theirs, which feed cannot see: drain tells. */
 static void test_h2_08_breach_behind_goaway(void **state) {
   (void)state;
-  h2_goaway(&script, 3, NO_ERROR);
+  h2_goaway(&script, 3, H2_NO_ERROR);
   h2_window(&script, 0, 0);
-  check_ends(2, PROTOCOL, "broke the rules");
-  greet();
-  h2_goaway(&script, 3, NO_ERROR);
-  h2_goaway(&script, 5, NO_ERROR); /* must not grow */
-  check_ends(2, PROTOCOL, "broke the rules");
+  check_ends(2, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
+  h2_goaway(&script, 3, H2_NO_ERROR);
+  h2_goaway(&script, 5, H2_NO_ERROR); /* must not grow */
+  check_ends(2, H2_PROTOCOL_ERROR, "broke the rules");
 }
 
 /* ---- resets -----------------------------------------------------------------------------------
@@ -493,19 +266,19 @@ static void test_h2_09_what_a_reset_means(void **state) {
     uint32_t code;
     bool started, answered, unprocessed, http1;
     int error;
-  } rows[] = {{REFUSED, false, false, true, false, LEAT_ERESET},
-              {HTTP_1_1, false, false, false, true, LEAT_ERESET},
-              {CANCEL, false, false, false, false, LEAT_ERESET},
-              {INTERNAL, false, false, false, false, LEAT_ERESET},
-              {NO_ERROR, false, false, false, false, LEAT_ERESET},
+  } rows[] = {{H2_REFUSED_STREAM, false, false, true, false, LEAT_ERESET},
+              {H2_HTTP_1_1_REQUIRED, false, false, false, true, LEAT_ERESET},
+              {H2_CANCEL, false, false, false, false, LEAT_ERESET},
+              {H2_INTERNAL_ERROR, false, false, false, false, LEAT_ERESET},
+              {H2_NO_ERROR, false, false, false, false, LEAT_ERESET},
               {0xffffffff, false, false, false, false, LEAT_ERESET},
-              {REFUSED, true, false, false, false, LEAT_ERESET},
-              {REFUSED, true, true, false, false, LEAT_ETRUNCATED},
-              {NO_ERROR, true, true, false, false, LEAT_ETRUNCATED},
-              {INTERNAL, true, true, false, false, LEAT_ETRUNCATED}};
+              {H2_REFUSED_STREAM, true, false, false, false, LEAT_ERESET},
+              {H2_REFUSED_STREAM, true, true, false, false, LEAT_ETRUNCATED},
+              {H2_NO_ERROR, true, true, false, false, LEAT_ETRUNCATED},
+              {H2_INTERNAL_ERROR, true, true, false, false, LEAT_ETRUNCATED}};
   const char *const interim[] = {":status", "100", NULL};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    greet();
+    h2_greet(&script);
     if (rows[i].answered) {
       h2_ok(&script, 1, 0);
     } else if (rows[i].started) {
@@ -514,7 +287,7 @@ static void test_h2_09_what_a_reset_means(void **state) {
     h2_rst(&script, 1, rows[i].code);
     h2_ok(&script, 3, H2_END_STREAM);
     h2_record *r = play(2);
-    check_failed(&r->calls[0], rows[i].error, rows[i].code, "server");
+    h2_check_failed(&r->calls[0], rows[i].error, rows[i].code, "server");
     assert_int_equal(r->calls[0].failure.unprocessed, rows[i].unprocessed);
     assert_int_equal(r->calls[0].failure.http1_wanted, rows[i].http1);
     assert_int_equal(r->calls[1].completes, 1);
@@ -527,9 +300,9 @@ static void test_h2_10_reset_behind_the_end(void **state) {
   (void)state;
   h2_ok(&script, 1, 0);
   h2_text(&script, 1, H2_END_STREAM, "whole");
-  h2_rst(&script, 1, NO_ERROR);
+  h2_rst(&script, 1, H2_NO_ERROR);
   h2_ok(&script, 3, H2_END_STREAM);
-  h2_rst(&script, 3, CANCEL);
+  h2_rst(&script, 3, H2_CANCEL);
   h2_record *r = play(2);
   assert_int_equal(r->code, LTI_OK);
   assert_int_equal(r->calls[0].completes, 1);
@@ -568,7 +341,7 @@ static void test_h2_12_late_frames_of_a_cancelled_stream(void **state) {
   }
   leat_slice sent = lti_buf_slice(&r.sent);
   assert_true(h2_last(sent, H2_RST_STREAM, 1, &frame));
-  assert_int_equal(h2_number(frame.payload, 0), CANCEL);
+  assert_int_equal(h2_number(frame.payload, 0), H2_CANCEL);
   size_t credited = 0;
   leat_slice rest = h2_behind_preface(sent);
   while (h2_next(&rest, &frame))
@@ -617,9 +390,9 @@ static void test_h2_13_overrun_of_a_stream_window(void **state) {
     h2_frame(&more, H2_DATA, 0, 1, lti_slice(bytes, 600));
     assert_int_equal(h2_record_feed(&r, h2_script_bytes(&more), 0), LTI_OK);
     if (over) {
-      check_failed(&r.calls[0], LEAT_EHTTP, FLOW, "above the stream's window");
+      h2_check_failed(&r.calls[0], LEAT_EHTTP, H2_FLOW_CONTROL_ERROR, "above the stream's window");
       assert_true(h2_last(lti_buf_slice(&r.sent), H2_RST_STREAM, 1, &frame));
-      assert_int_equal(h2_number(frame.payload, 0), FLOW);
+      assert_int_equal(h2_number(frame.payload, 0), H2_FLOW_CONTROL_ERROR);
     } else {
       assert_int_equal(r.calls[0].body_size, 1600);
     }
@@ -638,7 +411,7 @@ static void test_h2_13_overrun_of_the_connection_window(void **state) {
   for (int i = 0; i < 4; i++) h2_frame(&script, H2_DATA, 0, 1, lti_slice(bytes, sizeof bytes));
   h2_record *r =
       h2_play(&(h2_plan){.requests = 1, .config = &config}, h2_script_bytes(&script), NULL, 0);
-  check_ended(r, FLOW, "overran a window");
+  h2_check_ended(r, H2_FLOW_CONTROL_ERROR, "overran a window");
   assert_int_equal(r->calls[0].failure.error, LEAT_EHTTP);
   h2_give_back(r);
 }
@@ -646,28 +419,28 @@ static void test_h2_13_overrun_of_the_connection_window(void **state) {
 static void test_h2_13_windows_raised_too_far(void **state) {
   (void)state;
   h2_window(&script, 0, 0x7fffffff);
-  check_ends(1, FLOW, "overran a window");
-  greet();
+  check_ends(1, H2_FLOW_CONTROL_ERROR, "overran a window");
+  h2_greet(&script);
   h2_window(&script, 1, 0x7fffffff);
-  check_stream_ends(LEAT_EHTTP, FLOW, "raised a window too far");
-  greet();
+  h2_check_stream_ends(&script, LEAT_EHTTP, H2_FLOW_CONTROL_ERROR, "raised a window too far");
+  h2_greet(&script);
   h2_window(&script, 1, 100);
   const uint32_t entries[] = {0x4, 0x7fffffff};
   h2_settings(&script, entries, 1);
-  check_ends(1, FLOW, "raised a window too far");
-  greet();
+  check_ends(1, H2_FLOW_CONTROL_ERROR, "raised a window too far");
+  h2_greet(&script);
   const uint32_t larger[] = {0x4, 0x80000000};
   h2_settings(&script, larger, 1);
-  check_ends(1, FLOW, "overran a window");
+  check_ends(1, H2_FLOW_CONTROL_ERROR, "overran a window");
 }
 
 static void test_h2_13_increment_of_nothing(void **state) {
   (void)state;
   h2_window(&script, 0, 0);
-  check_ends(1, PROTOCOL, "broke the rules");
-  greet();
+  check_ends(1, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
   h2_window(&script, 1, 0);
-  check_ends(1, PROTOCOL, "broke the rules");
+  check_ends(1, H2_PROTOCOL_ERROR, "broke the rules");
 }
 
 /* 40,000 bytes are under way of 60,000 when the peer says 10,000: the window is 30,000 below zero,
@@ -718,10 +491,10 @@ static void test_h2_15_frames_of_wrong_sizes(void **state) {
   (void)state;
   static char bytes[20000];
   h2_frame_head(&script, 0xffffff, H2_DATA, 0, 1);
-  check_ends(1, SIZE, "forbidden size");
-  greet();
+  check_ends(1, H2_FRAME_SIZE_ERROR, "forbidden size");
+  h2_greet(&script);
   h2_frame(&script, H2_DATA, 0, 1, lti_slice(bytes, 16385));
-  check_ends(1, SIZE, "forbidden size");
+  check_ends(1, H2_FRAME_SIZE_ERROR, "forbidden size");
   const struct {
     uint8_t type;
     uint32_t id;
@@ -730,9 +503,9 @@ static void test_h2_15_frames_of_wrong_sizes(void **state) {
               {H2_PRIORITY, 1, 4}, {H2_WINDOW_UPDATE, 0, 5}, {H2_GOAWAY, 0, 7},
               {H2_SETTINGS, 0, 5}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    greet();
+    h2_greet(&script);
     h2_frame(&script, rows[i].type, 0, rows[i].id, lti_slice(bytes, rows[i].size));
-    check_ends(1, SIZE, "forbidden size");
+    check_ends(1, H2_FRAME_SIZE_ERROR, "forbidden size");
   }
 }
 
@@ -745,46 +518,46 @@ static void test_h2_15_settings_that_are_wrong(void **state) {
     many[2 * i + 1] = 100;
   }
   h2_settings(&script, small, 1);
-  check_ends(1, PROTOCOL, "broke the rules");
-  greet();
+  check_ends(1, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
   h2_settings(&script, large, 1);
-  check_ends(1, PROTOCOL, "broke the rules");
-  greet();
+  check_ends(1, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
   h2_settings(&script, push, 1);
-  check_ends(1, PROTOCOL, "broke the rules");
-  greet();
+  check_ends(1, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
   h2_settings(&script, many, 200);
-  check_ends(1, CALM, "asks for too much");
-  greet();
+  check_ends(1, H2_ENHANCE_YOUR_CALM, "asks for too much");
+  h2_greet(&script);
   h2_frame_head(&script, 0, H2_SETTINGS, 0, 1);
-  check_ends(1, PROTOCOL, "broke the rules");
-  greet();
+  check_ends(1, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
   h2_settings_ack(&script);
-  check_ends(1, PROTOCOL, "broke the rules");
+  check_ends(1, H2_PROTOCOL_ERROR, "broke the rules");
 }
 
 static void test_h2_16_frames_on_the_wrong_stream(void **state) {
   (void)state;
   h2_ok(&script, 99, 0);
-  check_ends(2, PROTOCOL, "broke the rules");
-  greet();
+  check_ends(2, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
   h2_ok(&script, 2, 0);
-  check_ends(2, PROTOCOL, "broke the rules");
-  greet();
+  check_ends(2, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
   h2_ok(&script, 0, 0);
-  check_ends(2, PROTOCOL, "broke the rules");
-  greet();
+  check_ends(2, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
   h2_text(&script, 99, 0, "x");
-  check_ends(2, PROTOCOL, "broke the rules");
-  greet();
+  check_ends(2, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
   h2_text(&script, 0, 0, "x");
-  check_ends(2, PROTOCOL, "broke the rules");
-  greet();
-  h2_rst(&script, 99, CANCEL);
-  check_ends(2, PROTOCOL, "broke the rules");
-  greet();
+  check_ends(2, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
+  h2_rst(&script, 99, H2_CANCEL);
+  check_ends(2, H2_PROTOCOL_ERROR, "broke the rules");
+  h2_greet(&script);
   h2_text(&script, 1, 0, "before its head");
-  check_ends(2, PROTOCOL, "broke the rules");
+  check_ends(2, H2_PROTOCOL_ERROR, "broke the rules");
 }
 
 static void test_h2_16_frames_behind_the_end(void **state) {
@@ -806,113 +579,7 @@ static void test_h2_16_frames_behind_the_end(void **state) {
 static void test_h2_17_push(void **state) {
   (void)state;
   h2_frame(&script, H2_PUSH_PROMISE, H2_END_HEADERS, 1, lti_slice("\0\0\0\2\x82\x84\x87", 7));
-  check_ends(1, PROTOCOL, "PUSH_PROMISE");
-}
-
-/* ---- malformed answers ------------------------------------------------------------------------
- */
-
-static void check_malformed(const char *const *fields, const char *reason) {
-  greet();
-  h2_headers(&script, 1, 0, fields);
-  check_stream_ends(LEAT_EHTTP, PROTOCOL, reason);
-}
-
-#define FIELDS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static void test_h2_18_malformed_heads(void **state) {
-  (void)state;
-  check_malformed(FIELDS("content-type", "text/plain"), "no :status");
-  check_malformed(FIELDS(":status", "200", ":status", "200"), ":status twice");
-  check_malformed(FIELDS("x", "y", ":status", "200"), "behind other fields");
-  check_malformed(FIELDS(":status", "20"), "bad :status");
-  check_malformed(FIELDS(":status", "2000"), "bad :status");
-  check_malformed(FIELDS(":status", "099"), "bad :status");
-  check_malformed(FIELDS(":status", "2x0"), "bad :status");
-  check_malformed(FIELDS(":status", ""), "bad :status");
-  check_malformed(FIELDS(":status", "101"), "101");
-  check_malformed(FIELDS(":status", "200", ":path", "/"), "not for responses");
-  check_malformed(FIELDS(":status", "200", "X-Upper", "y"), "upper case");
-  check_malformed(FIELDS(":status", "200", "", "y"), "header name");
-  check_malformed(FIELDS(":status", "200", "a b", "y"), "header name");
-  check_malformed(FIELDS(":status", "200", "a:", "y"), "header name");
-  check_malformed(FIELDS(":status", "200", "x", "a\rb"), "header value");
-  check_malformed(FIELDS(":status", "200", "x", "a\nb"), "header value");
-  check_malformed(FIELDS(":status", "200", "x", " a"), "header value");
-  check_malformed(FIELDS(":status", "200", "x", "a\t"), "header value");
-  check_malformed(FIELDS(":status", "200", "connection", "close"), "connection-specific");
-  check_malformed(FIELDS(":status", "200", "keep-alive", "timeout=5"), "connection-specific");
-  check_malformed(FIELDS(":status", "200", "proxy-connection", "x"), "connection-specific");
-  check_malformed(FIELDS(":status", "200", "transfer-encoding", "chunked"), "connection-specific");
-  check_malformed(FIELDS(":status", "200", "upgrade", "h2c"), "connection-specific");
-  check_malformed(FIELDS(":status", "200", "te", "trailers"), "connection-specific");
-  check_malformed(FIELDS(":status", "200", "content-length", "-1"), "bad Content-Length");
-  check_malformed(FIELDS(":status", "200", "content-length", ""), "bad Content-Length");
-  check_malformed(FIELDS(":status", "200", "content-length", "5, 5"), "bad Content-Length");
-  check_malformed(FIELDS(":status", "200", "content-length", "5", "content-length", "5"),
-                  "Content-Length twice");
-}
-
-static void test_h2_18_empty_header_block(void **state) {
-  (void)state;
-  h2_frame_head(&script, 0, H2_HEADERS, H2_END_HEADERS, 1);
-  check_stream_ends(LEAT_EHTTP, PROTOCOL, "no :status");
-}
-
-static void test_h2_18_lengths_that_differ(void **state) {
-  (void)state;
-  h2_headers(&script, 1, 0, FIELDS(":status", "200", "content-length", "5"));
-  h2_text(&script, 1, H2_END_STREAM, "four");
-  check_closed_stream_ends("shorter than its Content-Length");
-  greet();
-  h2_headers(&script, 1, 0, FIELDS(":status", "200", "content-length", "5"));
-  h2_text(&script, 1, 0, "four");
-  h2_text(&script, 1, 0, "four");
-  h2_text(&script, 1, H2_END_STREAM, "more");
-  h2_ok(&script, 3, H2_END_STREAM);
-  /* The piece that is too long is not delivered, and how much came before depends on the cuts. */
-  h2_record *r = h2_play(&(h2_plan){.requests = 2}, h2_script_bytes(&script), NULL, 0);
-  check_failed(&r->calls[0], LEAT_EHTTP, PROTOCOL, "longer than its Content-Length");
-  assert_int_equal(r->calls[0].body_size, 4);
-  assert_int_equal(r->calls[1].completes, 1);
-  h2_give_back(r);
-  greet();
-  h2_headers(&script, 1, H2_END_STREAM, FIELDS(":status", "200", "content-length", "5"));
-  check_closed_stream_ends("shorter than its Content-Length");
-  greet();
-  h2_headers(&script, 1, 0, FIELDS(":status", "204"));
-  h2_text(&script, 1, H2_END_STREAM, "x");
-  check_closed_stream_ends("longer than its Content-Length");
-  greet();
-  h2_headers(&script, 1, 0, FIELDS(":status", "200", "content-length", "5"));
-  h2_text(&script, 1, 0, "four");
-  h2_headers(&script, 1, H2_END_STREAM, FIELDS("x-trailer", "1"));
-  check_closed_stream_ends("shorter than its Content-Length");
-}
-
-static void test_h2_18_blocks_out_of_place(void **state) {
-  (void)state;
-  h2_headers(&script, 1, 0, FIELDS(":status", "100"));
-  h2_text(&script, 1, 0, "x");
-  check_stream_ends(LEAT_EHTTP, PROTOCOL, "body before a final response");
-  greet();
-  h2_headers(&script, 1, H2_END_STREAM, FIELDS(":status", "100"));
-  check_closed_stream_ends("END_STREAM before a final response");
-  greet();
-  h2_headers(&script, 1, 0, FIELDS(":status", "100"));
-  h2_text(&script, 1, H2_END_STREAM, "");
-  check_closed_stream_ends("END_STREAM before a final response");
-  greet();
-  h2_ok(&script, 1, 0);
-  h2_headers(&script, 1, 0, FIELDS("x", "y"));
-  check_stream_ends(LEAT_EHTTP, PROTOCOL, "in the middle of a body");
-  greet();
-  h2_ok(&script, 1, 0);
-  h2_headers(&script, 1, H2_END_STREAM, FIELDS(":status", "200"));
-  check_closed_stream_ends("a pseudo-header in trailers");
-  greet();
-  for (int i = 0; i < 33; i++) h2_headers(&script, 1, 0, FIELDS(":status", "103"));
-  check_stream_ends(LEAT_EHTTP, PROTOCOL, "too many interim responses");
+  check_ends(1, H2_PROTOCOL_ERROR, "PUSH_PROMISE");
 }
 
 /* ---- the end ----------------------------------------------------------------------------------
@@ -938,7 +605,7 @@ static void test_h2_20_end_of_many(void **state) {
   int last = 0;
   for (size_t i = 0; i < 64; i++) {
     if (i == 7) continue;
-    check_failed(&r.calls[i], i == 2 ? LEAT_ETRUNCATED : LEAT_ERESET, 0, "the connection broke");
+    h2_check_failed(&r.calls[i], i == 2 ? LEAT_ETRUNCATED : LEAT_ERESET, 0, "the connection broke");
     assert_int_equal(r.calls[i].failure.unprocessed, i >= 60);
     assert_true(r.calls[i].ended_as > last);
     last = r.calls[i].ended_as;
@@ -976,13 +643,13 @@ static void test_h2_22_no_preface(void **state) {
   (void)state;
   h2_script_clear(&script);
   h2_raw(&script, lti_slice_of("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"));
-  check_ends(1, PROTOCOL, "does not speak HTTP/2");
+  check_ends(1, H2_PROTOCOL_ERROR, "does not speak HTTP/2");
   h2_script_clear(&script);
   h2_ok(&script, 1, H2_END_STREAM);
-  check_ends(1, PROTOCOL, "does not speak HTTP/2");
+  check_ends(1, H2_PROTOCOL_ERROR, "does not speak HTTP/2");
   h2_script_clear(&script);
   h2_settings_ack(&script);
-  check_ends(1, PROTOCOL, "broke the rules");
+  check_ends(1, H2_PROTOCOL_ERROR, "broke the rules");
 }
 
 int main(void) {
@@ -995,13 +662,6 @@ int main(void) {
       TEST(test_h2_02_continuation_flood),
       TEST(test_h2_02_continuation_in_the_wrong_place),
       TEST(test_broken_compression),
-      TEST(test_h2_03_ping_flood),
-      TEST(test_h2_03_settings_flood),
-      TEST(test_h2_03_answers_wait_while_nothing_can_be_sent),
-      TEST(test_h2_04_frames_that_bring_nothing),
-      TEST(test_h2_04_frames_for_a_stream_that_is_no_more),
-      TEST(test_h2_04_window_updates_for_an_upload),
-      TEST(test_h2_05_tiny_pieces),
       TEST(test_h2_06_reset_of_every_stream),
       TEST(test_h2_06_no_streams_allowed),
       TEST(test_h2_07_goaway_before_anything),
@@ -1021,10 +681,6 @@ int main(void) {
       TEST(test_h2_16_frames_on_the_wrong_stream),
       TEST(test_h2_16_frames_behind_the_end),
       TEST(test_h2_17_push),
-      TEST(test_h2_18_malformed_heads),
-      TEST(test_h2_18_empty_header_block),
-      TEST(test_h2_18_lengths_that_differ),
-      TEST(test_h2_18_blocks_out_of_place),
       TEST(test_h2_20_end_of_many),
       TEST(test_h2_21_nothing_is_fed_behind_a_failure),
       TEST(test_h2_22_no_preface),
