@@ -78,7 +78,8 @@ enum leat_error {
   LEAT_ESTATE = -5,       /* not allowed now, such as leat_run inside a callback */
   LEAT_EHEADER = -6,      /* CR, LF, NUL or another forbidden byte in a header, key or path */
   LEAT_EURL = -7,         /* the URL cannot be used */
-  LEAT_EPLAINKEY = -8,    /* a key would travel over plain http to a host that is not loopback */
+  LEAT_EPLAINKEY = -8,    /* a key would travel over plain http to a host that is not loopback, or
+                             to any through a proxy */
   LEAT_EJSON = -9,        /* the body is not valid JSON; the result's message has the offset */
   LEAT_ENOPROTOCOL = -10, /* no protocol, or task family, of this name */
   LEAT_EQUEUEFULL = -11,  /* the queue of this origin, or the engine's table, is full */
@@ -222,7 +223,8 @@ typedef struct leat_config {
   int retries;                /* repeats after the first attempt [2] */
   int64_t retry_after_max_ms; /* a server's longer wish ends the request unslept [120,000] */
   int redirects;              /* hops followed [5]; LEAT_NONE: a redirect is an LEAT_EREDIRECT */
-  bool allow_plain_key;       /* permit a key over plain http to a host that is not loopback */
+  bool allow_plain_key;       /* permit a key over plain http to a host that is not loopback, or to
+                                 loopback through a proxy, whose loopback that is */
 
   /* the transport. HTTP/2 is spoken where TLS offers it (ALPN), and with LEAT_HTTP_2 to plain http
    * origins as well (prior knowledge, RFC 9113 3.3). What an origin speaks is learned at its first

@@ -243,6 +243,8 @@ int lti_config_read(leat_engine *e, const leat_config *config, const char **mess
                                     .protocol = c.protocol,
                                     .headers = c.headers,
                                     .header_count = c.header_count,
+                                    .proxy = c.proxy,
+                                    .no_proxy = c.no_proxy,
                                     .allow_plain_key = c.allow_plain_key};
   return LTI_OK;
 }

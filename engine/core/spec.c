@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "base/error.h"
+#include "wire/proxy.h"
 
 #define HEADERS_MAX    128
 #define TEXT_BYTES_MAX ((size_t)256 * 1024)
@@ -273,6 +274,14 @@ static bool has_credentials(const gathering *g) {
   return false;
 }
 
+/* Plain bytes stay on this machine on a Unix socket, and on loopback unless they go to a proxy
+ * first, whose loopback it would be. */
+static bool is_exposed(const lti_spec_defaults *d, const lti_url *url) {
+  if (url->tls || url->unix_socket) return false;
+  return !url->loopback ||
+         (d->proxy && !lti_proxy_bypassed(lti_slice_of(d->no_proxy), url->host, url->port));
+}
+
 static int make_headers(lti_spec *s, const lti_spec_input *in, const lti_url *url) {
   const leat_request *q = in->request;
   lti_buf *message = in->message;
@@ -284,11 +293,11 @@ static int make_headers(lti_spec *s, const lti_spec_input *in, const lti_url *ur
                                                     : "GET";
   int r = lti_http_name_ok(lti_slice_of(method)) ? LTI_OK : LEAT_EHEADER;
   if (r == LTI_OK) r = gather_headers(s, &g, in);
-  if (r == LTI_OK && !url->tls && !url->loopback && !in->defaults->allow_plain_key &&
+  if (r == LTI_OK && is_exposed(in->defaults, url) && !in->defaults->allow_plain_key &&
       has_credentials(&g)) {
     lti_buf_format(message,
-                   "a key would travel unencrypted to %s: use https, or allow it explicitly",
-                   url->host);
+                   "a key would travel unencrypted to %s%s: use https, or allow it explicitly",
+                   url->host, url->loopback ? " through a proxy" : "");
     r = LEAT_EPLAINKEY;
   }
   if (r == LTI_OK) r = lay_headers(s, &g, method);

@@ -17,6 +17,7 @@ typedef struct lti_spec_defaults {
   const char *base_url, *api_key, *protocol;
   const leat_header *headers;
   size_t header_count;
+  const char *proxy, *no_proxy; /* NULL: none */
   bool allow_plain_key;
 } lti_spec_defaults;
 

@@ -262,6 +262,10 @@ static void tunnel_feed(lti_link *l, leat_slice bytes, uint64_t stamp_ns) {
   lti_tunnel *t = l->tunnel;
   size_t taken = 0;
   int r = lti_http1_feed(t->http, bytes, &taken);
+  if (r == LEAT_ENOMEM) {
+    fail(l, r, LEAT_LAYER_API, NULL);
+    return;
+  }
   if (r < 0) {
     fail(l, LEAT_EPROXY, LEAT_LAYER_SOCKET, "the proxy does not answer as HTTP/1.1 does");
     return;

@@ -13,6 +13,7 @@
 
 #include "base/slice.h"
 #include "support/flow.h"
+#include "support/proxy.h"
 
 /* ---- RS-01 */
 
@@ -114,6 +115,7 @@ static void test_rs_05_one_at_line_rate_does_not_starve_the_others(void **state)
 typedef struct scenario {
   const char *url;
   leat_slice ca;
+  const char *proxy;
   bool task, pauses;
   unsigned submitted, dones, updates;
 } scenario;
@@ -184,6 +186,7 @@ static void run_scenario(const leat_allocator *fns, void *ctx) {
   config.allocator = *fns;
   config.retries = LEAT_NONE;
   config.ca_pem = s->ca;
+  config.proxy = s->proxy;
   s->submitted = s->dones = 0;
   int r = leat_open(&e, &config, NULL);
   for (int i = 0; i < 2 && r == LEAT_OK; i++) ids[i] = start(e, s);
@@ -233,6 +236,37 @@ static void test_rs_02_tls_with_any_allocation_failing(void **state) {
   check_every_failure(&(scenario){.url = peer_url(p), .ca = f->config.ca_pem});
 }
 
+static void check_proxied(flow *f, bool tls) {
+  flow_tls_server(f);
+  peer *p = flow_peer_with(
+      f, &(peer_options){.answers = (const char *const[]){CHAT_HELLO, NULL}, .tls = f->tls});
+  proxy *via = proxy_start(
+      &(proxy_options){.tls = tls ? f->tls : NULL, .auth = "Basic dXNlcjpjYW5hcnktcGFzcw=="});
+  char url[96];
+  snprintf(url, sizeof url, "http%s://user:canary-pass@127.0.0.1:%d", tls ? "s" : "",
+           proxy_port(via));
+  check_every_failure(&(scenario){.url = peer_url(p), .ca = f->config.ca_pem, .proxy = url});
+  assert_false(proxy_saw(via, "sk-oom"));
+  proxy_stop(via);
+}
+
+static void test_rs_02_tunnels_with_any_allocation_failing(void **state) {
+  check_proxied(*state, false);
+}
+
+static void test_rs_02_tunnels_in_tls_with_any_allocation_failing(void **state) {
+  check_proxied(*state, true);
+}
+
+static void test_rs_02_unix_sockets_with_any_allocation_failing(void **state) {
+  flow *f = *state;
+  char path[64];
+  snprintf(path, sizeof path, "/tmp/leat-oom-%ld.sock", (long)getpid());
+  peer *p = flow_peer_with(
+      f, &(peer_options){.answers = (const char *const[]){CHAT_HELLO, NULL}, .unix_path = path});
+  check_every_failure(&(scenario){.url = peer_url(p)});
+}
+
 static void serve_tasks(peer_link *l, void *ctx) {
   (void)ctx;
   while (peer_read(l)) {
@@ -260,6 +294,9 @@ int main(void) {
       FLOW_TEST(test_rs_02_pauses_with_any_allocation_failing),
       FLOW_TEST(test_rs_02_refusals_with_any_allocation_failing),
       FLOW_TEST(test_rs_02_tls_with_any_allocation_failing),
+      FLOW_TEST(test_rs_02_tunnels_with_any_allocation_failing),
+      FLOW_TEST(test_rs_02_tunnels_in_tls_with_any_allocation_failing),
+      FLOW_TEST(test_rs_02_unix_sockets_with_any_allocation_failing),
       FLOW_TEST(test_rs_02_tasks_with_any_allocation_failing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
