@@ -235,7 +235,8 @@ typedef struct leat_config {
   const char *no_proxy; /* hosts that are reached directly: names (and their subdomains), addresses,
                            CIDR blocks, each but those with :port if wanted, or "*" */
   bool coalesce; /* read up to 1 ms late when that saves wake-ups: fewer cycles an event under
-                    load, at the price of that delay in every stamp */
+                    load, at the price of that delay in every stamp, and of as long for
+                    whatever else lives on a borrowed loop */
 
   /* the pool, for each origin */
   int conns_max;      /* HTTP/1.1 connections [64] */

@@ -11,7 +11,8 @@
 
 #include "base/error.h"
 
-#define SLAB_BYTES (64 * 1024)
+#define SLAB_BYTES  (64 * 1024)
+#define COALESCE_NS 1000000u
 
 struct lti_loop {
   lti_alloc *alloc;
@@ -23,12 +24,14 @@ struct lti_loop {
   uv_idle_t idle;
   uv_timer_t timer, limit;
   uv_async_t async;
-  uint64_t timer_at; /* what the timer is set to, UINT64_MAX: stopped */
-  int handles;       /* not closed yet */
-  bool owned, held, kicked, closing;
+  uint64_t timer_at;  /* what the timer is set to, UINT64_MAX: stopped */
+  int handles;        /* not closed yet */
+  uint64_t polled_at; /* when the last poll began, a wait of ours before it excluded */
+  bool owned, held, kicked, closing, coalesce;
   char *slab;
 };
 
+static void gather(lti_loop *l);
 static void on_prepare(uv_prepare_t *handle);
 static void on_idle(uv_idle_t *handle);
 static void on_timer(uv_timer_t *handle);
@@ -142,6 +145,10 @@ void lti_loop_hold(lti_loop *l, bool on) {
     uv_unref((uv_handle_t *)&l->async);
 }
 
+void lti_loop_coalesce(lti_loop *l) {
+  l->coalesce = true;
+}
+
 void lti_loop_kick(lti_loop *l) {
   if (l->kicked || l->closing) return;
   l->kicked = true;
@@ -208,6 +215,22 @@ struct uv_loop_s *lti_loop_uv(lti_loop *l) {
   return l->uv;
 }
 
+/* The time since the last poll began is what it slept and what the turn took. Little of it means
+ * that bytes come faster than they are waited for. */
+static void gather(lti_loop *l) {
+  uint64_t now = uv_hrtime(), passed = now - l->polled_at;
+  l->polled_at = now;
+  if (passed >= COALESCE_NS) return;
+  uint64_t wait = COALESCE_NS - passed;
+  if (l->timer_at != UINT64_MAX) {
+    if (l->timer_at <= now) return;
+    if (l->timer_at - now < wait) wait = l->timer_at - now;
+  }
+  struct timespec rest = {.tv_nsec = (long)wait};
+  nanosleep(&rest, NULL); /* cut short by a signal, it has merely gathered less */
+  l->polled_at = uv_hrtime();
+}
+
 static void on_prepare(uv_prepare_t *handle) {
   lti_loop *l = handle->data;
   if (l->kicked) {
@@ -215,6 +238,7 @@ static void on_prepare(uv_prepare_t *handle) {
     uv_idle_stop(&l->idle);
   }
   l->sink->turn(l->ctx, uv_hrtime());
+  if (l->coalesce && !l->kicked) gather(l);
 }
 
 static void on_idle(uv_idle_t *handle) {

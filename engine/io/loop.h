@@ -40,6 +40,9 @@ bool lti_loop_run_one(lti_loop *loop);
 bool lti_loop_owned(const lti_loop *loop);
 
 void lti_loop_hold(lti_loop *loop, bool on);
+/* Before a poll that would return at once, since the last did, waits until a millisecond has passed
+ * since then, so that one wake-up serves more reads. Everything else on the loop waits as long. */
+void lti_loop_coalesce(lti_loop *loop);
 /* Another turn comes without sleeping. */
 void lti_loop_kick(lti_loop *loop);
 /* Sleep no longer than to this time; UINT64_MAX: no limit. */

@@ -245,6 +245,10 @@ void lti_loop_hold(lti_loop *l, bool on) {
   if (!l->closing) l->held = on;
 }
 
+void lti_loop_coalesce(lti_loop *l) {
+  (void)l; /* nothing is gained where a wake-up costs nothing */
+}
+
 void lti_loop_kick(lti_loop *l) {
   if (!l->closing) l->kicked = true;
 }
