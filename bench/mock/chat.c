@@ -53,7 +53,8 @@ static bool settle(mock_exchange *x, struct chat *j) {
   a->finish = p->finish;
   a->eol = line_end(p->faults);
   a->serial = x->ordinal;
-  if (!a->stream_named && p->cadence_in_query) a->stream = true;
+  if (!a->stream_named && (p->cadence_in_query || x->socket)) a->stream = true;
+  a->message = x->socket && mock_ws_wants_message(x);
   a->prompt_tokens = (uint32_t)((x->body.size + 3) / 4);
   if (!a->stream || mock_fault_on(p->faults, FAULT_JSON)) a->stream = false;
   if (a->events == 0 && !p->events_named) a->events = 1;
@@ -123,11 +124,8 @@ static void whole_step(mock_exchange *x) {
 
 static void begin_stream(mock_exchange *x, struct chat *j) {
   const mock_faults *f = x->plan.faults;
-  mock_stats *s = &x->m->stats;
   char extra[256];
-  x->stream = true;
-  s->streams++;
-  if (++s->streams_live > s->streams_peak) s->streams_peak = s->streams_live;
+  mock_stats_stream(x);
   write_extra(x, j, extra, sizeof extra);
   if (!mock_reply_begin(x, 200, "text/event-stream", extra, MOCK_NEVER)) return;
   x->gzip = mock_fault_on(f, FAULT_GZIP) && j->ask.bytes <= 8192; /* a stored block is 64 KB */

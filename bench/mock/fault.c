@@ -65,6 +65,9 @@ static const struct fault_name names[] = {
      10000},
     {"maxstreams", "N", "h2: from now on MAX_CONCURRENT_STREAMS is N", FAULT_MAX_STREAMS, 100},
     {"silent", "", "h2: from now on the connection neither reads nor writes", FAULT_SILENT, 0},
+    {"ws-close", "[CODE]",
+     "ws: Close with this code (4001) instead of a turn; with truncate: there", FAULT_WS_CLOSE,
+     4001},
     {"close-after", "[MS]", "close, unannounced, so long after the answer", FAULT_CLOSE_AFTER, 0},
 };
 

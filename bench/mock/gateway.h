@@ -6,9 +6,11 @@
  *   h1.c       HTTP/1.1 on llhttp            certs.c    the throwaway CA and certificate
  *   h2.c       HTTP/2 on nghttp2             h2_in.c    its requests, h2_fault.c its faults
  *   exchange.c a request's head, its life    ids.c      which requests were begun twice
+ *   ws.c       WebSocket, ws_shake.c its handshake, ws_talk.c what is said
  *   plan.c     what the request asks for     fault.c    names of faults, rules with probability
  *   reply.c    heads, bodies, cuts           routes.c   who answers what; models; keys; 404
  *   chat.c, wording.c  completions           tasks.c    video tasks and their content
+ *   answer.c   responses and realtime
  *   stats.c    counters                      options.c  the command line
  *
  * An exchange produces its answer in steps: `step` is called when the exchange is due and what it
@@ -86,6 +88,7 @@ enum mock_fault {
   FAULT_EMPTY_FRAMES,
   FAULT_MAX_STREAMS,
   FAULT_SILENT,
+  FAULT_WS_CLOSE,
   FAULT_COUNT
 };
 
@@ -133,6 +136,7 @@ struct mock_exchange {
   bool keep, too_big, planned, plan_failed;
   bool waiting; /* the step was due before there was room for what it says */
   bool served, answered;
+  bool socket; /* a turn on a WebSocket */
   /* the answer */
   mock_plan plan;
   mock_faults *faults; /* the plan's, when there are any */
@@ -183,7 +187,7 @@ typedef struct mock_version {
   void (*due)(mock_exchange *x);
 } mock_version;
 
-extern const mock_version mock_h1, mock_h2;
+extern const mock_version mock_h1, mock_h2, mock_ws;
 extern const mock_faults mock_faults_none;
 
 #define MOCK_PREFACE_SIZE 24 /* of HTTP/2: RFC 9113, 3.4 */
@@ -215,7 +219,8 @@ typedef struct mock_share {
 typedef struct mock_stats {
   uint64_t requests, streams, streams_live, streams_peak, streams_done;
   uint64_t conns, conns_live, conns_peak;
-  mock_share h1, h2;
+  mock_share h1, h2, ws;
+  uint64_t ws_received, ws_sent, ws_pongs, ws_closes;
   uint64_t refused, goaways, resets_sent, resets_received, pings;
   uint64_t ids_distinct, ids_repeated, ids_done, ids_done_again;
   uint64_t full, resumed, handshake_failed;
@@ -319,6 +324,21 @@ void mock_conn_end(mock_conn *c, enum mock_ending ending);
 /* At once, whatever is unsent. */
 void mock_conn_drop(mock_conn *c);
 
+/* h1.c */
+/* The answer that was sent switched protocols: the connection becomes a WebSocket at the end of the
+ * turn, and bytes that came behind the request are its first. */
+void mock_h1_upgrade(mock_conn *c);
+
+/* ws_shake.c */
+/* Answers a handshake for one of the sockets' paths; false: it is none. */
+bool mock_ws_serve(mock_exchange *x, leat_slice path);
+/* Makes the connection a socket; the exchange of the handshake is its own from then on. */
+int mock_ws_open(mock_conn *c, mock_exchange *shake);
+
+/* ws.c */
+/* A turn's socket speaks in messages, not deltas. */
+bool mock_ws_wants_message(const mock_exchange *x);
+
 /* exchange.c */
 void mock_exchange_init(mock_exchange *x, mock_conn *c);
 /* Frees what it holds; the exchange's own memory is the version's. */
@@ -391,6 +411,15 @@ void mock_reply_resume(mock_exchange *x);
 void mock_routes_plan(mock_exchange *x); /* as soon as the head is here */
 void mock_routes_serve(mock_exchange *x);
 
+/* Faults that stand in for any answer. True: one did. */
+bool mock_routes_fault(mock_exchange *x);
+
+/* answer.c */
+enum mock_dialect { MOCK_RESPONSES, MOCK_REALTIME, MOCK_REALTIME_BETA };
+void mock_answer_serve(mock_exchange *x, enum mock_dialect dialect);
+/* The turn under way ends as cancelled. */
+void mock_answer_cancel(mock_exchange *x);
+
 /* chat.c */
 void mock_chat_serve(mock_exchange *x, bool legacy);
 
@@ -403,6 +432,8 @@ void mock_tasks_free(mock *m);
 /* stats.c */
 int mock_stats_init(mock *m);
 void mock_stats_deinit(mock *m);
+/* The exchange's answer is a stream from now on. */
+void mock_stats_stream(mock_exchange *x);
 void mock_stats_event(mock *m, uint64_t due_ns, uint64_t now_ns);
 void mock_stats_second(mock *m);
 void mock_stats_serve(mock_exchange *x);

@@ -18,7 +18,7 @@ typedef struct h1 {
   llhttp_t parser;
   mock_exchange *exchange;
   lti_buf early;
-  bool pumping, parsed, chunked;
+  bool pumping, parsed, chunked, upgraded;
 } h1;
 
 static const llhttp_settings_t settings;
@@ -163,10 +163,38 @@ static bool ready(const mock_conn *c) {
   return !c->dead && !of(c)->parsed && c->ending == MOCK_ENDING_NONE && !mock_conn_unsent(c);
 }
 
+/* The connection is HTTP's no more. */
+static void hand_over(mock_conn *c) {
+  h1 *s = of(c);
+  lti_buf early = s->early;
+  c->m->stats.h1.live--;
+  c->m->stats.h1.conns_live--;
+  mock_exchange_answered(s->exchange);
+  if (mock_ws_open(c, s->exchange)) {
+    c->m->stats.h1.live++;
+    c->m->stats.h1.conns_live++;
+    mock_conn_drop(c);
+    return;
+  }
+  free(s);
+  mock_conn_arm_idle(c, c->m->config.keepalive_ms);
+  if (early.size && !c->dead) c->version->input(c, early.data, early.size);
+  lti_buf_deinit(&early);
+}
+
+void mock_h1_upgrade(mock_conn *c) {
+  of(c)->upgraded = true;
+  mock_conn_mark(c);
+}
+
 /* Requests that came before their time, in order. */
 static void h1_pump(mock_conn *c) {
   h1 *s = of(c);
-  if (s->pumping) return;
+  if (s->pumping || c->dead) return;
+  if (s->upgraded) {
+    hand_over(c);
+    return;
+  }
   s->pumping = true;
   while (ready(c) && s->early.size) {
     size_t taken = 0;

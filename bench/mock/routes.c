@@ -10,6 +10,7 @@
 
 static const char *const models[] = {"gpt-5", "gpt-4o-mini", "mock", "mock-video", "kling-v2"};
 
+#define KEY_MAX     512
 #define MODEL_COUNT (sizeof models / sizeof models[0])
 
 static void reply_json(mock_exchange *x, int status, const char *text) {
@@ -60,13 +61,24 @@ static void serve_unknown(mock_exchange *x, leat_slice path) {
   mock_reply_error(x, 404, "invalid_request_error", "", text);
 }
 
+/* Browsers cannot set headers of a handshake: the key stands among the subprotocols. */
+static const char *key_in_protocol(const mock_exchange *x, char *out, size_t cap) {
+  static const char prefix[] = "openai-insecure-api-key.";
+  const char *text = mock_exchange_header(x, "sec-websocket-protocol");
+  const char *at = text ? strstr(text, prefix) : NULL;
+  if (!at) return NULL;
+  at += sizeof prefix - 1;
+  snprintf(out, cap, "%.*s", (int)strcspn(at, ", "), at);
+  return out;
+}
+
 /* The key that the request brings, in any of the usual headers, without "Bearer ". */
-static const char *key_of(const mock_exchange *x) {
+static const char *key_of(const mock_exchange *x, char *out, size_t cap) {
   const char *key = mock_exchange_header(x, "authorization");
   if (key && strncmp(key, "Bearer ", 7) == 0) key += 7;
   if (!key) key = mock_exchange_header(x, "x-api-key");
   if (!key) key = mock_exchange_header(x, "x-goog-api-key");
-  return key;
+  return key ? key : key_in_protocol(x, out, cap);
 }
 
 static void refuse_key(mock_exchange *x, const char *key, bool echo) {
@@ -91,12 +103,12 @@ static void serve_status(mock_exchange *x, int status) {
   mock_reply_error(x, status, status == 429 ? "rate_limit_error" : "mock_error", "mock", text);
 }
 
-/* Faults that stand in for any answer. True: one did. */
-static bool serve_fault(mock_exchange *x) {
+bool mock_routes_fault(mock_exchange *x) {
   static const char html[] =
       "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head>\n"
       "<body><center><h1>502 Bad Gateway</h1></center></body></html>\n";
   const mock_faults *f = x->plan.faults;
+  char space[KEY_MAX];
   if (!f->set) return false;
   if (mock_fault_on(f, FAULT_DROP)) {
     x->cut = true;
@@ -111,7 +123,7 @@ static bool serve_fault(mock_exchange *x) {
   } else if (mock_fault_on(f, FAULT_REDIRECT)) {
     serve_redirect(x);
   } else if (mock_fault_on(f, FAULT_ECHO_KEY)) {
-    refuse_key(x, key_of(x), true);
+    refuse_key(x, key_of(x, space, sizeof space), true);
   } else if (mock_fault_on(f, FAULT_HTML)) {
     mock_reply_fixed(x, 200, "text/html; charset=utf-8", NULL, lti_slice(html, sizeof html - 1));
   } else {
@@ -152,11 +164,14 @@ static bool serve_get(mock_exchange *x, leat_slice path) {
 }
 
 static void serve_path(mock_exchange *x, leat_slice path) {
+  if (x->method == HTTP_GET && mock_ws_serve(x, path)) return;
   if ((x->method == HTTP_GET || x->method == HTTP_HEAD) && serve_get(x, path)) return;
   if (match(x, HTTP_POST, path, "/v1/chat/completions"))
     mock_chat_serve(x, false);
   else if (match(x, HTTP_POST, path, "/v1/completions"))
     mock_chat_serve(x, true);
+  else if (match(x, HTTP_POST, path, "/v1/responses"))
+    mock_answer_serve(x, MOCK_RESPONSES);
   else if (match(x, HTTP_POST, path, "/v1/video/generations") ||
            match(x, HTTP_POST, path, "/v1/videos"))
     mock_tasks_submit(x);
@@ -174,10 +189,11 @@ static leat_slice clean_path(const mock_exchange *x, char *out, size_t cap) {
 }
 
 static void serve_now(mock_exchange *x) {
-  char space[1024];
+  char space[1024], key_space[KEY_MAX];
   leat_slice path = clean_path(x, space, sizeof space);
-  if (serve_fault(x)) return;
-  const char *required = x->m->config.require_key, *key = key_of(x);
+  if (mock_routes_fault(x)) return;
+  const char *required = x->m->config.require_key;
+  const char *key = key_of(x, key_space, sizeof key_space);
   if (required && (!key || strcmp(key, required) != 0)) {
     refuse_key(x, key, false);
     return;

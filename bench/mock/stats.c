@@ -21,6 +21,13 @@ void mock_stats_deinit(mock *m) {
   lti_hist_free(m->stats.lateness);
 }
 
+void mock_stats_stream(mock_exchange *x) {
+  mock_stats *s = &x->m->stats;
+  x->stream = true;
+  s->streams++;
+  if (++s->streams_live > s->streams_peak) s->streams_peak = s->streams_live;
+}
+
 void mock_stats_event(mock *m, uint64_t due_ns, uint64_t now_ns) {
   m->stats.events++;
   m->stats.second_events++;
@@ -69,6 +76,8 @@ size_t mock_stats_json(const mock *m, char *out, size_t cap) {
       "\"h2\":{\"connections\":%llu,\"live\":%llu,\"requests\":%llu,\"open\":%llu,\"peak\":%llu,"
       "\"refused\":%llu,\"goaways\":%llu,\"resets_sent\":%llu,\"resets_received\":%llu,"
       "\"pings\":%llu},"
+      "\"ws\":{\"connections\":%llu,\"live\":%llu,\"requests\":%llu,\"open\":%llu,"
+      "\"peak\":%llu,\"received\":%llu,\"sent\":%llu,\"pongs\":%llu,\"closes\":%llu},"
       "\"ids\":{\"distinct\":%llu,\"repeated\":%llu,\"done\":%llu,\"done_again\":%llu},"
       "\"tasks\":{\"submitted\":%llu,\"polls\":%llu,\"contents\":%llu},"
       "\"per_second\":{\"events\":%llu,\"requests\":%llu},\"uptime_s\":%.3f,\"max_rss_kb\":%ld}",
@@ -77,7 +86,8 @@ size_t mock_stats_json(const mock *m, char *out, size_t cap) {
       U(s->bytes), U(s->conns_live), U(s->conns_peak), U(s->conns), m->conns_max, U(s->full),
       U(s->resumed), U(s->handshake_failed), U(lti_hist_count(h)), U(lti_hist_percentile(h, 50)),
       U(lti_hist_percentile(h, 99)), U(lti_hist_max(h)), SHARE(s->h1), SHARE(s->h2), U(s->refused),
-      U(s->goaways), U(s->resets_sent), U(s->resets_received), U(s->pings), U(s->ids_distinct),
+      U(s->goaways), U(s->resets_sent), U(s->resets_received), U(s->pings), SHARE(s->ws),
+      U(s->ws_received), U(s->ws_sent), U(s->ws_pongs), U(s->ws_closes), U(s->ids_distinct),
       U(s->ids_repeated), U(s->ids_done), U(s->ids_done_again), U(s->tasks), U(s->polls),
       U(s->contents), U(s->last_events), U(s->last_requests),
       (double)(uv_hrtime() - s->start_ns) / 1e9, peak_rss_kb());

@@ -136,7 +136,10 @@ bool mock_ask_settle(mock_ask *a) {
                    "data: {\"id\":\"%s-%08llx\",\"object\":\"%s\",\"created\":1700000000,"
                    "\"model\":\"%s\",\"choices\":[",
                    a->legacy ? "cmpl" : "chatcmpl", (unsigned long long)a->serial,
-                   a->legacy ? "text_completion" : "chat.completion.chunk", a->words->model);
+                   a->legacy    ? "text_completion"
+                   : a->message ? "chat.completion"
+                                : "chat.completion.chunk",
+                   a->words->model);
   a->prefix_size = (size_t)n;
   a->prefix = malloc(a->prefix_size);
   if (a->prefix) memcpy(a->prefix, text, a->prefix_size);
@@ -196,7 +199,7 @@ static char *append_delta(const mock_ask *a, uint32_t lane, uint32_t index, char
   uint32_t per = a->calls ? a->calls : 1;
   at = LITERAL(at, "{\"index\":");
   at = append_number(at, lane / per);
-  at = LITERAL(at, ",\"delta\":{");
+  at = append_text(at, a->message ? ",\"message\":{" : ",\"delta\":{");
   if (index == 0 && lane % per == 0) at = LITERAL(at, "\"role\":\"assistant\",");
   if (a->calls) {
     at = append_call(a, lane % per, index, seed, at);
@@ -253,7 +256,8 @@ size_t mock_ask_finish(const mock_ask *a, uint32_t choice, char *out) {
   if (a->legacy)
     at = LITERAL(at, ",\"text\":\"\",\"logprobs\":null,\"finish_reason\":\"");
   else
-    at = LITERAL(at, ",\"delta\":{},\"finish_reason\":\"");
+    at = append_text(at, a->message ? ",\"message\":{},\"finish_reason\":\""
+                                    : ",\"delta\":{},\"finish_reason\":\"");
   at = append_text(at, finish_of(a));
   at = LITERAL(at, "\"}");
   return (size_t)(append_end(a, 0, at) - out);

@@ -23,6 +23,7 @@ typedef struct mock_ask {
   uint32_t choices, calls;   /* calls 0: text */
   uint32_t prompt_tokens;
   bool legacy, stream, stream_named, usage, stamp;
+  bool message; /* choices[].message instead of delta, in chunks too */
   const char *finish;
   const char *eol;   /* of the event stream */
   mock_words *words; /* never NULL before mock_ask_slim */
