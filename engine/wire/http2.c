@@ -270,7 +270,7 @@ int lti_http2_feed(lti_http2 *x, leat_slice bytes, uint64_t now_ns) {
   x->in.batch = batch;
   lti_http2_budget *budget = &x->in.budget;
   lti_http2_passed passed = lti_http2_budget_walk(budget, bytes, now_ns);
-  if (passed.header) receive(x, lti_slice((const char *)budget->header, sizeof budget->header));
+  if (passed.has_header) receive(x, lti_slice((const char *)passed.header, sizeof passed.header));
   if (passed.to > passed.from && !x->error)
     receive(x, lti_slice(bytes.data + passed.from, passed.to - passed.from));
   x->in.batch = NULL;

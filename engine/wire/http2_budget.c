@@ -111,7 +111,8 @@ lti_http2_passed lti_http2_budget_walk(lti_http2_budget *b, leat_slice bytes, ui
     if (b->header_size < sizeof b->header) return passed;
     b->header_size = 0;
     if (!enter(b, b->header)) return passed;
-    passed.header = true;
+    passed.has_header = true;
+    memcpy(passed.header, b->header, sizeof b->header);
   }
   size_t at = passed.from;
   while (at < bytes.size) {

@@ -136,7 +136,8 @@ void lti_http2_budget_init(lti_http2_budget *b);
  * is so, then `bytes` between `from` and `to`. The rest is the beginning of a frame's header, or
  * lies behind a breach, see `breach` and `code`. */
 typedef struct lti_http2_passed {
-  bool header;
+  uint8_t header[9];
+  bool has_header;
   size_t from, to;
 } lti_http2_passed;
 lti_http2_passed lti_http2_budget_walk(lti_http2_budget *b, leat_slice bytes, uint64_t now_ns);

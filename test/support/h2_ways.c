@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#define PIECES_MAX 21   /* bytes: two headers of frames and more */
 #define SPLITS_MAX 3000 /* longer scripts are cut at so many places, evenly */
 
 const lti_http_request h2_get = {.method = "GET",
@@ -68,6 +69,11 @@ h2_record *h2_every_way(const h2_plan *plan, leat_slice bytes) {
   assert_non_null(each);
   for (size_t i = 0; i < bytes.size; i++) each[i] = i + 1;
   must_agree(whole, h2_play(plan, bytes, each, bytes.size), "byte by byte");
+  for (size_t piece = 2; piece <= PIECES_MAX && piece < bytes.size; piece++) {
+    size_t count = 0;
+    for (size_t at = piece; at < bytes.size; at += piece) each[count++] = at;
+    must_agree(whole, h2_play(plan, bytes, each, count), "in pieces");
+  }
   free(each);
   size_t step = 1 + bytes.size / SPLITS_MAX;
   for (size_t cut = 1; cut < bytes.size; cut += step)

@@ -1,5 +1,6 @@
-/* Plays a peer's bytes to the HTTP/2 codec in every way they can be cut: whole, byte by byte, and
- * in two at each place. All must come to the same, which is given back. */
+/* Plays a peer's bytes to the HTTP/2 codec in every way they can be cut: whole, byte by byte, in
+ * pieces of 2 to 21 bytes, and in two at each place. All must come to the same, which is given
+ * back. */
 #ifndef TEST_H2_WAYS_H
 #define TEST_H2_WAYS_H
 
