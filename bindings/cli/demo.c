@@ -1,5 +1,7 @@
 /* `leat demo`: the gateway in a child process, thousands of chats and hundreds of tasks over a
- * small pool, and every byte of every answer compared with what the gateway was to say.
+ * small pool, and every byte of every answer compared with what the gateway was to say. Once over
+ * HTTP/1.1, where requests wait for a connection, and once over HTTP/2, where all of them share a
+ * few at the same time; each in a process of its own, so that its memory and cycles are its own.
  *
  * What it says follows from a seed and an index (bench/mock/text.h), so nothing is kept: a chat is
  * compared piece by piece as it comes, a video at its offset. In the end the gateway's own counters
@@ -7,8 +9,12 @@
  * which is fair between keys, lets the tasks' short exchanges pass between the chats. */
 #include "demo.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/mock/text.h"
@@ -17,18 +23,22 @@
 #include "settings.h"
 #include "wire/json.h"
 
-#define CHATS_DEFAULT       2000
-#define TASKS_DEFAULT       500
-#define CONNECTIONS_DEFAULT 64
-#define SEED_DEFAULT        20
-#define LIVE_PERIOD_MS      100
-#define PIECES_MIN          20
-#define PIECES_SPREAD       41
-#define TASK_QUEUED_MS      500
-#define TASK_RUN_MS         4000
-#define TASK_POLL_MS        1000
-#define STATS_MAX           65536
-#define COMPARE_SIZE        4096
+#define SEED_DEFAULT    20
+#define LIVE_PERIOD_MS  100
+#define PIECES_MIN      20
+#define PIECES_SPREAD   41
+#define TASK_QUEUED_MS  500
+#define TASK_RUN_MS     4000
+#define TASK_POLL_MS    1000
+#define STATS_MAX       65536
+#define COMPARE_SIZE    4096
+#define TASK_SEEDS_FROM 2000 /* beyond the chats' */
+
+/* The second is slow to begin, so that all chats are open before the first ends. */
+static const demo_pass passes[] = {
+    {LEAT_HTTP_1, 2000, 500, 64, 100000, 10000, 2000},
+    {LEAT_HTTP_2, 5000, 0, 20, 1500000, 100000, 20000},
+};
 
 /* Compares text with the pieces that are to come. */
 static void follow_chat(demo_part *part, leat_slice text) {
@@ -195,7 +205,7 @@ static int begin_all(demo *d) {
   int error = LEAT_OK;
   d->tally.start_ns = uv_hrtime();
   for (uint64_t i = 0; i < d->task_count && !error; i++) {
-    d->tasks[i].seed = mock_text_mix(d->seed + CHATS_DEFAULT + d->chat_count + i) >> 12;
+    d->tasks[i].seed = mock_text_mix(d->seed + TASK_SEEDS_FROM + d->chat_count + i) >> 12;
     error = begin_task(d, &d->tasks[i]);
   }
   for (uint64_t i = 0; i < d->chat_count && !error; i++) {
@@ -249,6 +259,7 @@ static void fetch_stats(demo *d) {
   leat_slice json = lti_buf_slice(&d->gateway_stats);
   d->gateway_events = count_at(json, "/events");
   d->gateway_streams = count_at(json, "/streams_done");
+  d->gateway_peak = count_at(json, "/peak");
 }
 
 static int show(demo *d) {
@@ -270,7 +281,8 @@ static int run(demo *d, leat_config *config) {
   config->ca_pem = lti_buf_slice(&d->gateway.ca_pem);
   config->ca_file = NULL;
   config->api_key = NULL;
-  config->conns_max = d->connections;
+  config->http = d->pass->http;
+  config->conns_max = config->h2_conns_max = d->connections;
   if (!cli_session_open(&d->session, config, d, on_interrupt)) return d->session.code;
   if (!d->options->quiet) cli_session_clock(&d->session, LIVE_PERIOD_MS, on_clock);
   int error = begin_all(d);
@@ -291,9 +303,9 @@ static int run(demo *d, leat_config *config) {
 
 static bool size_demo(demo *d) {
   const cli_options *o = d->options;
-  d->chat_count = o->chats.set ? (uint64_t)o->chats.value : CHATS_DEFAULT;
-  d->task_count = o->tasks.set ? (uint64_t)o->tasks.value : TASKS_DEFAULT;
-  d->connections = o->connections.set ? (int)o->connections.value : CONNECTIONS_DEFAULT;
+  d->chat_count = o->chats.set ? (uint64_t)o->chats.value : d->pass->chats;
+  d->task_count = o->tasks.set ? (uint64_t)o->tasks.value : d->pass->tasks;
+  d->connections = o->connections.set ? (int)o->connections.value : d->pass->connections;
   d->seed = o->seed.set ? (uint64_t)o->seed.value : SEED_DEFAULT;
   d->chats = calloc(d->chat_count + 1, sizeof *d->chats);
   d->tasks = calloc(d->task_count + 1, sizeof *d->tasks);
@@ -301,20 +313,16 @@ static bool size_demo(demo *d) {
   return d->chats && d->tasks && tally_init(&d->tally);
 }
 
-int cli_demo_run(const cli_options *options) {
-  demo d = {.options = options};
+static int run_pass(const cli_options *options, const demo_pass *pass) {
+  demo d = {.options = options, .pass = pass};
   cli_settings settings;
   mock_config gateway;
   int code = CLI_FAILED;
-  if (options->arg_count > 0) {
-    cli_say("%s: demo takes options only", options->args[0]);
-    return CLI_WRONG;
-  }
   cli_session_descriptors();
   mock_config_init(&gateway);
-  gateway.ttft_us = 100000;
-  gateway.gap_us = 10000;
-  gateway.jitter_us = 2000;
+  gateway.ttft_us = pass->ttft_us;
+  gateway.gap_us = pass->gap_us;
+  gateway.jitter_us = pass->jitter_us;
   gateway.task_queued_ms = TASK_QUEUED_MS;
   gateway.task_ms = TASK_RUN_MS;
   if (size_demo(&d) && cli_gateway_child_start(&d.gateway, &gateway)) {
@@ -329,4 +337,35 @@ int cli_demo_run(const cli_options *options) {
   free(d.chats);
   free(d.tasks);
   return code;
+}
+
+/* In a process of its own. An interrupt reaches it as it reaches this one, which only waits. */
+static int run_apart(const cli_options *options, const demo_pass *pass) {
+  fflush(NULL);
+  pid_t child = fork();
+  if (child < 0) {
+    cli_say("demo: no process for it: %s", strerror(errno));
+    return CLI_FAILED;
+  }
+  if (child == 0) {
+    int code = run_pass(options, pass);
+    fflush(NULL);
+    _exit(code);
+  }
+  int status = 0;
+  signal(SIGINT, SIG_IGN);
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  signal(SIGINT, SIG_DFL);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : CLI_FAILED;
+}
+
+int cli_demo_run(const cli_options *options) {
+  if (options->arg_count > 0) {
+    cli_say("%s: demo takes options only", options->args[0]);
+    return CLI_WRONG;
+  }
+  bool both = !options->http || strcmp(options->http, "auto") == 0;
+  if (!both) return run_pass(options, &passes[strcmp(options->http, "2") == 0]);
+  int code = run_apart(options, &passes[0]);
+  return code == CLI_DONE ? run_apart(options, &passes[1]) : code;
 }

@@ -10,6 +10,14 @@
 
 typedef struct demo demo;
 
+/* One of the demo's two acts: the same pool, asked for different things. */
+typedef struct demo_pass {
+  enum leat_http http;
+  uint64_t chats, tasks;
+  int connections;
+  uint64_t ttft_us, gap_us, jitter_us; /* the gateway's cadence */
+} demo_pass;
+
 /* One chat or task, and how far its bytes have been compared. */
 typedef struct demo_part {
   demo *demo;
@@ -25,6 +33,7 @@ typedef struct demo_sums {
 
 struct demo {
   const cli_options *options;
+  const demo_pass *pass;
   cli_session session;
   cli_gateway_child gateway;
   demo_part *chats, *tasks;
@@ -35,7 +44,7 @@ struct demo {
   uint64_t tokens;
   tally tally;
   lti_buf gateway_stats; /* JSON: what the gateway says it sent */
-  uint64_t gateway_events, gateway_streams;
+  uint64_t gateway_events, gateway_streams, gateway_peak;
   tally_process process;
 };
 

@@ -605,16 +605,20 @@ class Demo(Case):
         ran = mock.leat("demo", "--chats", "60", "--tasks", "12", "--connections", "16", "--json",
                         "-q")
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
-        report = json.loads(ran.stdout)
-        self.assertTrue(report["verified"])
-        self.assertEqual((report["chats"]["verified"], report["tasks"]["verified"]), (60, 12))
-        self.assertLessEqual(report["connections"]["opened"], 16)
-        self.assertEqual(report["connections"]["full_handshakes"], 1)
+        reports = [json.loads(line) for line in ran.stdout.splitlines()]
+        self.assertEqual([report["http"] for report in reports], ["1.1", "2"])
+        for report in reports:
+            self.assertTrue(report["verified"])
+            self.assertEqual((report["chats"]["verified"], report["tasks"]["verified"]), (60, 12))
+            self.assertLessEqual(report["connections"]["opened"], 16)
+            self.assertEqual(report["connections"]["full_handshakes"], 1)
+        self.assertEqual(reports[1]["at_once"], 60)
 
     def test_the_table_says_verified(self):
         ran = mock.leat("demo", "--chats", "10", "--tasks", "2", "--connections", "4", "-q")
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
-        self.assertIn("verified 10/10 chats and 2/2 videos", ran.stdout)
+        self.assertEqual(ran.stdout.count("verified 10/10 chats and 2/2 videos"), 2)
+        self.assertIn("over HTTP/2, through 4 connections", ran.stdout)
 
 
 if __name__ == "__main__":
