@@ -33,6 +33,7 @@ static const struct {
     {LEAT_EUNREACHABLE, "check the network and --base-url"},
     {LEAT_ERESET, "try again; is it https where the server speaks http, or the reverse?"},
     {LEAT_EPROXY, "check --proxy, HTTPS_PROXY and the login in it"},
+    {LEAT_ECONNECT, "check --base-url"},
     {LEAT_EFDLIMIT, "raise the limit of open files (ulimit -n) or lower --connections"},
     {LEAT_ETLS, "does the server speak TLS 1.2 or better there? see --base-url"},
     {LEAT_ECERT, "for a private CA use --cacert FILE; the name must be that of --base-url"},
@@ -119,6 +120,12 @@ static void add_message(line *l, const leat_result *r, leat_slice message, int r
   }
 }
 
+/* What fails on the way to a proxy says so, and is not the gateway's matter. */
+static bool of_proxy(leat_slice message) {
+  leat_slice start = lti_slice_of("the proxy");
+  return message.size > start.size && memcmp(message.data, start.data, start.size) == 0;
+}
+
 void cli_failure_say(const leat_result *r, int retries) {
   line l = {0};
   leat_slice message = r->message.size ? r->message : lti_slice_of(leat_error_text(r->error));
@@ -127,7 +134,7 @@ void cli_failure_say(const leat_result *r, int retries) {
   if (!holds(message, said)) add(&l, ": %.*s", (int)(said.size < 400 ? said.size : 400), said.data);
   add_body(&l, r, message);
   if (r->retry_after_ms > 0) add(&l, ": it asks to wait %.0f s", (double)r->retry_after_ms / 1e3);
-  const char *advice = cli_failure_advice(r->error, r->status);
+  const char *advice = cli_failure_advice(of_proxy(message) ? LEAT_EPROXY : r->error, r->status);
   if (advice) add(&l, ": %s", advice);
   cli_say("%s", l.text);
 }

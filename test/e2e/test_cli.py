@@ -269,10 +269,11 @@ class Chat(Case):
         self.fails(self.chat("hi", fault="busy=300"), 1, "429", "wait 300 s")
 
     def test_a_truncated_answer_is_printed_and_fails(self):
-        ran = self.chat("hi", "--retries", "0", fault="truncate=1500")
-        self.fails(ran, 1, "not the whole answer")
-        self.assertTrue(self.text("hi").startswith(ran.stdout[:-1]))
-        self.assertGreater(len(ran.stdout), 10)
+        for http in ("1.1", "2"):
+            ran = self.chat("hi", "--retries", "0", "--http", http, fault="truncate=1500")
+            self.fails(ran, 1, "the whole answer: try again")
+            self.assertTrue(self.text("hi").startswith(ran.stdout[:-1]))
+            self.assertGreater(len(ran.stdout), 10)
 
     def test_an_error_in_the_stream_shows_the_providers_words(self):
         ran = self.chat("hi", fault="error=3")

@@ -2,6 +2,7 @@
 """The program's options for transports: which HTTP, proxies and where they are named, client
 certificates; and that passwords and keys are shown nowhere."""
 # ctest: e2e 120
+import json
 import os
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 import unittest
 
 import mock
+import tunnel
 
 PASSWORD = "pw-canary-7f3a%409b2c"
 DECODED = "pw-canary-7f3a@9b2c"
@@ -51,6 +53,12 @@ class Certificates(Case):
         base = ("chat", "x", "--base-url", "ftp://h", "--cert", self.file())
         self.assertIn("chmod 600", mock.leat(*base, "--key", self.file(mode=0o644)).stderr)
         self.assertNotIn("chmod", mock.leat(*base, "--key", self.file()).stderr)
+
+    def test_a_file_that_is_no_certificate_is_told(self):
+        with mock.Mock("--events", "2") as gateway:
+            ran = mock.leat("chat", "x", "--base-url", gateway.url, "--cacert", gateway.ca,
+                            "--cert", self.file("nothing"), "--retries", "0")
+            self.fails(ran, 1, "--cert")
 
 
 class Proxies(Case):
@@ -121,7 +129,149 @@ class Proxies(Case):
         self.assertEqual(child.returncode, 1)
 
 
+class Tunnels(Case):
+    """Through a proxy that is there."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.gateway = mock.Mock("--events", "5", "--ttft", "1ms", "--gap", "1ms")
+        cls.addClassCleanup(cls.gateway.stop)
+        cls.plain = mock.Mock("--plain", "--events", "5", "--ttft", "1ms", "--gap", "1ms")
+        cls.addClassCleanup(cls.plain.stop)
+
+    def tunnel(self, **how):
+        proxy = tunnel.Tunnel(**how)
+        self.addCleanup(proxy.close)
+        return proxy
+
+    def chat(self, *options, gateway=None, **env):
+        gateway = gateway or self.gateway
+        ca = ["--cacert", gateway.ca] if gateway.ca else []
+        return mock.leat("chat", "x", "--base-url", gateway.url, *ca, "--api-key", "sk-canary-key",
+                         "--retries", "0", *options, **env)
+
+    def fine(self, ran):
+        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+        self.assertGreater(len(ran.stdout), 10)
+
+    def test_every_origin_is_reached_by_connect(self):
+        for gateway in (self.gateway, self.plain):
+            proxy = self.tunnel()
+            self.fine(self.chat("--proxy", proxy.url, "--allow-plain-key", gateway=gateway))
+            head, = proxy.heads
+            self.assertTrue(head.startswith(f"CONNECT 127.0.0.1:{gateway.port} HTTP/1.1\r\n"), head)
+            self.assertNotIn("authorization", head.lower())
+
+    def test_key_10_no_key_reaches_the_proxy(self):
+        proxy = self.tunnel()
+        self.fails(self.chat("--proxy", proxy.url, gateway=self.plain), 2, "--allow-plain-key")
+        self.assertEqual(proxy.heads, [])
+        self.fine(self.chat("--proxy", proxy.url))
+        self.assertNotIn("canary", "".join(proxy.heads))
+        self.assertNotIn(b"canary", proxy.relayed)
+
+    def test_the_password_is_sent_decoded_and_to_the_proxy_alone(self):
+        proxy = self.tunnel(login=f"user:{DECODED}")
+        url = proxy.url.replace("://", f"://user:{PASSWORD}@")
+        self.fine(self.chat("--proxy", url))
+        self.fails(self.chat("--proxy", proxy.url), 1, "407", "--proxy")
+        wrong = self.chat("--proxy", url.replace("canary", "heron"))
+        self.fails(wrong, 1, "407", "--proxy")
+        self.assertNotIn("heron", wrong.stderr)
+
+    def test_the_environment_names_it(self):
+        proxy = self.tunnel()
+        for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+            self.fine(self.chat(**{name: proxy.url}))
+        self.assertEqual(len(proxy.heads), 4)
+        self.fine(self.chat("--proxy", "", HTTPS_PROXY=proxy.url))
+        self.fine(self.chat(gateway=self.plain, HTTPS_PROXY=proxy.url))
+        self.assertEqual(len(proxy.heads), 4)
+        self.fine(self.chat("--allow-plain-key", gateway=self.plain,
+                            ALL_PROXY=proxy.url.removeprefix("http://")))
+        self.assertEqual(len(proxy.heads), 5)
+
+    def test_what_is_excepted_is_reached_directly(self):
+        proxy = self.tunnel()
+        for value in ("*", "127.0.0.1", "10.0.0.0/8, 127.0.0.0/8",
+                      f"127.0.0.1:{self.gateway.port}"):
+            for name in ("no_proxy", "NO_PROXY"):
+                self.fine(self.chat("--proxy", proxy.url, **{name: value}))
+            self.fine(self.chat("--no-proxy", value, HTTPS_PROXY=proxy.url, NO_PROXY="elsewhere"))
+        self.assertEqual(proxy.heads, [])
+        self.fine(self.chat("--no-proxy", "127.0.0.1:1", HTTPS_PROXY=proxy.url, NO_PROXY="*"))
+        self.assertEqual(len(proxy.heads), 1)
+
+    def test_a_crowd_over_http2(self):
+        proxy = self.tunnel()
+        ran, report = mock.load("--base-url", self.gateway.url, "--cacert", self.gateway.ca, "-n",
+                                "400", "-c", "200", "--http", "2", "--proxy", proxy.url)
+        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+        self.assertEqual(len(proxy.heads), report["connections"]["opened"])
+
+    def test_a_proxy_that_is_not_there(self):
+        port = mock.free_port()
+        ran = self.chat("--proxy", f"http://127.0.0.1:{port}")
+        self.fails(ran, 1, "the proxy cannot be reached", "refused", "--proxy")
+
+
+class Sockets(Case):
+    def test_a_gateway_behind_a_unix_socket(self):
+        with mock.Mock("--plain", "--events", "5", "--ttft", "1ms", "--gap", "1ms") as gateway:
+            path = os.path.join(os.path.dirname(self.file()), "s")
+            proxy = tunnel.Tunnel(path=path, to=gateway.port)
+            self.addCleanup(proxy.close)
+            for base in (f"unix:{path}", f"unix:{path}:/v1"):
+                ran = mock.leat("chat", "x", "--base-url", base, "--api-key", "sk-a-key",
+                                ALL_PROXY="http://127.0.0.1:1")
+                self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+                self.assertGreater(len(ran.stdout), 10)
+            ran = mock.leat("chat", "x", "--base-url", f"unix:{path}x", "--retries", "0")
+            self.fails(ran, 1, "--base-url")
+
+
 class Versions(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.gateway = mock.Mock("--events", "20", "--ttft", "100ms", "--gap", "5ms")
+        cls.addClassCleanup(cls.gateway.stop)
+
+    def load(self, *options):
+        ran, report = mock.load("--base-url", self.gateway.url, "--cacert", self.gateway.ca,
+                                "-n", "12", "-c", "6", *options)
+        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+        self.assertEqual(report["streams"]["peak"], 6)
+        self.assertEqual(report["content_events"], 12 * 20)
+        return report
+
+    def test_the_report_says_what_was_spoken(self):
+        report = self.load("--connections", "6", "--http", "1.1")
+        self.assertEqual(report["http"], {"version": "1.1", "requests_http1": 12,
+                                          "requests_http2": 0})
+        self.assertEqual((report["connections"]["opened"], report["connections"]["http2"]), (6, 0))
+        report = self.load("--http", "2")
+        self.assertEqual(report["http"], {"version": "2", "requests_http1": 0,
+                                          "requests_http2": 12})
+        self.assertEqual((report["connections"]["opened"], report["connections"]["http2"]), (1, 1))
+
+    def test_no_more_streams_than_wanted_on_a_connection(self):
+        report = self.load("--http", "2", "--streams", "2", "--connections", "3")
+        self.assertEqual((report["connections"]["opened"], report["connections"]["http2"]), (3, 3))
+
+    def test_a_chat_says_what_it_spoke(self):
+        for options, version in (([], "2"), (["--http", "2"], "2"), (["--http", "1.1"], "1.1")):
+            ran = mock.leat("chat", "x", "--base-url", self.gateway.url, "--cacert",
+                            self.gateway.ca, "--json", *options)
+            done = json.loads(ran.stdout.splitlines()[-1])["done"]
+            self.assertEqual((ran.returncode, done["http"]), (0, version), ran.stderr)
+
+    def test_plain_http_speaks_it_where_it_is_told_to(self):
+        with mock.Mock("--plain", "--events", "3") as gateway:
+            for options, version in (([], "1.1"), (["--http", "2"], "2")):
+                ran = mock.leat("chat", "x", "--base-url", gateway.url, "--json", *options)
+                done = json.loads(ran.stdout.splitlines()[-1])["done"]
+                self.assertEqual((ran.returncode, done["http"]), (0, version), ran.stderr)
+
     def test_nothing_was_spoken_where_nobody_listens(self):
         ran, report = mock.load("--base-url", f"http://127.0.0.1:{mock.free_port()}", "-n", "2",
                                 "-c", "2")

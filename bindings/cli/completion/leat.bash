@@ -13,7 +13,7 @@ _leat_options() {
     load) echo "$network $chats --requests --concurrency" ;;
     task) echo "$network --family --output --resume --poll --deadline" ;;
     decode) echo "--sse --protocol --split --quiet --help" ;;
-    demo) echo "--chats --tasks --seed --connections --trace --json --quiet --help" ;;
+    demo) echo "--chats --tasks --http --seed --connections --trace --json --quiet --help" ;;
     mock)
       echo "--host --port --plain --ca-out --cert --key --no-tickets --no-session-cache
         --require-key --seed --ttft --gap --jitter --events --bytes --gzip --h2
