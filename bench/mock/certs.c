@@ -11,6 +11,7 @@
  *     87 10 00 .. 01                                                                             */
 #include <mbedtls/ecp.h>
 #include <mbedtls/oid.h>
+#include <mbedtls/version.h>
 #include <mbedtls/x509_crt.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,16 +52,21 @@ static int make_key(struct maker *k, mbedtls_pk_context *key) {
 }
 
 static int set_serial(struct maker *k, mbedtls_x509write_cert *w) {
-  mbedtls_mpi serial;
   unsigned char bytes[16];
-  mbedtls_mpi_init(&serial);
   int err = k->rng(k->rng_state, bytes, sizeof bytes);
+  if (err) return err;
   bytes[0] &= 0x7f;
   bytes[15] |= 1;
-  if (!err) err = mbedtls_mpi_read_binary(&serial, bytes, sizeof bytes);
+#if MBEDTLS_VERSION_MAJOR == 2
+  mbedtls_mpi serial;
+  mbedtls_mpi_init(&serial);
+  err = mbedtls_mpi_read_binary(&serial, bytes, sizeof bytes);
   if (!err) err = mbedtls_x509write_crt_set_serial(w, &serial);
   mbedtls_mpi_free(&serial);
   return err;
+#else
+  return mbedtls_x509write_crt_set_serial_raw(w, bytes, sizeof bytes);
+#endif
 }
 
 static int set_server(mbedtls_x509write_cert *w) {

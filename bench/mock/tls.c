@@ -2,15 +2,21 @@
  * one mbedTLS context a connection that reads from the shared slab and writes to its socket.
  *
  * Cheap where it matters: AES-128-GCM first, X25519 first, ECDSA P-256. Resumed handshakes are
- * counted where they are decided, in the callbacks that accept a ticket or find a session. */
+ * counted where they are decided, in the callbacks that accept a ticket or find a session. What
+ * mbedTLS 2.28 (TLS 1.2) and 3.6 (TLS 1.3 too) want otherwise stands together. */
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
 #include <mbedtls/ssl_cache.h>
 #include <mbedtls/ssl_ticket.h>
+#include <mbedtls/version.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#if MBEDTLS_VERSION_MAJOR > 2
+#include <psa/crypto.h>
+#endif
 
 #include "bench/mock/gateway.h"
 
@@ -28,15 +34,19 @@ struct mock_tls {
   bool accepted_session; /* set by the callbacks during one handshake step */
 };
 
-static const int suites[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-                             MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-                             MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-                             MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-                             MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-                             MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-                             0};
-static const mbedtls_ecp_group_id curves[] = {MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
-                                              MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_NONE};
+static const int suites[] = {
+#if MBEDTLS_VERSION_MAJOR > 2
+    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
+    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
+    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+#endif
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    0};
 /* What ALPN offers, by enum mock_h2; the server's order decides. */
 static const char *protocols[][3] = {
     [MOCK_H2_ON] = {"h2", "http/1.1", NULL},
@@ -52,6 +62,7 @@ static int parse_ticket(void *user, mbedtls_ssl_session *session, unsigned char 
   return err;
 }
 
+#if MBEDTLS_VERSION_MAJOR == 2
 static int find_session(void *user, mbedtls_ssl_session *session) {
   mock_tls *t = user;
   int err = mbedtls_ssl_cache_get(&t->cache, session);
@@ -64,13 +75,57 @@ static int keep_session(void *user, const mbedtls_ssl_session *session) {
   return mbedtls_ssl_cache_set(&t->cache, session);
 }
 
+static int start_library(void) {
+  return 0;
+}
+
+static void set_versions(mbedtls_ssl_config *config) {
+  static const mbedtls_ecp_group_id curves[] = {MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
+                                                MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_NONE};
+  mbedtls_ssl_conf_curves(config, curves);
+  mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+}
+
+static int parse_key(mock_tls *t, const char *file) {
+  return mbedtls_pk_parse_keyfile(&t->key, file, NULL);
+}
+#else
+static int find_session(void *user, const unsigned char *id, size_t size,
+                        mbedtls_ssl_session *session) {
+  mock_tls *t = user;
+  int err = mbedtls_ssl_cache_get(&t->cache, id, size, session);
+  if (err == 0) t->accepted_session = true;
+  return err;
+}
+
+static int keep_session(void *user, const unsigned char *id, size_t size,
+                        const mbedtls_ssl_session *session) {
+  mock_tls *t = user;
+  return mbedtls_ssl_cache_set(&t->cache, id, size, session);
+}
+
+static int start_library(void) {
+  return psa_crypto_init() == PSA_SUCCESS ? 0 : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+}
+
+static void set_versions(mbedtls_ssl_config *config) {
+  static const uint16_t groups[] = {
+      MBEDTLS_SSL_IANA_TLS_GROUP_X25519, MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
+      MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1, MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
+  mbedtls_ssl_conf_groups(config, groups);
+  mbedtls_ssl_conf_min_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
+}
+
+static int parse_key(mock_tls *t, const char *file) {
+  return mbedtls_pk_parse_keyfile(&t->key, file, NULL, mbedtls_ctr_drbg_random, &t->rng);
+}
+#endif
+
 static void configure(mock *m, mock_tls *t) {
   mbedtls_ssl_conf_rng(&t->config, mbedtls_ctr_drbg_random, &t->rng);
   mbedtls_ssl_conf_ciphersuites(&t->config, suites);
-  mbedtls_ssl_conf_curves(&t->config, curves);
+  set_versions(&t->config);
   mbedtls_ssl_conf_alpn_protocols(&t->config, protocols[m->config.h2]);
-  mbedtls_ssl_conf_min_version(&t->config, MBEDTLS_SSL_MAJOR_VERSION_3,
-                               MBEDTLS_SSL_MINOR_VERSION_3);
   if (!m->config.no_tickets)
     mbedtls_ssl_conf_session_tickets_cb(&t->config, mbedtls_ssl_ticket_write, parse_ticket,
                                         &t->tickets);
@@ -95,7 +150,7 @@ static int load_identity(mock *m, mock_tls *t) {
     fprintf(stderr, "mock: cannot read the certificate %s\n", m->config.cert);
     return err;
   }
-  err = mbedtls_pk_parse_keyfile(&t->key, m->config.key ? m->config.key : m->config.cert, NULL);
+  err = parse_key(t, m->config.key ? m->config.key : m->config.cert);
   if (err) fprintf(stderr, "mock: cannot read the private key\n");
   return err;
 }
@@ -111,7 +166,8 @@ int mock_tls_new(mock *m) {
   mbedtls_ssl_cache_init(&t->cache);
   mbedtls_x509_crt_init(&t->chain);
   mbedtls_pk_init(&t->key);
-  int err = mbedtls_ctr_drbg_seed(&t->rng, mbedtls_entropy_func, &t->entropy, NULL, 0);
+  int err = start_library();
+  if (!err) err = mbedtls_ctr_drbg_seed(&t->rng, mbedtls_entropy_func, &t->entropy, NULL, 0);
   if (!err && load_identity(m, t)) return UV_EINVAL;
   if (!err)
     err = mbedtls_ssl_config_defaults(&t->config, MBEDTLS_SSL_IS_SERVER,

@@ -149,7 +149,8 @@ int lti_tls_handshake(lti_tls *tls, leat_slice *cipher) {
 bool lti_tls_step_expensive(const lti_tls *tls) {
   if (tls->error || tls->established) return false;
   enum lti_tls_stage stage = lti_tls_library_stage(&tls->ssl);
-  return stage == LTI_TLS_STAGE_HELLO ? !tls->offered : stage == LTI_TLS_STAGE_KEYS;
+  if (stage == LTI_TLS_STAGE_HELLO || stage == LTI_TLS_STAGE_OPEN) return !tls->offered;
+  return stage == LTI_TLS_STAGE_KEYS;
 }
 
 bool lti_tls_flight_expensive(const lti_tls *tls, leat_slice cipher) {
@@ -394,7 +395,7 @@ static int fail(lti_tls *tls, int native) {
     return fail_with(tls, LEAT_ERESET, "%s closed the connection during the TLS handshake");
   }
   if (lti_tls_code_is_certificate(native)) return fail_certificate(tls);
-  if (native == MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION) {
+  if (lti_tls_code_is_version(native)) {
     return fail_with(tls, LEAT_ETLS, "%s speaks no TLS 1.2");
   }
   return fail_record(tls, native);
@@ -467,7 +468,7 @@ static char *message_start(lti_tls *tls, const char *text) {
 
 /* The next record goes in whole, so that what it holds is not cut in two. */
 static bool next_record_fits(leat_slice cipher, size_t room) {
-  if (room >= MBEDTLS_SSL_MAX_CONTENT_LEN || cipher.size < RECORD_HEADER_BYTES) return true;
+  if (room >= MBEDTLS_SSL_IN_CONTENT_LEN || cipher.size < RECORD_HEADER_BYTES) return true;
   const unsigned char *header = (const unsigned char *)cipher.data;
   return (size_t)(header[3] << 8 | header[4]) <= room;
 }

@@ -98,7 +98,9 @@ enum lti_tls_alpn lti_tls_alpn(const lti_tls *tls);
 /* After the handshake. A resumed one is told by the verify callback not having run. */
 bool lti_tls_resumed(const lti_tls *tls);
 /* The session to resume from, to be freed by the caller; NULL when the server gave no ticket. With
- * TLS 1.3 tickets come later: lti_tls_ticket_ready says when one has. */
+ * TLS 1.3 tickets come behind the handshake, one or several, and lti_tls_read or lti_tls_write
+ * meets them: lti_tls_ticket_ready says when one came that was not saved yet. mbedTLS 3.6 gives
+ * each session once. */
 lti_tls_session *lti_tls_session_save(lti_tls *tls);
 void lti_tls_session_free(lti_tls_session *session);
 bool lti_tls_ticket_ready(const lti_tls *tls);

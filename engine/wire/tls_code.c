@@ -12,9 +12,22 @@
 #include <mbedtls/pem.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/ssl.h>
+#include <mbedtls/version.h>
 #include <mbedtls/x509.h>
 #include <stddef.h>
 
+/* The two lines have each their name for these. */
+#if MBEDTLS_VERSION_MAJOR == 2
+enum {
+  BAD_CERTIFICATE = MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE,
+  BAD_VERSION = MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION
+};
+#else
+enum {
+  BAD_CERTIFICATE = MBEDTLS_ERR_SSL_BAD_CERTIFICATE,
+  BAD_VERSION = MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION
+};
+#endif
 /* RFC 8446 section 6.2; mbedTLS 2.28 has no name for it. */
 enum { CERTIFICATE_REQUIRED = 116 };
 
@@ -33,8 +46,12 @@ bool lti_tls_code_is_memory(int native) {
 }
 
 bool lti_tls_code_is_certificate(int native) {
-  return native == MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE ||
+  return native == BAD_CERTIFICATE ||
          (native <= MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE && native > MBEDTLS_ERR_X509_FATAL_ERROR);
+}
+
+bool lti_tls_code_is_version(int native) {
+  return native == BAD_VERSION;
 }
 
 const char *lti_tls_code_alert(unsigned alert) {

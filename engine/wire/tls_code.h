@@ -11,6 +11,8 @@
 bool lti_tls_code_is_memory(int native);
 /* The certificate was refused, or cannot be read. */
 bool lti_tls_code_is_certificate(int native);
+/* The server speaks no version that we do. */
+bool lti_tls_code_is_version(int native);
 /* The name of an alert (RFC 5246 section 7.2 and later ones), or "unknown". */
 const char *lti_tls_code_alert(unsigned alert);
 /* What an alert from a server probably means, as the end of a sentence, or "". `identified`: the

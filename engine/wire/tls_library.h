@@ -21,6 +21,7 @@ typedef int (*lti_tls_library_random)(void *context, unsigned char *out, size_t 
 enum lti_tls_stage {
   LTI_TLS_STAGE_CHEAP, /* before the server's answer, or behind the key exchange */
   LTI_TLS_STAGE_HELLO, /* ServerHello is waited for: it decides what comes */
+  LTI_TLS_STAGE_OPEN,  /* keys follow, unless a session is resumed */
   LTI_TLS_STAGE_KEYS,  /* certificates and a key exchange: milliseconds */
   LTI_TLS_STAGE_OVER
 };

@@ -33,7 +33,6 @@ static leat_slice san_bytes(const mbedtls_x509_sequence *name) {
 }
 
 bool lti_tls_verify_name(const mbedtls_x509_crt *leaf, const lti_tls_verify_peer *peer) {
-  if (!(leaf->ext_types & MBEDTLS_X509_EXT_SUBJECT_ALT_NAME)) return false;
   leat_slice host = lti_slice_of(peer->host);
   leat_slice ip = lti_slice((const char *)peer->ip, peer->ip_size);
   for (const mbedtls_x509_sequence *n = &leaf->subject_alt_names; n; n = n->next) {
@@ -126,8 +125,7 @@ static void append_printable(char *text, size_t size, leat_slice bytes) {
 static void append_names(char *text, size_t size, const mbedtls_x509_crt *cert) {
   unsigned told = 0, found = 0;
   append(text, size, "it is for ");
-  bool listed = cert->ext_types & MBEDTLS_X509_EXT_SUBJECT_ALT_NAME;
-  for (const mbedtls_x509_sequence *n = listed ? &cert->subject_alt_names : NULL; n; n = n->next) {
+  for (const mbedtls_x509_sequence *n = &cert->subject_alt_names; n; n = n->next) {
     bool dns = n->buf.tag == SAN_DNS;
     bool ip = n->buf.tag == SAN_IP && (n->buf.len == 4 || n->buf.len == 16);
     if (!n->buf.p || (!dns && !ip)) continue;

@@ -225,7 +225,7 @@ static void test_three_hundred_names(void **state) {
   f->config.keep_alive_ms = 50;
   for (int round = 0; round < 3; round++) {
     for (int i = 0; i < 300; i++) {
-      char name[32];
+      char name[48];
       snprintf(name, sizeof name, "good%d-%d.test", round, i);
       ask(f, name, peer_port(p));
     }

@@ -391,10 +391,11 @@ static void test_tls_21_servers_that_do_not_speak_tls(void **state) {
   assert_int_equal(flow_stats(f).conns_open, 0);
 }
 
-static void test_tls_22_nothing_below_tls_12(void **state) {
+static void test_tls_22_foreign_suites_are_refused(void **state) {
   flow *f = *state;
   flow_tls_server(f);
-  tls_server *old = tls_server_new(&(tls_server_options){.leaf = &f->leaf, .tls11 = true});
+  static const int cbc[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, 0};
+  tls_server *old = tls_server_new(&(tls_server_options){.leaf = &f->leaf, .suites = cbc});
   peer *p =
       peer_start(&(peer_options){.answers = (const char *const[]){CHAT_HELLO, NULL}, .tls = old});
   flow_call *c = flow_chat(f, p);
@@ -519,7 +520,7 @@ int main(void) {
       FLOW_TEST(test_tls_15_bytes_behind_close_notify_are_ignored),
       FLOW_TEST(test_tls_19_renegotiation_is_refused_and_the_stream_goes_on),
       FLOW_TEST(test_tls_21_servers_that_do_not_speak_tls),
-      FLOW_TEST(test_tls_22_nothing_below_tls_12),
+      FLOW_TEST(test_tls_22_foreign_suites_are_refused),
       FLOW_TEST(test_tls_24_many_failing_handshakes_leave_nothing),
       FLOW_TEST(test_a_cold_start_of_64_costs_one_full_handshake),
       FLOW_TEST(test_without_tickets_every_handshake_is_full_and_none_waits_for_ever),

@@ -12,6 +12,7 @@
 #include <mbedtls/md.h>
 #include <mbedtls/oid.h>
 #include <mbedtls/rsa.h>
+#include <mbedtls/version.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
   } while (0)
 
 static void make_key(mbedtls_pk_context *key, enum certs_key kind);
+static void set_serial(mbedtls_x509write_cert *w);
 static void add_names(mbedtls_x509write_cert *w, const certs_spec *spec);
 static void add_usage(mbedtls_x509write_cert *w, enum certs_usage usage);
 
@@ -44,10 +46,8 @@ int certs_random(void *context, unsigned char *out, size_t size) {
 }
 
 void certs_make(certs_pair *pair, const certs_spec *spec, const certs_pair *issuer) {
-  static unsigned next_serial = 1;
   char subject[128], issued_by[256];
   mbedtls_x509write_cert w;
-  mbedtls_mpi serial;
   mbedtls_x509_crt_init(&pair->certificate);
   make_key(&pair->key, spec->key);
   snprintf(subject, sizeof subject, "CN=%s", spec->cn);
@@ -55,8 +55,6 @@ void certs_make(certs_pair *pair, const certs_spec *spec, const certs_pair *issu
   if (issuer) {
     MUST(mbedtls_x509_dn_gets(issued_by, sizeof issued_by, &issuer->certificate.subject));
   }
-  mbedtls_mpi_init(&serial);
-  MUST(mbedtls_mpi_lset(&serial, (mbedtls_mpi_sint)next_serial++));
   mbedtls_x509write_crt_init(&w);
   mbedtls_x509write_crt_set_version(&w, MBEDTLS_X509_CRT_VERSION_3);
   mbedtls_x509write_crt_set_md_alg(&w, spec->sha1 ? MBEDTLS_MD_SHA1 : MBEDTLS_MD_SHA256);
@@ -64,7 +62,7 @@ void certs_make(certs_pair *pair, const certs_spec *spec, const certs_pair *issu
   /* The issuer's key is only read, but mbedTLS takes it as its own type, without const. */
   mbedtls_pk_context signer = issuer ? issuer->key : pair->key;
   mbedtls_x509write_crt_set_issuer_key(&w, &signer);
-  MUST(mbedtls_x509write_crt_set_serial(&w, &serial));
+  set_serial(&w);
   MUST(mbedtls_x509write_crt_set_subject_name(&w, subject));
   MUST(mbedtls_x509write_crt_set_issuer_name(&w, issued_by));
   MUST(mbedtls_x509write_crt_set_validity(&w, spec->from ? spec->from : "20200101000000",
@@ -80,7 +78,6 @@ void certs_make(certs_pair *pair, const certs_spec *spec, const certs_pair *issu
                               strlen(pair->pem) + 1));
   MUST(mbedtls_pk_write_key_pem(&pair->key, (unsigned char *)pair->key_pem, sizeof pair->key_pem));
   mbedtls_x509write_crt_free(&w);
-  mbedtls_mpi_free(&serial);
 }
 
 void certs_free(certs_pair *pair) {
@@ -100,6 +97,24 @@ static void make_key(mbedtls_pk_context *key, enum certs_key kind) {
         kind == CERTS_P384 ? MBEDTLS_ECP_DP_SECP384R1 : MBEDTLS_ECP_DP_SECP256R1,
         mbedtls_pk_ec(*key), certs_random, NULL));
   }
+}
+
+/* Another one for each certificate of the process. */
+static void set_serial(mbedtls_x509write_cert *w) {
+  static unsigned count;
+  unsigned char bytes[4];
+  unsigned serial = ++count;
+  for (int i = 0; i < 4; i++) bytes[i] = (unsigned char)(serial >> (24 - 8 * i));
+  bytes[0] |= 0x40; /* positive, and of one length */
+#if MBEDTLS_VERSION_MAJOR == 2
+  mbedtls_mpi number;
+  mbedtls_mpi_init(&number);
+  MUST(mbedtls_mpi_read_binary(&number, bytes, sizeof bytes));
+  MUST(mbedtls_x509write_crt_set_serial(w, &number));
+  mbedtls_mpi_free(&number);
+#else
+  MUST(mbedtls_x509write_crt_set_serial_raw(w, bytes, sizeof bytes));
+#endif
 }
 
 static size_t put_name(unsigned char *at, unsigned char tag, const void *bytes, size_t size) {

@@ -30,6 +30,14 @@ void tls_scene_deinit(tls_scene *scene) {
   certs_free(&scene->ca);
 }
 
+static void read_tickets(tls_scene *scene, tls_link *l) {
+  lti_buf got;
+  lti_buf_init(&got, &scene->alloc, 1, LEAT_EBODYMAX);
+  assert_int_equal(tls_link_read(l, TLS_LINK_WHOLE, 1, &got), LTI_OK);
+  assert_int_equal(got.size, 0);
+  lti_buf_deinit(&got);
+}
+
 void tls_scene_connect(tls_scene *scene, tls_link *l, tls_server *server,
                        const lti_tls_session *session) {
   assert_int_equal(tls_link_open(l, &scene->alloc, scene->context, TLS_SCENE_HOST, session),
@@ -39,6 +47,7 @@ void tls_scene_connect(tls_scene *scene, tls_link *l, tls_server *server,
   if (result) print_error("%s\n", lti_tls_message(l->tls));
   assert_int_equal(result, LTI_OK);
   assert_true(l->peer->established);
+  read_tickets(scene, l);
 }
 
 void tls_scene_start(tls_scene *scene, tls_link *l, tls_server *server,
@@ -58,4 +67,9 @@ lti_tls_session *tls_scene_session(tls_scene *scene, tls_server *server) {
   lti_tls_session *session = lti_tls_session_save(l.tls);
   tls_link_close(&l);
   return session;
+}
+
+bool tls_scene_run_as(bool tls13) {
+  tls_server_speak_13(tls13);
+  return !tls13 || tls_server_has_13();
 }

@@ -1,13 +1,19 @@
 /* The server side of in-memory TLS. Its memory is malloc's, and it aborts where that fails: what is
  * under test is the other end. */
+#define MBEDTLS_ALLOW_PRIVATE_ACCESS
 #include "support/tls_server.h"
 
 #include <mbedtls/oid.h>
 #include <mbedtls/ssl_cache.h>
 #include <mbedtls/ssl_ticket.h>
+#include <mbedtls/version.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#if MBEDTLS_VERSION_MAJOR > 2
+#include <psa/crypto.h>
+#endif
 
 #include "base/error.h"
 
@@ -23,24 +29,63 @@ struct tls_server {
   char name[256];
 };
 
-/* A server's order counts. TLS 1.1 has no GCM. */
-static const int default_suites[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-                                     MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-                                     MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-                                     MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-                                     MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-                                     MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
-                                     0};
-
-/* The server's order counts here too; mbedTLS's own begins with P-521. */
-static const mbedtls_ecp_group_id curves[] = {MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
-                                              MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_NONE};
+/* A server's order counts. */
+static const int default_suites[] = {
+#if MBEDTLS_VERSION_MAJOR > 2
+    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
+    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
+    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+#endif
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
+    0};
 
 static void must(int native) {
   if (native >= 0) return;
   fprintf(stderr, "tls_server: -0x%04x\n", (unsigned)-native);
   abort();
 }
+
+static bool speaks_13;
+
+void tls_server_speak_13(bool on) {
+  speaks_13 = on;
+}
+
+/* The server's order counts here too; mbedTLS's own begins with P-521. */
+#if MBEDTLS_VERSION_MAJOR == 2
+bool tls_server_has_13(void) {
+  return false;
+}
+
+static void configure_line(tls_server *s) {
+  static const mbedtls_ecp_group_id curves[] = {MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
+                                                MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_NONE};
+  mbedtls_ssl_conf_curves(&s->config, curves);
+}
+#else
+bool tls_server_has_13(void) {
+  return true;
+}
+
+static void configure_line(tls_server *s) {
+  static const uint16_t groups[] = {
+      MBEDTLS_SSL_IANA_TLS_GROUP_X25519, MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
+      MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1, MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
+  mbedtls_ssl_conf_groups(&s->config, groups);
+  if (psa_crypto_init() != PSA_SUCCESS) abort();
+  mbedtls_ssl_conf_max_tls_version(&s->config, speaks_13 && !s->options.tls12
+                                                   ? MBEDTLS_SSL_VERSION_TLS1_3
+                                                   : MBEDTLS_SSL_VERSION_TLS1_2);
+  if (s->options.ticket_count) {
+    mbedtls_ssl_conf_new_session_tickets(&s->config, (uint16_t)s->options.ticket_count);
+  }
+}
+#endif
 
 static void start_resumption(tls_server *s) {
   mbedtls_ssl_ticket_init(&s->tickets);
@@ -75,15 +120,11 @@ tls_server *tls_server_new(const tls_server_options *options) {
   must(mbedtls_ssl_config_defaults(&s->config, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM,
                                    MBEDTLS_SSL_PRESET_DEFAULT));
   mbedtls_ssl_conf_rng(&s->config, certs_random, NULL);
-  mbedtls_ssl_conf_curves(&s->config, curves);
+  configure_line(s);
   /* mbedTLS only reads the list. */
   if (options->alpn) must(mbedtls_ssl_conf_alpn_protocols(&s->config, (void *)options->alpn));
   mbedtls_ssl_conf_sni(&s->config, note_name, s);
   mbedtls_ssl_conf_ciphersuites(&s->config, options->suites ? options->suites : default_suites);
-  if (options->tls11) {
-    mbedtls_ssl_conf_max_version(&s->config, MBEDTLS_SSL_MAJOR_VERSION_3,
-                                 MBEDTLS_SSL_MINOR_VERSION_2);
-  }
   if (options->renegotiates) {
     mbedtls_ssl_conf_renegotiation(&s->config, MBEDTLS_SSL_RENEGOTIATION_ENABLED);
   }

@@ -21,7 +21,8 @@ typedef struct tls_server_options {
   certs_pair *client_ca;   /* asks for a certificate that this one signed; may be NULL */
   bool tickets;            /* RFC 5077 */
   bool cache;              /* sessions by id */
-  bool tls11;              /* speaks nothing better than TLS 1.1 */
+  bool tls12;              /* never TLS 1.3, whatever tls_server_speak_13 said */
+  int ticket_count;        /* sent behind a handshake of TLS 1.3 [1] */
   bool renegotiates;       /* so that tls_peer_ask_again works */
   const char *const *alpn; /* what it speaks, the best first, ended by NULL; NULL: no ALPN */
   const char *alpn_forced; /* what it says it picked, whatever was offered; needs `alpn` */
@@ -37,6 +38,11 @@ typedef struct tls_peer {
   int error; /* sticky mbedTLS code; PEER_CLOSE_NOTIFY after the client's close_notify */
 } tls_peer;
 
+/* mbedTLS of this line speaks TLS 1.3. */
+bool tls_server_has_13(void);
+/* Servers made from now on speak TLS 1.3, where mbedTLS does, or TLS 1.2 as at first: a test
+ * program runs its tests twice. */
+void tls_server_speak_13(bool on);
 tls_server *tls_server_new(const tls_server_options *options);
 void tls_server_free(tls_server *server);
 /* Forgets ticket keys and cached sessions, so that nothing resumes any more. */

@@ -490,5 +490,5 @@ int main(void) {
       cmocka_unit_test(tls_15_bytes_behind_close_notify_are_ignored),
       cmocka_unit_test(tls_close_sends_one_close_notify),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return tls_scene_run(tests, set_up, tear_down);
 }

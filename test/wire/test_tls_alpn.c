@@ -216,5 +216,5 @@ int main(void) {
       cmocka_unit_test(tls_23_a_resumed_connection_takes_the_new_answer),
       cmocka_unit_test(tls_alpn_our_allocations_may_fail_one_by_one),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return tls_scene_run(tests, set_up, tear_down);
 }

@@ -20,7 +20,7 @@
 static tls_scene scene;
 static certs_pair own, rsa, middle, behind_middle, stranger_ca, stranger;
 static tls_server *asking; /* wants a certificate of scene.ca */
-static char folder[] = "/tmp/leat-client-cert-XXXXXX";
+static char folder[40];
 
 static int set_up(void **state) {
   (void)state;
@@ -35,6 +35,7 @@ static int set_up(void **state) {
   certs_make(&stranger, &(certs_spec){.cn = "stranger", .usage = CERTS_USAGE_CLIENT}, &stranger_ca);
   asking = tls_server_new(
       &(tls_server_options){.leaf = &scene.leaf, .tickets = true, .client_ca = &scene.ca});
+  snprintf(folder, sizeof folder, "/tmp/leat-client-cert-XXXXXX");
   return mkdtemp(folder) ? 0 : -1;
 }
 
@@ -397,5 +398,5 @@ int main(void) {
       cmocka_unit_test(client_cert_our_allocations_may_fail_one_by_one),
       cmocka_unit_test(client_key_text_is_wiped),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return tls_scene_run(tests, set_up, tear_down);
 }

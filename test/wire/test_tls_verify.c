@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "support/certs.h"
 #include "support/tls_link.h"
+#include "support/tls_scene.h"
 #include "support/tls_server.h"
 #include "wire/tls.h"
 
@@ -359,5 +360,5 @@ int main(void) {
       cmocka_unit_test(tls_one_certificate_that_parses_makes_a_bundle),
       cmocka_unit_test(tls_system_places_are_used_or_named),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return tls_scene_run(tests, set_up, tear_down);
 }
