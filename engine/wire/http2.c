@@ -289,11 +289,12 @@ static void receive(lti_http2 *x, leat_slice bytes) {
     x->in.paused = false;
     ssize_t n =
         nghttp2_session_mem_recv(x->session, (const uint8_t *)bytes.data + at, bytes.size - at);
-    if (n >= 0) {
+    bool stuck = n == 0 && at < bytes.size && !x->in.paused; /* never, as far as is known */
+    if (n < 0 || stuck) {
+      lti_http2_fatal(x, (int)n);
+    } else {
       at += (size_t)n;
       notice_end(x);
-    } else {
-      lti_http2_fatal(x, (int)n);
     }
     if (x->in.arrived && !x->dead)
       must(x, nghttp2_session_consume_connection(x->session, x->in.arrived));

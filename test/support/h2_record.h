@@ -45,6 +45,7 @@ typedef struct h2_record {
   /* what to do */
   size_t hold_from; /* calls from this one on take nothing of their bodies; SIZE_MAX: none */
   size_t cancel_in; /* cancels call N-1 in any first body callback; 0: none */
+  bool cancel_last; /* each failure gives up the last call that runs, and tries to open one */
   bool cancel_self; /* each call gives itself up in its first body callback */
   /* what came */
   int breaches, ended, changes, code;
@@ -115,12 +116,25 @@ static inline void h2_record_complete(void *ctx, lti_http2_stream *s) {
   h2_record_end(call);
 }
 
+/* What an owner may do in a callback; on a connection that failed nothing is opened. */
+static inline void h2_record_meddle(h2_record *r) {
+  static lti_http2_stream another;
+  const lti_http_request get = {.method = "GET", .path = {"/", 1}, .host = {"h", 1}};
+  if (lti_http2_open(r->codec, &another, &get, true) != LEAT_ESTATE) r->breaches++;
+  for (size_t i = r->count; i-- > 0;) {
+    if (r->calls[i].over) continue;
+    h2_record_cancel(r, i);
+    return;
+  }
+}
+
 static inline void h2_record_failed(void *ctx, lti_http2_stream *s, const lti_http2_failure *why) {
   h2_call *call = h2_record_call(ctx, s);
   if (why->error >= 0 || !why->reason || !why->reason[0]) call->record->breaches++;
   call->failures++;
   call->failure = *why;
   h2_record_end(call);
+  if (call->record->cancel_last) h2_record_meddle(call->record);
 }
 
 static inline void h2_record_changed(void *ctx) {

@@ -366,6 +366,57 @@ static void test_cancel_before_anything_left(void **state) {
   h2_record_deinit(&r);
 }
 
+/* ---- the end ----------------------------------------------------------------------------------
+ */
+
+/* Each of 64 streams hears of its own end once, in order, while the callbacks give up others and
+ * try to open more. */
+static void test_h2_20_end_of_many(void **state) {
+  (void)state;
+  h2_record r;
+  h2_ok(&script, 5, 0);
+  h2_text(&script, 5, 0, "begun");
+  assert_true(h2_record_init(&r, NULL, NULL));
+  for (int i = 0; i < 64; i++) {
+    if (i == 60) h2_record_drain(&r);
+    assert_int_equal(h2_record_open(&r, &h2_get, lti_slice(NULL, 0)), LTI_OK);
+  }
+  r.inside = true;
+  lti_http2_feed(r.codec, h2_script_bytes(&script), 0);
+  r.inside = false;
+  h2_record_cancel(&r, 7);
+  h2_record_over(&r, LEAT_ERESET, "the connection broke");
+  int last = 0;
+  for (size_t i = 0; i < 64; i++) {
+    if (i == 7) continue;
+    h2_check_failed(&r.calls[i], i == 2 ? LEAT_ETRUNCATED : LEAT_ERESET, 0, "the connection broke");
+    assert_int_equal(r.calls[i].failure.unprocessed, i >= 60);
+    assert_true(r.calls[i].ended_as > last);
+    last = r.calls[i].ended_as;
+  }
+  assert_int_equal(h2_record_feed(&r, lti_slice("x", 1), 0), LEAT_ERESET);
+  assert_int_equal(r.breaches, 0);
+  h2_record_deinit(&r);
+}
+
+/* The first half fails while each failure gives up one at the back and cannot open another. */
+static void test_h2_20_callbacks_give_up_others(void **state) {
+  (void)state;
+  h2_record r;
+  assert_true(h2_record_init(&r, NULL, NULL));
+  r.cancel_last = true;
+  for (int i = 0; i < 63; i++)
+    assert_int_equal(h2_record_open(&r, &h2_get, lti_slice(NULL, 0)), LTI_OK);
+  h2_record_drain(&r);
+  h2_record_over(&r, LEAT_ERESET, "the connection broke");
+  for (size_t i = 0; i < 63; i++) {
+    assert_int_equal(r.calls[i].failures, i < 32);
+    assert_int_equal(r.calls[i].cancelled, i >= 32);
+  }
+  assert_int_equal(r.breaches, 0);
+  h2_record_deinit(&r);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
   const struct CMUnitTest tests[] = {
@@ -385,6 +436,8 @@ int main(void) {
       TEST(test_first_words),
       TEST(test_cancel_drops_what_the_batch_still_holds),
       TEST(test_cancel_before_anything_left),
+      TEST(test_h2_20_end_of_many),
+      TEST(test_h2_20_callbacks_give_up_others),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -585,36 +585,6 @@ static void test_h2_17_push(void **state) {
 /* ---- the end ----------------------------------------------------------------------------------
  */
 
-/* Each of 64 streams hears of its own end once, in order, while the callbacks give up others and
- * try to open more. */
-static void test_h2_20_end_of_many(void **state) {
-  (void)state;
-  h2_record r;
-  h2_ok(&script, 5, 0);
-  h2_text(&script, 5, 0, "begun");
-  assert_true(h2_record_init(&r, NULL, NULL));
-  for (int i = 0; i < 64; i++) {
-    if (i == 60) h2_record_drain(&r);
-    assert_int_equal(h2_record_open(&r, &h2_get, lti_slice(NULL, 0)), LTI_OK);
-  }
-  r.inside = true;
-  lti_http2_feed(r.codec, h2_script_bytes(&script), 0);
-  r.inside = false;
-  h2_record_cancel(&r, 7);
-  h2_record_over(&r, LEAT_ERESET, "the connection broke");
-  int last = 0;
-  for (size_t i = 0; i < 64; i++) {
-    if (i == 7) continue;
-    h2_check_failed(&r.calls[i], i == 2 ? LEAT_ETRUNCATED : LEAT_ERESET, 0, "the connection broke");
-    assert_int_equal(r.calls[i].failure.unprocessed, i >= 60);
-    assert_true(r.calls[i].ended_as > last);
-    last = r.calls[i].ended_as;
-  }
-  assert_int_equal(h2_record_feed(&r, lti_slice("x", 1), 0), LEAT_ERESET);
-  assert_int_equal(r.breaches, 0);
-  h2_record_deinit(&r);
-}
-
 static void test_h2_21_nothing_is_fed_behind_a_failure(void **state) {
   (void)state;
   h2_record r;
@@ -681,7 +651,6 @@ int main(void) {
       TEST(test_h2_16_frames_on_the_wrong_stream),
       TEST(test_h2_16_frames_behind_the_end),
       TEST(test_h2_17_push),
-      TEST(test_h2_20_end_of_many),
       TEST(test_h2_21_nothing_is_fed_behind_a_failure),
       TEST(test_h2_22_no_preface),
   };
