@@ -224,8 +224,12 @@ class Nghttpx(Front):
     """HTTP/2 in front of a plain gateway."""
 
     def __init__(self, upstream, *options):
+        said = subprocess.run([find("nghttpx"), "--help"], capture_output=True, timeout=30,
+                              check=True).stdout
+        if b"--no-ocsp" in said:  # later versions know no OCSP, nor the option
+            options = ("--no-ocsp", *options)
         super().__init__(lambda front: [
-            find("nghttpx"), "--conf=/dev/null", "--no-ocsp", "--workers=1", *options,
+            find("nghttpx"), "--conf=/dev/null", "--workers=1", *options,
             f"--frontend=127.0.0.1,{front.port}", f"--backend=127.0.0.1,{upstream}",
             os.path.join(front.folder, "key.pem"), os.path.join(front.folder, "cert.pem")])
 
