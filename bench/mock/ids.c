@@ -1,18 +1,34 @@
 /* Which requests were begun, and which answered: a request that names itself (x-mock-request, or
- * idempotency-key) is counted by a hash of its name, so that whoever sent N of them can assert that
- * none was lost and none was begun twice. What was refused before it was begun does not count. */
+ * idempotency-key; a turn on a socket in its metadata.request) is counted by a hash of its name, so
+ * that whoever sent N of them can assert that none was lost and none was begun twice. What was
+ * refused before it was begun does not count. */
 #include <stdlib.h>
 
 #include "bench/mock/gateway.h"
 #include "bench/mock/text.h"
+#include "wire/json.h"
 
 #define IDS_FIRST 1024u
 #define IDS_MAX   (1u << 23)
 
-static uint64_t hash_of(const char *text) {
+static uint64_t hash_of(leat_slice text) {
   uint64_t hash = 0x69647365u;
-  for (; *text; text++) hash = mock_text_mix(hash ^ (unsigned char)*text);
+  for (size_t i = 0; i < text.size; i++) hash = mock_text_mix(hash ^ (unsigned char)text.data[i]);
   return hash ? hash : 1;
+}
+
+/* Empty when it has none. A turn on a socket says it in its message, since the socket's headers are
+ * those of all its turns. */
+static leat_slice name_of(const mock_exchange *x) {
+  leat_slice body = lti_buf_slice(&x->body), name = lti_slice("", 0);
+  if (x->socket) {
+    if (!lti_json_find(body, "/metadata/request", &name))
+      lti_json_find(body, "/response/metadata/request", &name);
+    return name;
+  }
+  const char *text = mock_exchange_header(x, "x-mock-request");
+  if (!text) text = mock_exchange_header(x, "idempotency-key");
+  return text ? lti_slice_of(text) : name;
 }
 
 /* Where the hash is, or the free place where it would be. */
@@ -37,9 +53,8 @@ static bool make_room(mock *m) {
 
 void mock_ids_begin(mock_exchange *x) {
   mock *m = x->m;
-  const char *name = mock_exchange_header(x, "x-mock-request");
-  if (!name) name = mock_exchange_header(x, "idempotency-key");
-  if (!name || !make_room(m)) return;
+  leat_slice name = name_of(x);
+  if (!name.size || !make_room(m)) return;
   x->id = hash_of(name);
   mock_id *id = place_of(m->ids, m->id_capacity, x->id);
   if (id->begun++) {

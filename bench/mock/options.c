@@ -107,7 +107,7 @@ static void print_help(void) {
       "often),\n"
       "x-mock-retry-after, x-mock-request (a name that is counted); of a task: x-mock-task-ms, "
       "x-mock-task-bytes, x-mock-task-fail: 1,\n"
-      "x-mock-envelope. In the query: n, ms, ttft, jitter, bytes, seed. GET /stats has "
+      "x-mock-envelope. In the query: n, ms, ttft, jitter, bytes, seed, stamp. GET /stats has "
       "counters.\n");
 }
 

@@ -1,5 +1,5 @@
 /* What a request asks of the gateway beyond OpenAI's own fields: the options first, then the query
- * (n, ms, ttft, jitter, bytes, seed; the names of the yardstick's gateway), then the x-mock
+ * (n, ms, ttft, jitter, bytes, seed: the names of the yardstick's gateway; stamp), then the x-mock
  * headers. A value that cannot be read is answered 400, so that a typing error in a test does not
  * pass. */
 #include <math.h>
@@ -143,7 +143,8 @@ static int make(mock_exchange *x) {
   p->bytes = g->bytes;
   p->seed = mock_text_mix(g->seed ^ x->ordinal) >> 12; /* exact in a double, as JSON likes it */
   if (read_wishes(x) || read_faults(x)) return -1;
-  p->stamp = wants(x, "x-mock-stamp");
+  const char *stamp = query_value(mock_exchange_url(x), "stamp");
+  p->stamp = wants(x, "x-mock-stamp") || (stamp && *stamp == '1');
   p->gzip = g->gzip || wants(x, "x-mock-gzip");
   const char *text = mock_exchange_header(x, "x-mock-retry-after");
   if (text) snprintf(p->retry_after, sizeof p->retry_after, "%s", text);

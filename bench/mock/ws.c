@@ -344,7 +344,9 @@ static void send_piece(ws *w, ws_turn *t, char *piece, size_t size, size_t kept)
 static void ws_piece(mock_exchange *x, char *piece, size_t size, size_t kept, bool last) {
   ws *w = ws_of(x->conn);
   ws_turn *t = turn_of(x);
-  if (size && !w->closing) send_piece(w, t, piece, size, kept);
+  bool dropped =
+      kept < size && x->cut_ending == MOCK_ENDING_CLEAN; /* Close is no part of a frame */
+  if (size && !w->closing && !dropped) send_piece(w, t, piece, size, kept);
   if (last) turn_over(t);
 }
 
