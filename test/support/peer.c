@@ -47,7 +47,7 @@ struct peer {
   int stuffing[STUFFINGS];
   char url[128];
   peer_link *links;
-  unsigned conns, request_count, open, open_peak;
+  unsigned conns, request_count, open, open_peak, accepting;
   char **requests;
 };
 
@@ -420,6 +420,9 @@ static void open_link(peer *p, int fd) {
 static void *run_acceptor(void *arg) {
   peer *p = arg;
   struct pollfd fds[2] = {{.fd = p->stop_fd, .events = POLLIN}, {.fd = p->fd, .events = POLLIN}};
+  pthread_mutex_lock(&p->lock);
+  p->accepting = 1;
+  pthread_mutex_unlock(&p->lock);
   for (;;) {
     if (poll(fds, 2, -1) < 0 && errno != EINTR) break;
     if (fds[0].revents) break;
@@ -495,6 +498,13 @@ static const char **copy_list(const char *const *list) {
   return copy;
 }
 
+static unsigned look(peer *p, const unsigned *at) {
+  pthread_mutex_lock(&p->lock);
+  unsigned value = *at;
+  pthread_mutex_unlock(&p->lock);
+  return value;
+}
+
 peer *peer_start(const peer_options *options) {
   peer *p = calloc(1, sizeof *p);
   must(p != NULL, "calloc");
@@ -507,6 +517,10 @@ peer *peer_start(const peer_options *options) {
   listen_on(p);
   if (!options->deaf)
     must(pthread_create(&p->acceptor, NULL, run_acceptor, p) == 0, "pthread_create");
+  /* A test may fork next. A thread that is still starting holds locks of the allocator, which
+   * nobody would let go of in the child. */
+  while (!options->deaf && !look(p, &p->accepting))
+    nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
   return p;
 }
 
@@ -535,13 +549,6 @@ int peer_port(const peer *p) {
 }
 const char *peer_url(const peer *p) {
   return p->url;
-}
-
-static unsigned look(peer *p, const unsigned *at) {
-  pthread_mutex_lock(&p->lock);
-  unsigned value = *at;
-  pthread_mutex_unlock(&p->lock);
-  return value;
 }
 
 unsigned peer_conns(peer *p) {
