@@ -44,7 +44,7 @@ struct load {
   uint64_t requests;
   size_t concurrency;
   size_t live_streams; /* of the first wave, with content */
-  bool steady, measured;
+  bool steady, measured, stamped;
   leat_stats steady_from, steady_to;
   tally tally;
   int refused; /* the first submit's error, 0: none */
@@ -105,6 +105,7 @@ static int on_event(leat_engine *engine, leat_id id, const leat_event *event, vo
     s->last_ns = NO_CONTENT;
   }
   if (!is_content(event)) return LEAT_CONTINUE;
+  if (l->stamped) tally_lag(&l->tally, event->raw, event->received_ns);
   l->tally.content_events++;
   if (s->last_ns == NO_CONTENT) {
     if (++l->live_streams == l->concurrency) steady_begins(l);
@@ -224,6 +225,13 @@ static void size_connections(const load *l, leat_config *config) {
   config->h2_conns_max = shared > H2_CONNS_MIN ? (int)shared : H2_CONNS_MIN;
 }
 
+/* Does the gateway stamp its events, since the user has asked it to? */
+static bool is_stamped(const leat_config *config) {
+  for (size_t i = 0; i < config->header_count; i++)
+    if (lti_slice_is_nocase(config->headers[i].name, "x-mock-stamp")) return true;
+  return false;
+}
+
 /* Sizes the run and its connections. False, and said, when the process may not open so many. */
 static bool size_run(load *l, leat_config *config) {
   const cli_options *o = l->options;
@@ -261,6 +269,7 @@ int load_run(const cli_options *options) {
       size_run(&l, &settings.config)) {
     l.request = compose.request;
     l.request.on_event = on_event;
+    l.stamped = is_stamped(&settings.config);
     l.request.on_done = on_done;
     code = run(&l, &settings);
   }

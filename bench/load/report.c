@@ -141,6 +141,7 @@ void report_json(const report *r, cli_jsonw *w) {
   report_latency_json(w, "ttft", t->ttft);
   report_latency_json(w, "gap", t->gap);
   report_latency_json(w, "e2e", t->e2e);
+  if (lti_hist_count(t->lag)) report_latency_json(w, "lag", t->lag);
   put_errors(t, w);
 }
 
@@ -157,6 +158,7 @@ static void table_latency(const tally *t, cli_out *out) {
   latency_row(out, "ttft", t->ttft);
   if (lti_hist_count(t->gap)) latency_row(out, "gap", t->gap);
   latency_row(out, "e2e", t->e2e);
+  if (lti_hist_count(t->lag)) latency_row(out, "lag", t->lag);
 }
 
 static void table_client(const report *r, cli_out *out) {

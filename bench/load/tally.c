@@ -13,13 +13,15 @@ bool tally_init(tally *t) {
   t->ttft = lti_hist_new(cli_program_alloc());
   t->gap = lti_hist_new(cli_program_alloc());
   t->e2e = lti_hist_new(cli_program_alloc());
-  return t->ttft && t->gap && t->e2e;
+  t->lag = lti_hist_new(cli_program_alloc());
+  return t->ttft && t->gap && t->e2e && t->lag;
 }
 
 void tally_deinit(tally *t) {
   if (t->ttft) lti_hist_free(t->ttft);
   if (t->gap) lti_hist_free(t->gap);
   if (t->e2e) lti_hist_free(t->e2e);
+  if (t->lag) lti_hist_free(t->lag);
 }
 
 void tally_note(tally *t, int error, leat_slice message) {
@@ -36,6 +38,17 @@ void tally_note(tally *t, int error, leat_slice message) {
 
 void tally_head(tally *t) {
   if (++t->answering > t->answering_peak) t->answering_peak = t->answering;
+}
+
+/* `..."mock_ns":123}`: the last member, read backwards. */
+void tally_lag(tally *t, leat_slice raw, uint64_t received_ns) {
+  static const char name[] = "\"mock_ns\":";
+  uint64_t stamp_ns;
+  size_t end = raw.size && raw.data[raw.size - 1] == '}' ? raw.size - 1 : 0, from = end;
+  while (from > 0 && raw.data[from - 1] >= '0' && raw.data[from - 1] <= '9') from--;
+  leat_slice digits = {raw.data + from, end - from}, before = {raw.data, from};
+  if (!lti_slice_ends(before, name) || !lti_slice_u64(digits, &stamp_ns)) return;
+  lti_hist_record(t->lag, received_ns > stamp_ns ? (received_ns - stamp_ns) / 1000 : 0);
 }
 
 void tally_done(tally *t, const leat_result *r, bool headed) {

@@ -1,7 +1,9 @@
 /* What a run of many requests adds up to: counts, latencies, errors by kind.
  *
  * Latencies are recorded in microseconds, of whole answers only: ttft from the request's first byte
- * to the first content, e2e to the last content, gap between two events of content of one answer.
+ * to the first content, e2e to the last content, gap between two events of content of one answer;
+ * lag from the gateway's write of an event to our read of it, where it stamps them (leat mock does,
+ * asked by the header x-mock-stamp: 1, with the clock of the same machine).
  * Counting an event touches this struct and a histogram bucket, and allocates nothing. */
 #ifndef LOAD_TALLY_H
 #define LOAD_TALLY_H
@@ -27,7 +29,7 @@ typedef struct tally {
   uint64_t by_http[LEAT_HTTP_2 + 1];  /* requests done, by what their last connection spoke */
   uint64_t answering, answering_peak; /* answers under way: head seen, not done */
   uint64_t start_ns, end_ns;
-  lti_hist *ttft, *gap, *e2e;
+  lti_hist *ttft, *gap, *e2e, *lag;
   tally_error errors[TALLY_ERRORS_MAX]; /* the last one takes all kinds beyond */
   size_t error_count;
   leat_stats stats;
@@ -44,6 +46,8 @@ bool tally_init(tally *t);
 void tally_deinit(tally *t);
 /* Counts an answer that begins. */
 void tally_head(tally *t);
+/* Notes how late an event was read, if `raw` ends with a stamp. */
+void tally_lag(tally *t, leat_slice raw, uint64_t received_ns);
 /* Counts one finished request; `headed`: tally_head counted its answer. */
 void tally_done(tally *t, const leat_result *result, bool headed);
 /* Counts an error by kind, and nothing else. */

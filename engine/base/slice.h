@@ -39,6 +39,10 @@ static inline bool lti_slice_equal(leat_slice a, leat_slice b) {
   return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
+static inline bool lti_slice_ends(leat_slice s, const char *text) {
+  size_t n = strlen(text);
+  return s.size >= n && memcmp(s.data + s.size - n, text, n) == 0;
+}
 static inline bool lti_slice_starts(leat_slice s, const char *text) {
   size_t n = strlen(text);
   return s.size >= n && memcmp(s.data, text, n) == 0;
