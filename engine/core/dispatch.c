@@ -3,6 +3,8 @@
 #include "core/dispatch.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -14,7 +16,10 @@ typedef struct line {
   lti_origin *origin;
   lti_queue queue;
   size_t unbound; /* waiting leases that no connection is being opened for */
-  size_t opened;  /* connections opened since it was served last */
+  uint64_t serves;
+  size_t wasted; /* connections lost since it was served last that had carried nothing */
+  lti_failure why_wasted;
+  char words[128];
 } line;
 
 static lti_lease *lease_of(lti_queue_item *item) {
@@ -87,6 +92,7 @@ static int stand_in_line(lti_dispatch *d, lti_lease *lease, lti_origin *origin, 
   lease->connect_ns = 0;
   lease->bound = false;
   lease->no_descriptor = false;
+  lease->entered = l->serves;
   l->unbound++;
   d->waiting++;
   mark(d, l);
@@ -158,7 +164,8 @@ static void reroute(lti_dispatch *d, line *l, lti_lease *lease) {
   int r = lti_pool_origin_http1(l->origin, &other);
   take_out(d, l, lease);
   if (r == LTI_OK) {
-    r = stand_in_line(d, lease, other, false);
+    /* It was accepted already: that line is not full for it. */
+    r = stand_in_line(d, lease, other, true);
     lti_pool_origin_release(other);
   }
   if (r == LTI_OK)
@@ -192,10 +199,9 @@ static void open_for(lti_dispatch *d, line *l, lti_lease *lease) {
 
 /* Goes along the line, past those that what is free does not suit. True: what they wait for comes
  * by itself. */
-static bool grant_each(lti_dispatch *d, line *l, size_t *opened) {
+static bool grant(lti_dispatch *d, line *l) {
   lti_lease *lease, *passed = NULL;
   bool waits = false;
-  l->opened = 0;
   for (int skipped = 0; skipped < PASSED_MAX;) {
     lti_conn *conn;
     lease = lease_of(lti_queue_next(&l->queue, passed ? &passed->item : NULL));
@@ -204,7 +210,7 @@ static bool grant_each(lti_dispatch *d, line *l, size_t *opened) {
       case LTI_POOL_TAKEN:
         lti_queue_serve(&l->queue, &lease->item);
         take_out(d, l, lease);
-        *opened = 0;
+        l->wasted = 0;
         lease->granted(lease, conn);
         break;
       case LTI_POOL_ELSEWHERE: reroute(d, l, lease); break;
@@ -220,17 +226,26 @@ static bool grant_each(lti_dispatch *d, line *l, size_t *opened) {
   return waits;
 }
 
-/* Gives what is free. */
-static bool grant(lti_dispatch *d, line *l) {
-  static const lti_failure gone = {.error = LEAT_ERESET,
-                                   .layer = LEAT_LAYER_SOCKET,
-                                   .message = "the server closed the connection at once"};
-  size_t opened = l->opened;
-  bool waits = grant_each(d, l, &opened);
-  /* Opened, and gone before anybody could take it: a try that failed, or it would go on forever. */
-  lti_lease *lease;
-  for (; opened > 0 && (lease = next_unbound(l, NULL)); opened--) tell_failed(d, l, lease, &gone);
-  return waits;
+/* A connection that was lost before anybody could use it is a failed try of one that waited for it,
+ * or they would go on forever. Who has come since then did not. */
+static void blame_wasted(lti_dispatch *d, line *l) {
+  size_t wasted = l->wasted;
+  lti_failure failure = l->why_wasted;
+  char words[sizeof l->words];
+  memcpy(words, l->words, sizeof words);
+  failure.message = words;
+  l->wasted = 0;
+  lti_lease *lease = next_unbound(l, NULL);
+  for (int passed = 0; wasted > 0 && lease && passed < PASSED_MAX;) {
+    lti_lease *next = next_unbound(l, lease);
+    if (lease->entered < l->serves) {
+      tell_failed(d, l, lease, &failure);
+      wasted--;
+    } else {
+      passed++;
+    }
+    lease = next;
+  }
 }
 
 /* For nobody, and nobody is told when it fails. */
@@ -260,6 +275,8 @@ static void starve(lti_dispatch *d, line *l) {
 static void serve(lti_dispatch *d, line *l) {
   lti_lease *lease, *last = NULL;
   bool waits = grant(d, l);
+  blame_wasted(d, l);
+  l->serves++;
   while (!waits && (lease = next_unbound(l, last))) {
     if (!adopt(d, l, lease)) {
       if (!lti_pool_room(l->origin, l->unbound)) break;
@@ -304,7 +321,6 @@ void lti_dispatch_opened(lti_origin *o, void *wanted_by) {
   lease->bound = false;
   lease->connect_ns = 0;
   l->unbound++;
-  l->opened++;
   lease->connecting(lease);
 }
 
@@ -327,6 +343,16 @@ void lti_dispatch_failed(lti_dispatch *d, lti_origin *o, void *wanted_by,
     fail_all(d, l, failure);
   else if (lease)
     tell_failed(d, l, lease, failure);
+  mark(d, l);
+}
+
+void lti_dispatch_wasted(lti_dispatch *d, lti_origin *o, const lti_failure *failure) {
+  line *l = line_of(o);
+  if (!l) return;
+  l->wasted = failure->error == LEAT_ECONNTIMEOUT ? SIZE_MAX : l->wasted + (l->wasted < SIZE_MAX);
+  l->why_wasted = *failure;
+  snprintf(l->words, sizeof l->words, "%s",
+           failure->message ? failure->message : leat_error_text(failure->error));
   mark(d, l);
 }
 

@@ -18,6 +18,7 @@ typedef struct lti_lease {
   lti_origin *home;   /* where it belongs, though its body may go over HTTP/1.1 */
   uint64_t body_size; /* bytes to be sent, which a window may hold up */
   uint64_t tenant;
+  uint64_t entered;    /* how often its line had been served when it came */
   uint64_t connect_ns; /* since when a connection is wanted for it alone, 0: it queues */
   int64_t connect_ms;  /* < 0: no limit */
   bool bound;          /* a connection is being opened for it */
@@ -54,5 +55,6 @@ void lti_dispatch_slot(lti_dispatch *d, lti_origin *o);
 void lti_dispatch_opened(lti_origin *o, void *wanted_by);
 void lti_dispatch_failed(lti_dispatch *d, lti_origin *o, void *wanted_by,
                          const lti_failure *failure);
+void lti_dispatch_wasted(lti_dispatch *d, lti_origin *o, const lti_failure *failure);
 
 #endif

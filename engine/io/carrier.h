@@ -44,6 +44,7 @@ typedef struct lti_conn_h2 {
   uint64_t sent_mark;     /* link.sent behind which the unsent ones that were drained have left */
   const lti_failure *why; /* while it is being closed */
   bool feeding;           /* the codec is on the stack */
+  bool doomed;            /* its GOAWAY is queued: closed once that is sent */
 } lti_conn_h2;
 
 struct lti_conn {
@@ -71,6 +72,9 @@ extern const lti_carrier lti_carrier_h1, lti_carrier_h2;
 
 void lti_conn_state_set(lti_conn *c, enum lti_conn_state state);
 void lti_conn_fail(lti_conn *c, int error, enum leat_layer layer, const char *message);
+/* The peer has closed a connection that carries nothing, or wants it closed: nobody's failure,
+ * unless it was of no use at all. */
+void lti_conn_lapse(lti_conn *c, const char *message);
 /* The last exchange has left it: READY again, or closed when it is leaving. */
 void lti_conn_rest(lti_conn *c);
 /* Room among the bytes that may be held for paused requests: LTI_OK or LEAT_EHELDMAX; counted. */

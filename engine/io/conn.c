@@ -114,6 +114,13 @@ void lti_conn_leave(lti_conn *c) {
   if (c->state == CONN_READY) lti_conn_close(c, NULL);
 }
 
+void lti_conn_lapse(lti_conn *c, const char *message) {
+  if (c->started > 0)
+    lti_conn_close(c, NULL);
+  else
+    lti_conn_fail(c, LEAT_ERESET, LEAT_LAYER_SOCKET, message);
+}
+
 void lti_conn_rest(lti_conn *c) {
   if (c->leaving) {
     lti_conn_close(c, NULL);

@@ -63,6 +63,7 @@ void lti_conn_reap_all(lti_conn_env *env);
 /* How much a connection carries, and could: what io/place judges. */
 typedef struct lti_conn_load {
   size_t active, room; /* exchanges it has, and could take besides */
+  size_t streams_max;  /* the most that it could have */
   int64_t window;      /* bytes it may send now, less what waits already; HTTP/2 only */
   int64_t window_peak, stream_window;
   uint64_t latency_ns; /* of recent heads, 0: none yet */

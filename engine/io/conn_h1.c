@@ -179,7 +179,7 @@ static void h1_ended(lti_conn *c, bool clean, int native) {
     return;
   }
   if (c->state != CONN_BUSY) {
-    lti_conn_close(c, NULL); /* nobody's failure */
+    lti_conn_lapse(c, "the server closed the connection at once");
     return;
   }
   int r = lti_http1_end(c->h1.codec, clean);
@@ -274,6 +274,7 @@ static void h1_alarm(lti_conn *c, uint64_t now_ns) {
 static void h1_load(const lti_conn *c, lti_conn_load *load) {
   load->active = c->h1.exchange != NULL;
   load->room = c->state == CONN_READY;
+  load->streams_max = 1;
   load->window = load->window_peak = load->stream_window = INT64_MAX;
   load->settled = true;
 }

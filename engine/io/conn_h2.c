@@ -32,6 +32,7 @@ static size_t on_body(void *ctx, lti_http2_stream *s, leat_slice bytes);
 static void on_complete(void *ctx, lti_http2_stream *s);
 static void on_failed(void *ctx, lti_http2_stream *s, const lti_http2_failure *failure);
 static void on_changed(void *ctx);
+static void h2_sent(lti_conn *c);
 
 static const lti_http2_sink http2_sink = {on_head, on_body, on_complete, on_failed, on_changed};
 
@@ -87,7 +88,7 @@ static void look_around(lti_conn *c) {
     lti_conn_rest(c);
     return;
   }
-  if (c->state == CONN_READY && c->leaving) lti_conn_close(c, NULL);
+  if (c->state == CONN_READY && c->leaving) lti_conn_lapse(c, "the server took no request");
 }
 
 /* ---- backlogs */
@@ -233,7 +234,7 @@ static void h2_bytes(lti_conn *c, leat_slice bytes, uint64_t stamp_ns) {
 static void h2_ended(lti_conn *c, bool clean, int native) {
   (void)clean;
   if (c->state == CONN_READY) {
-    lti_conn_close(c, NULL); /* nobody's failure */
+    lti_conn_lapse(c, "the server closed the connection at once");
     return;
   }
   lti_conn_close(c, &(lti_failure){.error = native ? lti_sock_error(native) : LEAT_ERESET,
@@ -258,16 +259,25 @@ static int h2_fill(lti_conn *c) {
   lti_buf_clear(encode);
   uint64_t mark = lti_link_mark_next(&c->link);
   int r = lti_http2_drain(c->h2.codec, encode, LTI_LINK_RECORD);
+  if (r == LEAT_EHTTP) { /* what the peer sent before, found only now */
+    c->h2.doomed = true;
+    r = LTI_OK;
+  }
   if (r == LTI_OK && encode->size > 0) r = lti_link_write(&c->link, lti_buf_slice(encode));
   lti_wipe(encode->data, encode->size);
   lti_buf_clear(encode);
   if (c->h2.sent_mark == UINT64_MAX && !lti_list_empty(&c->h2.unsent)) c->h2.sent_mark = mark;
+  if (c->h2.doomed && lti_link_queued(&c->link) == 0) h2_sent(c);
   return r;
 }
 
 /* Once any byte has left behind the first of them, all that were drained count as sent: rather one
  * too many than one that is repeated though it ran. */
 static void h2_sent(lti_conn *c) {
+  if (c->h2.doomed) {
+    lti_conn_fail(c, LEAT_EHTTP, LEAT_LAYER_HTTP, lti_http2_reason(c->h2.codec));
+    return;
+  }
   if (c->link.sent <= c->h2.sent_mark) return;
   uint64_t now_ns = clock_of(c);
   c->h2.sent_mark = UINT64_MAX;
@@ -355,7 +365,8 @@ static void h2_alarm(lti_conn *c, uint64_t now_ns) {
     lti_conn_fail(c, LEAT_ERESET, LEAT_LAYER_HTTP, "the server does not answer PING");
     return;
   }
-  if (!c->h2.ping_ns && now_ns >= c->link.read_ns + c->env->ping_ns) {
+  bool asks = c->env->ping_ns != UINT64_MAX && !c->h2.ping_ns;
+  if (asks && now_ns >= c->link.read_ns + c->env->ping_ns) {
     lti_http2_ping(c->h2.codec);
     c->h2.ping_ns = now_ns;
     lti_link_mark(&c->link);
@@ -366,6 +377,7 @@ static void h2_alarm(lti_conn *c, uint64_t now_ns) {
 static void h2_load(const lti_conn *c, lti_conn_load *load) {
   load->active = c->h2.carried;
   load->room = lti_http2_slots(c->h2.codec);
+  load->streams_max = lti_http2_streams_max(c->h2.codec);
   load->window = (int64_t)lti_http2_window(c->h2.codec) - (int64_t)lti_http2_upload(c->h2.codec);
   load->window_peak = lti_http2_window_peak(c->h2.codec);
   load->stream_window = lti_http2_stream_window(c->h2.codec);

@@ -22,6 +22,7 @@
                        */
 #define CANDIDATES_MAX   16
 #define FD_PAUSE_NS      (100 * MS_NS)
+#define SETTLE_NS        (10000 * MS_NS) /* for a server's first words */
 #define ENCODE_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
 struct lti_origin {
@@ -262,9 +263,10 @@ static uint64_t now_of(const lti_origin *o) {
   return lti_loop_clock(o->pool->env.link.dial.loop);
 }
 
-/* Too old for another request. */
+/* Too old for another request. The first one it always gets: else one that has to wait for a
+ * server's first words might never be young enough. */
 static bool retired(lti_conn *c, uint64_t now_ns) {
-  if (now_ns < *lti_conn_retire(c)) return false;
+  if (now_ns < *lti_conn_retire(c) || !lti_conn_reused(c)) return false;
   lti_conn_leave(c);
   return true;
 }
@@ -332,7 +334,18 @@ enum lti_pool_answer lti_pool_take(lti_origin *o, uint64_t body_size, bool at_ho
   return take_shared(o, body_size, at_home, conn);
 }
 
+/* Connected, and its SETTINGS have not come. */
+static bool unsettled(const lti_conn *c) {
+  lti_conn_load load;
+  lti_conn_load_get(c, &load);
+  return lti_conn_state(c) == CONN_READY && !load.settled && !lti_conn_reused(c);
+}
+
 static void set_idle_alarm(lti_origin *o, lti_conn *c) {
+  if (unsettled(c)) {
+    lti_conn_alarm_set(c, lti_conn_ready_ns(c) + SETTLE_NS);
+    return;
+  }
   int64_t keep_ms = o->pool->config.keep_alive_ms;
   int64_t told_ms = lti_conn_keep_alive_ms(c);
   if (told_ms >= 0) {
@@ -341,7 +354,7 @@ static void set_idle_alarm(lti_origin *o, lti_conn *c) {
     if (safe_ms < keep_ms) keep_ms = safe_ms;
   }
   if (!lti_conn_reused(c) && keep_ms < FRESH_MS) keep_ms = FRESH_MS;
-  lti_conn_alarm_set(c, lti_loop_clock(o->pool->env.link.dial.loop) + (uint64_t)keep_ms * MS_NS);
+  lti_conn_alarm_set(c, now_of(o) + (uint64_t)keep_ms * MS_NS);
 }
 
 void lti_pool_give(lti_conn *c) {
@@ -594,7 +607,8 @@ static void on_changed(lti_conn *c) {
   lti_origin *o = lti_conn_owner(c);
   lti_conn_load load;
   lti_conn_load_get(c, &load);
-  if (load.settled) o->streams_max = load.active + load.room;
+  if (load.settled) o->streams_max = load.streams_max;
+  if (load.settled && !lti_conn_reused(c) && lti_conn_state(c) == CONN_READY) set_idle_alarm(o, c);
   o->pool->owner.sink->slot(o->pool->owner.ctx, o);
 }
 
@@ -615,13 +629,21 @@ static void on_closed(lti_conn *c, const lti_failure *failure) {
   shake_next(p);
   if (failure && failure->error == LEAT_EFDLIMIT)
     o->dial_after = lti_loop_clock(p->env.link.dial.loop) + FD_PAUSE_NS;
-  if (was_opening) p->owner.sink->failed(p->owner.ctx, o, lti_conn_wanted_by(c), failure);
+  bool own = !failure || failure->layer == LEAT_LAYER_API;
+  if (was_opening)
+    p->owner.sink->failed(p->owner.ctx, o, lti_conn_wanted_by(c), failure);
+  else if (!own && !lti_conn_reused(c))
+    p->owner.sink->wasted(p->owner.ctx, o, failure);
   p->owner.sink->slot(p->owner.ctx, o);
 }
 
 static void on_alarm(lti_conn *c, uint64_t now_ns) {
   lti_origin *o = lti_conn_owner(c);
-  if (lti_conn_state(c) == CONN_READY) {
+  if (unsettled(c)) {
+    lti_conn_close(c, &(lti_failure){.error = LEAT_ECONNTIMEOUT,
+                                     .layer = LEAT_LAYER_HTTP,
+                                     .message = "the server does not say a word of HTTP/2"});
+  } else if (lti_conn_state(c) == CONN_READY) {
     lti_conn_close(c, NULL);
   } else if (now_ns < *lti_conn_limit(c)) {
     lti_conn_alarm_set(c, *lti_conn_limit(c));

@@ -45,6 +45,9 @@ typedef struct lti_pool_sink {
   void (*opened)(void *ctx, lti_origin *o, void *wanted_by);
   /* A connection that was being opened for `wanted_by` (NULL: nobody any more) failed. */
   void (*failed)(void *ctx, lti_origin *o, void *wanted_by, const lti_failure *failure);
+  /* The server closed or broke one that had carried nothing yet: LEAT_ECONNTIMEOUT when it never
+   * said a word. slot follows. */
+  void (*wasted)(void *ctx, lti_origin *o, const lti_failure *failure);
 } lti_pool_sink;
 
 typedef struct lti_pool_owner {
