@@ -42,6 +42,7 @@ static int show(lti_answer *a, leat_slice bytes);
 static int feed_sse(lti_answer *a, leat_slice bytes, size_t *taken);
 static int feed_raw(lti_answer *a, leat_slice bytes);
 static int end_form(lti_answer *a);
+static int emit_raw(lti_answer *a);
 
 int lti_answer_init(lti_answer *a, lti_alloc *alloc, const lti_protocol *protocol,
                     const lti_answer_limits *limits, lti_answer_sink sink) {
@@ -118,6 +119,26 @@ int lti_answer_end(lti_answer *a, lti_verdict *verdict) {
     verdict->error = a->error = LEAT_ENOTSTREAM;
   }
   return verdict->error;
+}
+
+int lti_answer_message(lti_answer *a, leat_slice text) {
+  if (a->error) return a->error;
+  if (a->ended) return LTI_STOPPED;
+  a->want_stop = false;
+  a->records++;
+  a->raw = text;
+  int rc = emit_raw(a);
+  if (rc == LTI_OK) rc = a->protocol->record(a->decoder, lti_slice(NULL, 0), text, &a->emit);
+  a->raw = lti_slice(NULL, 0);
+  a->ended = rc == LTI_STOPPED;
+  if (rc < 0) a->error = rc;
+  return rc;
+}
+
+void lti_answer_cut(lti_answer *a) {
+  if (a->error || a->ended) return;
+  int rc = a->protocol->flush(a->decoder, &a->emit);
+  if (rc < 0) a->error = rc;
 }
 
 void lti_answer_verdict(lti_answer *a, lti_verdict *verdict) {

@@ -75,6 +75,12 @@ int lti_answer_feed(lti_answer *a, leat_slice bytes, size_t *taken);
  * is not heard here. Then the verdict: LEAT_OK, LEAT_EAPI, LEAT_EINCOMPLETE, LEAT_ENOTSTREAM,
  * LEAT_EDECODE; it is returned as well. */
 int lti_answer_end(lti_answer *a, lti_verdict *verdict);
+/* Of a socket's dialect: one whole text message, instead of lti_answer_feed. LTI_OK; LTI_AGAIN as
+ * the dialect's `record`; LTI_STOPPED: the turn has ended; or an error, which stays. A sink that
+ * asks to stop shows in a->want_stop. */
+int lti_answer_message(lti_answer *a, leat_slice text);
+/* ... and the turn was cut: what the decoder holds back is emitted. */
+void lti_answer_cut(lti_answer *a);
 /* The verdict as things stand, without ending. */
 void lti_answer_verdict(lti_answer *a, lti_verdict *verdict);
 

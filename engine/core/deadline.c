@@ -53,7 +53,8 @@ static earliest find_earliest(const lti_request *r) {
   earliest x = {.at = UINT64_MAX, .error = LEAT_OK, .layer = LEAT_LAYER_PROVIDER};
   bool waits_for_reader = r->paused || !lti_hold_empty(&r->hold);
   if (r->state == REQUEST_FINISHED && !waits_for_reader) return x;
-  if (!r->paused) {
+  /* A socket is not read while one of its turns has paused. */
+  if (!r->paused && !(r->socket && r->exchange.paused)) {
     switch (r->state) {
       case REQUEST_QUEUED: consider_queue(r, &x); break;
       case REQUEST_SENT: consider(&x, r->times.leased_ns, d->head_ms, LEAT_EHEADTIMEOUT); break;

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "core/config.h"
 #include "core/request.h"
+#include "core/socket.h"
 #include "core/task.h"
 
 #define ALARM_BUDGET      4096
@@ -26,12 +27,13 @@ static void on_woken(void *ctx);
 static void on_slot(void *ctx, lti_origin *o);
 static void on_opened(void *ctx, lti_origin *o, void *wanted_by);
 static void on_failed(void *ctx, lti_origin *o, void *wanted_by, const lti_failure *failure);
+static void on_wasted(void *ctx, lti_origin *o, const lti_failure *failure);
 static void close_if_idle(leat_engine *e);
 static void begin_closing(leat_engine *e);
 static void engine_free(leat_engine *e);
 
 static const lti_loop_sink loop_sink = {on_turn, on_woken};
-static const lti_pool_sink pool_sink = {on_slot, on_opened, on_failed};
+static const lti_pool_sink pool_sink = {on_slot, on_opened, on_failed, on_wasted};
 
 /* ---- opening */
 
@@ -228,8 +230,20 @@ static void cancel_everything(leat_engine *e) {
   while ((item = lti_slots_next(&e->items, &cursor))) leat_cancel(e, item->id);
 }
 
+/* Sockets end when somebody ends them. */
+static void drain_sockets(leat_engine *e) {
+  size_t cursor = 0;
+  lti_item *item;
+  e->drain_all = false;
+  while ((item = lti_slots_next(&e->items, &cursor))) {
+    lti_socket *s = lti_socket_find(e, item->id);
+    if (s && s->state != SOCKET_OVER) lti_socket_drain(s);
+  }
+}
+
 static bool something_lives(leat_engine *e) {
-  return e->stats.requests_live > 0 || e->stats.tasks_live > 0 || e->state == ENGINE_DRAINING;
+  return e->stats.requests_live > 0 || e->hidden_live > 0 || e->stats.tasks_live > 0 ||
+         e->state == ENGINE_DRAINING;
 }
 
 static void on_turn(void *ctx, uint64_t now_ns) {
@@ -238,6 +252,7 @@ static void on_turn(void *ctx, uint64_t now_ns) {
   bool more = lti_alarms_run(&e->alarms, now_ns, ALARM_BUDGET);
   lti_post_run(&e->post, e);
   if (e->cancel_all) cancel_everything(e);
+  if (e->drain_all) drain_sockets(e);
   go_on_resumed(e);
   tell_finished(e);
   lti_dispatch_turn(&e->dispatch);
@@ -271,6 +286,11 @@ static void on_opened(void *ctx, lti_origin *o, void *wanted_by) {
 static void on_failed(void *ctx, lti_origin *o, void *wanted_by, const lti_failure *failure) {
   leat_engine *e = ctx;
   lti_dispatch_failed(&e->dispatch, o, wanted_by, failure);
+}
+
+static void on_wasted(void *ctx, lti_origin *o, const lti_failure *failure) {
+  leat_engine *e = ctx;
+  lti_dispatch_wasted(&e->dispatch, o, failure);
 }
 
 /* ---- posting and cancelling */
@@ -315,7 +335,10 @@ int leat_close(leat_engine *e, enum leat_close_mode mode, leat_close_cb on_close
   }
   e->state = ENGINE_DRAINING;
   lti_post_close(&e->post);
-  if (mode == LEAT_CLOSE_NOW) e->cancel_all = true;
+  if (mode == LEAT_CLOSE_NOW)
+    e->cancel_all = true;
+  else
+    e->drain_all = true;
   lti_engine_kick(e);
   return LTI_OK;
 }
@@ -345,7 +368,8 @@ static void begin_closing(leat_engine *e) {
 
 static void close_if_idle(leat_engine *e) {
   if (e->state != ENGINE_DRAINING) return;
-  if (e->stats.requests_live || e->stats.tasks_live || lti_post_pending(&e->post)) return;
+  if (e->stats.requests_live || e->hidden_live || e->stats.tasks_live || lti_post_pending(&e->post))
+    return;
   begin_closing(e);
 }
 

@@ -39,13 +39,15 @@ struct leat_engine {
   lti_dispatch dispatch;
   lti_slots items;
   lti_prng prng;
-  lti_list finished; /* requests and tasks whose done is due */
-  lti_list resumed;  /* requests to go on with */
+  lti_list finished;    /* requests and tasks whose done is due */
+  lti_list resumed;     /* requests to go on with */
+  uint64_t hidden_live; /* sockets of one turn each */
   leat_stats stats;
   lti_buf message; /* of the last failed call */
   lti_buf scratch; /* short texts while one call lasts */
   enum lti_engine_state state;
   bool cancel_all; /* leat_close NOW: in the next turn */
+  bool drain_all;  /* leat_close DRAIN: sockets, in the next turn */
   bool running;    /* leat_run is on the stack */
   leat_close_cb on_close;
   void *on_close_user;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "core/config.h"
+#include "core/socket.h"
 #include "plan/retry.h"
 
 #define MESSAGE_BYTES_MAX 2048
@@ -22,6 +23,10 @@ static void on_connecting(lti_lease *lease);
 
 static void request_free(lti_request *r) {
   leat_engine *e = r->item.engine;
+  if (r->socket && !r->turn)
+    lti_socket_told(r->socket);
+  else if (r->socket)
+    lti_socket_release(r->socket);
   lti_response_reset(r);
   lti_response_hold_clear(r);
   lti_spec_deinit(&r->spec);
@@ -90,6 +95,7 @@ static lti_request *request_new(leat_engine *e, const leat_request *q, bool call
   }
   r->item = (lti_item){.kind = LTI_ITEM_REQUEST, .engine = e};
   lti_list_init(&r->item.due);
+  lti_list_init(&r->turn_node);
   lti_queue_item_init(&r->lease.item);
   lti_buf_init(&r->message, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EBODYMAX);
   lti_buf_init(&r->masked, &e->alloc, MASKED_BYTES_MAX, LEAT_EBODYMAX);
@@ -104,6 +110,26 @@ static lti_request *request_new(leat_engine *e, const leat_request *q, bool call
   return r;
 }
 
+/* The socket of one turn is no request of anybody's. */
+static bool is_hidden(const lti_request *r) {
+  return r->socket && !r->turn && r->socket->own;
+}
+
+void lti_request_started(lti_request *r) {
+  leat_engine *e = r->item.engine;
+  r->times.queued_ns = r->wait_from_ns = lti_loop_clock(e->loop);
+  lti_deadline_arm(r);
+  lti_engine_kick(e);
+  e->stats.bytes_copied_submit += r->spec.body_size + r->spec.text_size;
+  if (is_hidden(r)) {
+    e->hidden_live++;
+    return;
+  }
+  e->stats.requests_started++;
+  if (++e->stats.requests_live > e->stats.requests_live_peak)
+    e->stats.requests_live_peak = e->stats.requests_live;
+}
+
 static int enter(leat_engine *e, lti_request *r, leat_id *id) {
   int rc = lti_slots_add(&e->items, r, &r->item.id);
   if (rc != LTI_OK) return lti_engine_fail(e, rc, NULL);
@@ -112,47 +138,96 @@ static int enter(leat_engine *e, lti_request *r, leat_id *id) {
     lti_slots_remove(&e->items, r->item.id);
     return lti_engine_fail(e, rc, NULL);
   }
-  r->times.queued_ns = r->wait_from_ns = lti_loop_clock(e->loop);
-  lti_deadline_arm(r);
-  e->stats.requests_started++;
-  if (++e->stats.requests_live > e->stats.requests_live_peak)
-    e->stats.requests_live_peak = e->stats.requests_live;
-  e->stats.bytes_copied_submit += r->spec.body_size + r->spec.text_size;
+  lti_request_started(r);
   *id = r->item.id;
   /* A query may hold a key. */
   const char *query = memchr(r->spec.path, '?', r->spec.path_size);
   size_t shown = query ? (size_t)(query - r->spec.path) : r->spec.path_size;
   lti_engine_trace(e, r->item.id, "submit %s %.*s to %s", r->spec.method, (int)shown, r->spec.path,
                    lti_pool_origin_url(r->origin)->host);
-  lti_engine_kick(e);
   return LTI_OK;
+}
+
+/* What a turn has of its own: no target, and no second try. */
+static int equip_turn(lti_request *r, const leat_request *q) {
+  leat_engine *e = r->item.engine;
+  int rc = lti_config_deadlines(e, &q->deadlines, r->spec.stream, &r->deadlines);
+  r->turn = true;
+  return rc == LTI_OK ? rc : lti_engine_fail(e, rc, "a deadline is negative or absurd");
+}
+
+/* A request that is fit to be entered. `in` says what kind of request it is. */
+static int make(leat_engine *e, const leat_request *q, const lti_spec_input *in,
+                lti_request **request) {
+  lti_request *r = request_new(e, q, in->call);
+  if (!r) return lti_engine_fail(e, LEAT_ENOMEM, NULL);
+  lti_buf_clear(&e->message);
+  lti_spec_input filled = *in;
+  filled.alloc = &e->alloc;
+  filled.request = q;
+  filled.defaults = &e->defaults;
+  filled.message = &e->message;
+  lti_url url;
+  int rc = lti_spec_init(&r->spec, &filled, &url);
+  if (rc != LTI_OK)
+    lti_engine_fail(e, rc, e->message.size ? "" : NULL);
+  else
+    rc = in->turn ? equip_turn(r, q) : equip(r, q, &url);
+  if (rc == LTI_OK)
+    *request = r;
+  else
+    request_free(r);
+  return rc;
 }
 
 int lti_request_submit(leat_engine *e, const leat_request *q, bool call, leat_id *id) {
   if (!call && lti_engine_closed(e)) return LEAT_ECLOSED; /* a task that drains goes on */
   int rc = check_arguments(e, q, id);
   if (rc != LTI_OK) return rc;
-  lti_request *r = request_new(e, q, call);
-  if (!r) return lti_engine_fail(e, LEAT_ENOMEM, NULL);
-  lti_buf_clear(&e->message);
-  lti_spec_input in = {.alloc = &e->alloc,
-                       .request = q,
-                       .defaults = &e->defaults,
-                       .message = &e->message,
-                       .call = call};
-  lti_url url;
-  rc = lti_spec_init(&r->spec, &in, &url);
-  if (rc != LTI_OK)
-    lti_engine_fail(e, rc, e->message.size ? "" : NULL);
-  else
-    rc = equip(r, q, &url);
-  if (rc == LTI_OK) rc = enter(e, r, id);
+  lti_request *r;
+  rc = make(e, q, &(lti_spec_input){.call = call}, &r);
+  if (rc != LTI_OK) return rc;
+  rc = enter(e, r, id);
   if (rc != LTI_OK) request_free(r);
   return rc;
 }
 
+int lti_request_upgrade(leat_engine *e, const leat_request *q, const lti_spec_upgrade *upgrade,
+                        lti_socket *s) {
+  lti_request *r;
+  leat_id id;
+  int rc = make(e, q, &(lti_spec_input){.call = true, .upgrade = upgrade}, &r);
+  if (rc != LTI_OK) return rc;
+  r->socket = s;
+  rc = enter(e, r, &id);
+  if (rc == LTI_OK) {
+    s->request = r;
+    return rc;
+  }
+  r->socket = NULL;
+  request_free(r);
+  return rc;
+}
+
+int lti_request_turn(leat_engine *e, const leat_request *q, lti_request **turn) {
+  leat_id id;
+  if (lti_engine_closed(e)) return LEAT_ECLOSED;
+  int rc = check_arguments(e, q, &id);
+  return rc == LTI_OK ? make(e, q, &(lti_spec_input){.turn = true}, turn) : rc;
+}
+
+void lti_request_drop(lti_request *r) {
+  request_free(r);
+}
+
 int leat_submit(leat_engine *e, const leat_request *request, leat_id *id) {
   if (!e) return LEAT_EINVAL;
+  if (!request || !id || request->struct_size != sizeof *request)
+    return lti_request_submit(e, request, false, id);
+  const lti_protocol *p = lti_protocol_find(lti_spec_protocol(request, &e->defaults));
+  if (p && p->socket) return lti_turn_submit(e, request, id);
+  if (request->socket)
+    return lti_engine_fail(e, LEAT_EINVAL, "this protocol is not spoken over a socket");
   return lti_request_submit(e, request, false, id);
 }
 
@@ -186,6 +261,7 @@ static void on_granted(lti_lease *lease, lti_conn *conn) {
   stamp_lease(r, conn);
   r->attempts++;
   lti_http_request http;
+  if (r->socket) lti_socket_ask(r->socket);
   lti_buf_clear(&e->scratch);
   int rc = lti_url_host_field(lti_pool_origin_url(r->origin), &e->scratch);
   lti_spec_http(&r->spec, lti_buf_slice(&e->scratch), &http);
@@ -243,6 +319,10 @@ void lti_request_redirected(lti_request *r, lti_origin *origin) {
 }
 
 void lti_request_detach(lti_request *r, bool drain) {
+  if (r->turn) {
+    lti_turn_leave(r);
+    return;
+  }
   if (lti_exchange_open(&r->exchange)) lti_exchange_abandon(&r->exchange, drain);
   lti_dispatch_leave(&r->item.engine->dispatch, &r->lease);
 }
@@ -285,9 +365,12 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
   if (r->state == REQUEST_FINISHED) return;
   plan_repeat(r, failure, &plan);
   r->retryable = plan.retryable;
+  if (r->turn) plan.action = LTI_RETRY_NO, plan.uncertain = false;
   if (plan.action == LTI_RETRY_NO) {
     if (r->state == REQUEST_REFUSED) lti_response_emit_refusal(r);
     lti_failure told = *failure;
+    bool answered = told.error == LEAT_ESTATUS || told.error == LEAT_EHTTP;
+    if (r->socket && r->state != REQUEST_READING && answered) told.error = LEAT_EUPGRADE;
     if (plan.uncertain) told.error = LEAT_EUNCERTAIN;
     lti_request_finish(r, &told);
     return;
@@ -345,6 +428,7 @@ void lti_request_finish(lti_request *r, const lti_failure *failure) {
     lti_response_hold_clear(r);
     r->paused = false;
   }
+  if (r->socket && !r->turn) lti_socket_over(r->socket);
   lti_request_detach(r, failure->error == LEAT_OK);
   r->times.done_ns = lti_loop_clock(r->item.engine->loop);
   lti_deadline_arm(r);
@@ -398,10 +482,21 @@ void lti_request_go_on(lti_request *r) {
     return;
   }
   restart_clocks(r);
+  if (r->turn) {
+    if (r->socket->request) lti_socket_wake(r->socket);
+    return;
+  }
+  if (r->socket && !lti_socket_resumes(r->socket)) return;
   if (lti_exchange_open(&r->exchange) && r->exchange.paused) lti_exchange_resume(&r->exchange);
 }
 
-static void count_end(leat_engine *e, int error) {
+static void count_end(const lti_request *r) {
+  leat_engine *e = r->item.engine;
+  int error = r->error;
+  if (is_hidden(r)) {
+    e->hidden_live--;
+    return;
+  }
   e->stats.requests_live--;
   if (error == LEAT_OK)
     e->stats.requests_completed++;
@@ -416,7 +511,7 @@ void lti_request_tell(lti_request *r) {
   leat_result result;
   lti_result_fill(r, &result);
   lti_slots_remove(&e->items, r->item.id);
-  count_end(e, r->error);
+  count_end(r);
   lti_engine_trace(e, r->item.id, "done %s", leat_error_name(r->error));
   r->on_done(e, r->item.id, &result, r->user);
   request_free(r);

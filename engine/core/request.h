@@ -8,7 +8,9 @@
  * QUEUED waits for a connection, SENT for the response's head; READING decodes a success; BACKOFF
  * waits to try again; FINISHED waits for its done, in the loop's next turn, or for a paused reader
  * to have what is held. request.c has the life and the attempts, response.c what comes back,
- * deadline.c the clocks, result.c what is told at the end. */
+ * deadline.c the clocks, result.c what is told at the end. A socket's handshake is a request too,
+ * whose connection the socket takes over in READING; and so is a turn on a socket, which has no
+ * connection: see socket.h. */
 #ifndef LTI_REQUEST_H
 #define LTI_REQUEST_H
 
@@ -16,6 +18,8 @@
 #include "core/engine.h"
 #include "core/hold.h"
 #include "wire/inflate.h"
+
+typedef struct lti_socket lti_socket;
 
 enum lti_request_state {
   REQUEST_QUEUED,
@@ -47,6 +51,8 @@ typedef struct lti_request {
   lti_origin *origin;
   lti_lease lease;
   lti_exchange exchange;
+  lti_socket *socket; /* it is that one's handshake, or a turn on it; NULL: neither */
+  lti_list turn_node; /* of a turn that waits */
   lti_alarm alarm;
   leat_deadlines deadlines;
   lti_answer *answer;
@@ -68,6 +74,7 @@ typedef struct lti_request {
   lti_buf masked; /* provider's words that held the key */
   lti_buf request_id;
   signed char should_retry; /* x-should-retry: 1 true, -1 false, 0 not told */
+  bool turn;                /* a turn on `socket` */
   bool call;                /* raw, but as an API call: retries, redirects, statuses are errors */
   bool once, want_raw, paused, delivered, content_seen, retryable;
   bool maybe_ran; /* an attempt that was given up may have reached the model */
@@ -78,6 +85,14 @@ typedef struct lti_request {
 
 /* As leat_submit. `call`: see above; protocol "raw" only. */
 int lti_request_submit(leat_engine *e, const leat_request *request, bool call, leat_id *id);
+/* A socket's handshake: `upgrade` says how. The request is in s->request then. */
+int lti_request_upgrade(leat_engine *e, const leat_request *request,
+                        const lti_spec_upgrade *upgrade, lti_socket *s);
+/* A turn, made but not entered anywhere: lti_request_drop frees it, lti_request_started counts it.
+ */
+int lti_request_turn(leat_engine *e, const leat_request *request, lti_request **turn);
+void lti_request_drop(lti_request *r);
+void lti_request_started(lti_request *r);
 void lti_request_cancel(lti_request *r);
 void lti_request_resume(lti_request *r);
 /* From the turn: goes on with one that was resumed; tells and frees one that is finished. */
@@ -100,8 +115,14 @@ void lti_request_detach(lti_request *r, bool drain);
 extern const lti_exchange_sink lti_response_sink;
 /* Forgets what an attempt brought. */
 void lti_response_reset(lti_request *r);
-/* Delivers one event, or holds it while paused. */
+/* Delivers one event, whether paused or not; and keeps one for later. */
 int lti_response_emit(lti_request *r, leat_event *event);
+int lti_response_hold(lti_request *r, const leat_event *event);
+/* A decoder's sink, whose `ctx` is the request: delivers, or holds while paused. */
+int lti_response_event(void *ctx, leat_event *event);
+/* A turn: its decoder is made; and is given a message, as lti_answer_message. */
+int lti_response_begin(lti_request *r);
+int lti_response_message(lti_request *r, leat_slice text);
 void lti_response_hold_clear(lti_request *r);
 /* The refusal is read as far as it goes: repeats or finishes. */
 void lti_response_refused(lti_request *r);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "core/request.h"
+#include "core/socket.h"
 #include "plan/hint.h"
 #include "plan/retry.h"
 
@@ -18,8 +19,9 @@ static int on_head(lti_exchange *x, const lti_http_head *head);
 static int on_body(lti_exchange *x, leat_slice bytes, size_t *taken);
 static bool on_complete(lti_exchange *x);
 static void on_failed(lti_exchange *x, const lti_failure *failure);
+static void on_drained(lti_exchange *x);
 
-const lti_exchange_sink lti_response_sink = {on_head, on_body, on_complete, on_failed, NULL};
+const lti_exchange_sink lti_response_sink = {on_head, on_body, on_complete, on_failed, on_drained};
 
 static lti_request *request_of(lti_exchange *x) {
   return LTI_CONTAINER_OF(x, lti_request, exchange);
@@ -69,7 +71,7 @@ int lti_response_emit(lti_request *r, leat_event *event) {
   return LTI_OK;
 }
 
-static int hold_event(lti_request *r, const leat_event *event) {
+int lti_response_hold(lti_request *r, const leat_event *event) {
   leat_engine *e = r->item.engine;
   size_t before = r->hold.bytes;
   int rc = lti_hold_push(&r->hold, &e->alloc, event);
@@ -83,14 +85,13 @@ void lti_response_hold_clear(lti_request *r) {
   lti_hold_clear(&r->hold, &r->item.engine->alloc);
 }
 
-/* The decoder's sink. */
-static int on_event(void *ctx, leat_event *event) {
+int lti_response_event(void *ctx, leat_event *event) {
   lti_request *r = ctx;
   if (r->state == REQUEST_FINISHED) return LTI_STOPPED;
   event->attempt = r->attempts;
   event->received_ns = r->exchange.received_ns;
   if (r->paused || !lti_hold_empty(&r->hold)) {
-    int rc = hold_event(r, event);
+    int rc = lti_response_hold(r, event);
     return rc == LTI_OK ? LTI_STOPPED : rc;
   }
   lti_response_emit(r, event);
@@ -140,14 +141,14 @@ static int start_coding(lti_request *r, const lti_http_head *head) {
   return r->inflate ? LTI_OK : LEAT_ENOMEM;
 }
 
-static int start_answer(lti_request *r) {
+int lti_response_begin(lti_request *r) {
   leat_engine *e = r->item.engine;
   lti_answer_limits limits = {.event_bytes_max = (size_t)e->config.event_bytes_max,
                               .body_bytes_max = (size_t)e->config.body_bytes_max};
   r->answer = lti_alloc_zero(&e->alloc, sizeof *r->answer);
   if (!r->answer) return LEAT_ENOMEM;
   int rc = lti_answer_init(r->answer, &e->alloc, r->spec.protocol, &limits,
-                           (lti_answer_sink){on_event, r});
+                           (lti_answer_sink){lti_response_event, r});
   if (rc != LTI_OK) {
     lti_alloc_put(&e->alloc, r->answer);
     r->answer = NULL;
@@ -160,7 +161,7 @@ static int start_answer(lti_request *r) {
 static int begin_reading(lti_request *r, const lti_http_head *head) {
   r->state = REQUEST_READING;
   int rc = start_coding(r, head);
-  if (rc == LTI_OK) rc = start_answer(r);
+  if (rc == LTI_OK) rc = lti_response_begin(r);
   if (rc != LTI_OK) {
     lti_request_detach(r, false);
     lti_request_failed(r, rc, LEAT_LAYER_HTTP, NULL);
@@ -266,12 +267,21 @@ static int redirect(lti_request *r, const lti_http_head *head) {
   return LTI_OK;
 }
 
+/* Anything but 101 is a refusal, and no redirect is followed. */
+static int on_upgrade(lti_request *r, const lti_http_head *head) {
+  if (head->status != 101) return begin_refusal(r, head);
+  r->state = REQUEST_READING;
+  lti_deadline_arm(r);
+  return lti_socket_begin(r->socket, head);
+}
+
 static int on_head(lti_exchange *x, const lti_http_head *head) {
   lti_request *r = request_of(x);
   r->status = head->status;
   r->times.head_ns = r->last_byte_ns = r->last_content_ns = x->received_ns;
   read_hints(r, head);
   lti_engine_trace(r->item.engine, r->item.id, "status %d", head->status);
+  if (r->socket) return on_upgrade(r, head);
   bool plain_raw = !r->spec.protocol && !r->call;
   if (plain_raw || (head->status >= 200 && head->status < 300)) return begin_reading(r, head);
   if (head->status >= 300 && head->status < 400 && head->status != 304) return redirect(r, head);
@@ -289,6 +299,15 @@ static int feed_answer(lti_request *r, leat_slice bytes, size_t *taken) {
   r->records += a->records - records;
   stats->records += a->records - records;
   stats->bytes_copied += a->copied - copied;
+  return rc;
+}
+
+int lti_response_message(lti_request *r, leat_slice text) {
+  lti_answer *a = r->answer; /* a cancel takes it away from the request */
+  uint64_t copied = a->copied;
+  r->records++;
+  int rc = lti_answer_message(a, text);
+  r->item.engine->stats.bytes_copied += a->copied - copied;
   return rc;
 }
 
@@ -353,7 +372,9 @@ static int on_body(lti_exchange *x, leat_slice bytes, size_t *taken) {
   lti_request *r = request_of(x);
   r->last_byte_ns = x->received_ns;
   *taken = bytes.size;
-  int rc = r->state == REQUEST_REFUSED ? read_refusal(r, bytes) : read_body(r, bytes, taken);
+  int rc = r->state == REQUEST_REFUSED ? read_refusal(r, bytes)
+           : r->socket                 ? lti_socket_bytes(r->socket, bytes, taken)
+                                       : read_body(r, bytes, taken);
   r->bytes += *taken;
   return rc;
 }
@@ -381,6 +402,10 @@ static bool on_complete(lti_exchange *x) {
   lti_request *r = request_of(x);
   if (r->state == REQUEST_REFUSED) lti_response_refused(r);
   if (r->state != REQUEST_READING) return true;
+  if (r->socket) {
+    lti_socket_lost(r->socket, NULL);
+    return true;
+  }
   int rc = r->inflate ? lti_inflate_end(r->inflate) : LTI_OK;
   lti_verdict verdict = {0};
   if (rc == LTI_OK && r->answer->ended)
@@ -399,8 +424,17 @@ static void on_failed(lti_exchange *x, const lti_failure *failure) {
     lti_response_refused(r); /* the status decides, however little came of the body */
     return;
   }
+  if (r->state == REQUEST_READING && r->socket) {
+    lti_socket_lost(r->socket, failure);
+    return;
+  }
   if (r->state == REQUEST_READING && told.error == LEAT_ERESET) told.error = LEAT_ETRUNCATED;
   lti_request_settle(r, &told);
+}
+
+static void on_drained(lti_exchange *x) {
+  lti_request *r = request_of(x);
+  if (r->socket) lti_socket_drained(r->socket);
 }
 
 void lti_response_reset(lti_request *r) {

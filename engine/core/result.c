@@ -4,6 +4,7 @@
  * A text of the provider's that echoes the request's key is shown with the key overwritten. */
 #include "base/error.h"
 #include "core/request.h"
+#include "core/socket.h"
 
 #define SHOWN_BYTES  4096
 #define QUOTED_BYTES 300
@@ -29,16 +30,21 @@ static void mask_one(char *data, size_t size, leat_slice key) {
   memset(data + size - tail, '*', tail);
 }
 
+/* A turn's are those of its socket. */
+static const lti_spec *secrets_of(const lti_request *r) {
+  return r->turn && r->socket ? lti_socket_spec(r->socket) : &r->spec;
+}
+
 /* Every credential of the request, though a redirect may have left it behind. */
 static void mask_in_place(const lti_request *r, char *data, size_t size) {
   leat_slice key;
-  for (size_t i = 0; (key = lti_spec_secret(&r->spec, i)).data; i++)
+  for (size_t i = 0; (key = lti_spec_secret(secrets_of(r), i)).data; i++)
     if (key.size >= KEY_BYTES_MIN && size) mask_one(data, size, key);
 }
 
 static bool has_key(const lti_request *r, leat_slice text) {
   leat_slice key;
-  for (size_t i = 0; (key = lti_spec_secret(&r->spec, i)).data; i++)
+  for (size_t i = 0; (key = lti_spec_secret(secrets_of(r), i)).data; i++)
     if (key.size >= KEY_BYTES_MIN && text.size &&
         (lti_slice_find(text, key) || tail_of_key(text, key)))
       return true;
@@ -93,16 +99,15 @@ static void put_where(const lti_request *r, lti_buf *out) {
 static void make_message(lti_request *r, const lti_provider_error *error, leat_slice body) {
   lti_buf *out = &r->message;
   bool given = out->size > 0;
-  if (r->error == LEAT_ESTATUS)
+  bool refused = r->error == LEAT_ESTATUS || (r->error == LEAT_EUPGRADE && r->refusal);
+  if (refused)
     lti_buf_format(out, "HTTP %d: ", r->status);
   else if (!given)
     lti_buf_text(out, leat_error_text(r->error));
-  if (r->error == LEAT_ESTATUS || r->error == LEAT_EAPI) {
+  if (refused || r->error == LEAT_EAPI) {
     if (r->error == LEAT_EAPI && error->message.size) lti_buf_text(out, ": ");
-    quote(out, error->message.size        ? error->message
-               : r->error == LEAT_ESTATUS ? body
-                                          : error->message);
-    if (!error->message.size && r->error == LEAT_ESTATUS && !body.size)
+    quote(out, error->message.size ? error->message : refused ? body : error->message);
+    if (!error->message.size && refused && !body.size)
       lti_buf_text(out, "no words of explanation came with it");
   } else if (r->error == LEAT_ENOTSTREAM && body.size) {
     lti_buf_text(out, "; it begins: ");

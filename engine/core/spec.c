@@ -21,8 +21,13 @@ typedef struct gathering {
   leat_header list[HEADERS_MAX];
   size_t count;
   lti_buf *message;
-  lti_buf bearer; /* "Bearer KEY" */
+  lti_buf bearer;  /* "Bearer KEY" */
+  lti_buf offered; /* the subprotocols of a handshake */
+  leat_slice key;  /* the last of them, NULL: it is not there */
+  bool upgrade;
 } gathering;
+
+static const char offered_name[] = "Sec-WebSocket-Protocol";
 
 static bool has_nocase(leat_slice name, const char *part) {
   size_t n = strlen(part);
@@ -84,7 +89,10 @@ static int put_foreign(gathering *g, const leat_header *headers, size_t count) {
                      (int)name.size, name.data);
       return LEAT_EHEADER;
     }
-    if (is_framing(name)) {
+    static const char websocket[] = "sec-websocket-";
+    size_t prefix = name.size < sizeof websocket - 1 ? name.size : sizeof websocket - 1;
+    bool asks = g->upgrade && lti_slice_is_nocase(lti_slice(name.data, prefix), websocket);
+    if (is_framing(name) || asks) {
       lti_buf_format(g->message, "header \"%.*s\" is the engine's own to write", (int)name.size,
                      name.data);
       return LEAT_EHEADER;
@@ -95,15 +103,22 @@ static int put_foreign(gathering *g, const leat_header *headers, size_t count) {
   return LTI_OK;
 }
 
-static int put_key(gathering *g, const char *key) {
+static int check_key(const gathering *g, leat_slice key) {
+  if (lti_http_value_ok(key) && !memchr(key.data, ' ', key.size) &&
+      !memchr(key.data, '\t', key.size))
+    return LTI_OK;
+  lti_buf_text(g->message, "the API key has CR, LF, a blank or another byte that keys cannot have");
+  return LEAT_EHEADER;
+}
+
+/* `alone`: the field that has the key and nothing else; NULL: it is a bearer's. */
+static int put_key(gathering *g, const char *key, const char *alone) {
   if (!key || !*key) return LTI_OK;
   leat_slice k = lti_slice_of(key);
-  if (!lti_http_value_ok(k) || memchr(key, ' ', k.size) || memchr(key, '\t', k.size)) {
-    lti_buf_text(g->message,
-                 "the API key has CR, LF, a blank or another byte that keys cannot have");
-    return LEAT_EHEADER;
-  }
-  int r = lti_buf_text(&g->bearer, "Bearer ");
+  int r = check_key(g, k);
+  if (r != LTI_OK) return r;
+  if (alone) return put_header(g, lti_slice_of(alone), k);
+  r = lti_buf_text(&g->bearer, "Bearer ");
   if (r == LTI_OK) r = lti_buf_append(&g->bearer, k);
   if (r == LTI_OK) r = put_header(g, lti_slice_of("Authorization"), lti_buf_slice(&g->bearer));
   return r;
@@ -121,7 +136,64 @@ static int gather_headers(lti_spec *s, gathering *g, const lti_spec_input *in) {
   if (r == LTI_OK && (s->protocol || call))
     r = put_text(g, "Accept-Encoding", s->stream ? "identity" : "gzip");
   if (r == LTI_OK && json && s->has_body) r = put_text(g, "Content-Type", "application/json");
-  if (r == LTI_OK) r = put_key(g, q->api_key ? q->api_key : d->api_key);
+  if (r == LTI_OK) r = put_key(g, q->api_key ? q->api_key : d->api_key, NULL);
+  if (r == LTI_OK) r = put_foreign(g, d->headers, d->header_count);
+  if (r == LTI_OK) r = put_foreign(g, q->headers, q->header_count);
+  return r;
+}
+
+/* ---- a handshake's headers */
+
+/* Tokens with commas between them (RFC 6455 11.3.4). */
+static bool subprotocols_ok(leat_slice list) {
+  for (size_t from = 0, at = 0; at <= list.size; at++) {
+    if (at < list.size && list.data[at] != ',') continue;
+    if (!lti_http_name_ok(lti_slice_trim(lti_slice(list.data + from, at - from)))) return false;
+    from = at + 1;
+  }
+  return true;
+}
+
+/* What is offered, the key last. */
+static int offer(gathering *g, const lti_spec_upgrade *u, const char *key) {
+  const lti_protocol_socket *how = u->dialect ? u->dialect->socket : NULL;
+  const char *list = u->subprotocols && *u->subprotocols ? u->subprotocols : NULL;
+  int r = LTI_OK;
+  if (u->key_in_subprotocol && (!how || !how->key_subprotocol)) {
+    lti_buf_text(g->message, "the key cannot be a subprotocol of this protocol");
+    return LEAT_EINVAL;
+  }
+  if (u->key_in_subprotocol && !list) list = how->subprotocols;
+  if (list) r = lti_buf_text(&g->offered, list);
+  if (r == LTI_OK && u->key_in_subprotocol && key && *key) {
+    g->key = lti_slice_of(key);
+    r = lti_buf_format(&g->offered, "%s%s%s", list ? ", " : "", how->key_subprotocol, key);
+  }
+  if (r == LTI_OK && g->offered.size && !subprotocols_ok(lti_buf_slice(&g->offered))) {
+    lti_buf_text(g->message,
+                 "a subprotocol, or the key as one, has a byte that tokens cannot have");
+    r = LEAT_EHEADER;
+  }
+  return r;
+}
+
+/* The engine's key goes to a provider whose protocol is known, not to any socket. */
+static int gather_handshake(gathering *g, const lti_spec_input *in) {
+  const leat_request *q = in->request;
+  const lti_spec_defaults *d = in->defaults;
+  const lti_spec_upgrade *u = in->upgrade;
+  const lti_protocol_socket *how = u->dialect ? u->dialect->socket : NULL;
+  const char *key = q->api_key ? q->api_key : how ? d->api_key : NULL;
+  leat_header fields[5];
+  g->upgrade = true;
+  int r = offer(g, u, key);
+  if (r != LTI_OK) return r;
+  size_t count = lti_ws_ask(u->key, lti_buf_slice(&g->offered), u->ws, fields);
+  r = put_text(g, "User-Agent", "leat/" LEAT_VERSION);
+  for (size_t i = 0; r == LTI_OK && i < count; i++)
+    r = put_header(g, fields[i].name, fields[i].value);
+  if (r == LTI_OK && how && how->header) r = put_text(g, how->header, how->value);
+  if (r == LTI_OK && !u->key_in_subprotocol) r = put_key(g, key, how ? how->key_header : NULL);
   if (r == LTI_OK) r = put_foreign(g, d->headers, d->header_count);
   if (r == LTI_OK) r = put_foreign(g, q->headers, q->header_count);
   return r;
@@ -131,6 +203,10 @@ static char *lay(char *to, leat_slice from, leat_slice *view) {
   if (from.size) memcpy(to, from.data, from.size);
   *view = lti_slice(to, from.size);
   return to + from.size;
+}
+
+static bool is_secret(const gathering *g, leat_slice name) {
+  return is_credential(name) || (g->key.size && lti_slice_is_nocase(name, offered_name));
 }
 
 /* Copies the gathered list into the spec, credentials last. */
@@ -146,13 +222,15 @@ static int lay_headers(lti_spec *s, const gathering *g, const char *method) {
   s->method = view.data;
   for (int secret = 0; secret < 2; secret++) {
     for (size_t i = 0; i < g->count; i++) {
-      if (is_credential(g->list[i].name) != (secret == 1)) continue;
+      if (is_secret(g, g->list[i].name) != (secret == 1)) continue;
       leat_header *h = &s->headers[s->header_count++];
       to = lay(to, g->list[i].name, &h->name);
       to = lay(to, g->list[i].value, &h->value);
       if (!secret) continue;
       s->credential_count++;
-      if (lti_slice_starts(h->value, "Bearer "))
+      if (g->key.size && lti_slice_is(h->name, offered_name))
+        s->key = lti_slice_from(h->value, h->value.size - g->key.size);
+      else if (lti_slice_starts(h->value, "Bearer "))
         s->key = lti_slice_from(h->value, 7);
       else if (!s->key.size)
         s->key = h->value;
@@ -164,7 +242,8 @@ static int lay_headers(lti_spec *s, const gathering *g, const char *method) {
 }
 
 leat_slice lti_spec_secret(const lti_spec *s, size_t i) {
-  if (i >= s->secret_count) return lti_slice(NULL, 0);
+  if (i == s->secret_count) return s->key; /* it may be a part of its field only */
+  if (i > s->secret_count) return lti_slice(NULL, 0);
   leat_slice value = s->headers[s->secrets_at + i].value;
   return lti_slice_starts(value, "Bearer ") ? lti_slice_from(value, 7) : value;
 }
@@ -187,6 +266,12 @@ static int explain(lti_buf *message, const lti_encoded *encoded, int error) {
   return error;
 }
 
+static void keep_facts(lti_spec *s, const lti_encoded *encoded) {
+  s->stream = encoded->stream;
+  s->usage = encoded->usage;
+  s->choices = encoded->choices;
+}
+
 static int make_body(lti_spec *s, const leat_request *q, lti_buf *message) {
   lti_encoded encoded = {0};
   if (!s->protocol) {
@@ -203,30 +288,51 @@ static int make_body(lti_spec *s, const leat_request *q, lti_buf *message) {
   if (q->body.data) {
     int r = s->protocol->inspect(q->body, &encoded);
     if (r != LTI_OK) return explain(message, &encoded, r);
-    s->stream = encoded.stream;
+    keep_facts(s, &encoded);
     return copy_body(s, q->body);
   }
   lti_buf out;
   lti_buf_init(&out, s->alloc, BODY_BYTES_MAX, LEAT_EBODYMAX);
   int r = s->protocol->encode(q->chat, &out, &encoded);
-  s->stream = encoded.stream;
+  keep_facts(s, &encoded);
   if (r == LTI_OK) r = copy_body(s, lti_buf_slice(&out));
   lti_buf_deinit(&out);
   return explain(message, &encoded, r);
 }
 
-static int make_path(lti_spec *s, const leat_request *q, const lti_url *url, lti_buf *message) {
+/* The model, where a handshake has it in its query. */
+static int add_model(lti_buf *path, const lti_spec_upgrade *u) {
+  const char *name = u->dialect ? u->dialect->socket->model_query : NULL;
+  if (!name || !u->model || !*u->model) return LTI_OK;
+  bool query = memchr(path->data, '?', path->size) != NULL;
+  int r = lti_buf_format(path, "%c%s=", query ? '&' : '?', name);
+  return r == LTI_OK ? lti_url_encode(lti_slice_of(u->model), path) : r;
+}
+
+static int build_path(const lti_spec *s, const lti_spec_input *in, const lti_url *url,
+                      lti_buf *path) {
+  const lti_spec_upgrade *u = in->upgrade;
+  const lti_protocol *dialect = u ? u->dialect : s->protocol;
+  const char *given = u && u->url ? NULL : in->request->path;
+  bool joined = dialect && !(u && u->url);
+  int r;
+  if (given)
+    r = lti_buf_format(path, "%s%s", given[0] == '/' ? "" : "/", given);
+  else if (joined)
+    r = lti_url_join(url->path, dialect->path, path);
+  else if (url->path.size && *url->path.data == '/')
+    r = lti_buf_append(path, url->path);
+  else
+    r = lti_buf_format(path, "/%.*s", (int)url->path.size, url->path.size ? url->path.data : "");
+  return r == LTI_OK && u ? add_model(path, u) : r;
+}
+
+static int make_path(lti_spec *s, const lti_spec_input *in, const lti_url *url) {
   lti_buf path;
   lti_buf_init(&path, s->alloc, PATH_BYTES_MAX, LEAT_EURL);
-  int r;
-  if (q->path)
-    r = lti_buf_format(&path, "%s%s", q->path[0] == '/' ? "" : "/", q->path);
-  else if (s->protocol)
-    r = lti_url_join(url->path, s->protocol->path, &path);
-  else
-    r = lti_buf_append(&path, url->path.size ? url->path : lti_slice("/", 1));
+  int r = build_path(s, in, url, &path);
   if (r == LTI_OK && !lti_url_path_ok(lti_buf_slice(&path))) {
-    lti_buf_text(message,
+    lti_buf_text(in->message,
                  "the path has a control byte, a blank or a byte above 0x7e: percent-encode it");
     r = LEAT_EHEADER;
   }
@@ -240,16 +346,11 @@ static int make_path(lti_spec *s, const leat_request *q, const lti_url *url, lti
   return r;
 }
 
-static int find_protocol(lti_spec *s, const leat_request *q, const lti_spec_defaults *d,
-                         lti_buf *message) {
-  const char *name = q->protocol ? q->protocol : d->protocol ? d->protocol : "openai-chat";
+static int find_protocol(lti_spec *s, const lti_spec_input *in) {
+  const char *name = lti_spec_protocol(in->request, in->defaults);
+  lti_buf *message = in->message;
   if (strcmp(name, "raw") == 0) return LTI_OK;
   s->protocol = lti_protocol_find(name);
-  if (s->protocol && s->protocol->socket) {
-    lti_buf_format(message, "protocol %s is spoken over WebSocket: open it with leat_ws_open",
-                   name);
-    return LEAT_ENOPROTOCOL;
-  }
   if (s->protocol) return LTI_OK;
   lti_buf_format(message, "no protocol is called \"%s\"; known are:", name);
   for (size_t i = 0; lti_protocol_at(i); i++)
@@ -258,19 +359,26 @@ static int find_protocol(lti_spec *s, const leat_request *q, const lti_spec_defa
   return LEAT_ENOPROTOCOL;
 }
 
-static int find_target(const leat_request *q, const lti_spec_defaults *d, lti_url *url,
-                       lti_buf *message) {
-  const char *base = q->base_url ? q->base_url : d->base_url;
+const char *lti_spec_protocol(const leat_request *q, const lti_spec_defaults *d) {
+  return q->protocol ? q->protocol : d->protocol ? d->protocol : "openai-chat";
+}
+
+static int find_target(const lti_spec_input *in, lti_url *url) {
+  const char *base = in->request->base_url ? in->request->base_url : in->defaults->base_url;
+  bool own = in->upgrade && in->upgrade->url;
+  if (own) base = in->upgrade->url;
   if (!base) base = "https://api.openai.com";
   const char *why = NULL;
-  int r = lti_url_parse(url, lti_slice_of(base), &why);
-  if (r != LTI_OK) lti_buf_format(message, "the base URL cannot be used: %s", why ? why : "");
+  leat_slice text = lti_slice_of(base);
+  int r = in->upgrade ? lti_url_parse_ws(url, text, &why) : lti_url_parse(url, text, &why);
+  if (r != LTI_OK)
+    lti_buf_format(in->message, "the %sURL cannot be used: %s", own ? "" : "base ", why ? why : "");
   return r;
 }
 
 static bool has_credentials(const gathering *g) {
   for (size_t i = 0; i < g->count; i++)
-    if (is_credential(g->list[i].name)) return true;
+    if (is_secret(g, g->list[i].name)) return true;
   return false;
 }
 
@@ -287,12 +395,14 @@ static int make_headers(lti_spec *s, const lti_spec_input *in, const lti_url *ur
   lti_buf *message = in->message;
   gathering g = {.count = 0, .message = message};
   lti_buf_init(&g.bearer, s->alloc, TEXT_BYTES_MAX, LEAT_EHEADER);
-  g.bearer.secret = true;
-  const char *method = q->method && !s->protocol    ? q->method
+  lti_buf_init(&g.offered, s->alloc, TEXT_BYTES_MAX, LEAT_EHEADER);
+  g.bearer.secret = g.offered.secret = true;
+  const char *method = in->upgrade                  ? "GET"
+                       : q->method && !s->protocol  ? q->method
                        : s->has_body || s->protocol ? "POST"
                                                     : "GET";
   int r = lti_http_name_ok(lti_slice_of(method)) ? LTI_OK : LEAT_EHEADER;
-  if (r == LTI_OK) r = gather_headers(s, &g, in);
+  if (r == LTI_OK) r = in->upgrade ? gather_handshake(&g, in) : gather_headers(s, &g, in);
   if (r == LTI_OK && is_exposed(in->defaults, url) && !in->defaults->allow_plain_key &&
       has_credentials(&g)) {
     lti_buf_format(message,
@@ -302,16 +412,43 @@ static int make_headers(lti_spec *s, const lti_spec_input *in, const lti_url *ur
   }
   if (r == LTI_OK) r = lay_headers(s, &g, method);
   lti_buf_deinit(&g.bearer);
+  lti_buf_deinit(&g.offered);
+  return r;
+}
+
+static int init_turn(lti_spec *s, const lti_spec_input *in) {
+  const leat_request *q = in->request;
+  int r = find_protocol(s, in);
+  if (r == LTI_OK) r = make_body(s, q, in->message);
+  if (r == LTI_OK && !lti_slice_is_utf8(lti_slice(s->body, s->body_size))) {
+    lti_buf_text(in->message, "the body is not valid UTF-8, as a text message must be");
+    r = LEAT_EINVAL;
+  }
+  return r;
+}
+
+static int init_handshake(lti_spec *s, const lti_spec_input *in, lti_url *url) {
+  s->upgrade = true;
+  int r = find_target(in, url);
+  if (r == LTI_OK) r = make_path(s, in, url);
+  if (r == LTI_OK) r = make_headers(s, in, url);
   return r;
 }
 
 int lti_spec_init(lti_spec *s, const lti_spec_input *in, lti_url *url) {
+  int r;
   *s = (lti_spec){.alloc = in->alloc};
-  int r = find_protocol(s, in->request, in->defaults, in->message);
-  if (r == LTI_OK) r = find_target(in->request, in->defaults, url, in->message);
-  if (r == LTI_OK) r = make_path(s, in->request, url, in->message);
-  if (r == LTI_OK) r = make_body(s, in->request, in->message);
-  if (r == LTI_OK) r = make_headers(s, in, url);
+  if (in->turn) {
+    r = init_turn(s, in);
+  } else if (in->upgrade) {
+    r = init_handshake(s, in, url);
+  } else {
+    r = find_protocol(s, in);
+    if (r == LTI_OK) r = find_target(in, url);
+    if (r == LTI_OK) r = make_path(s, in, url);
+    if (r == LTI_OK) r = make_body(s, in->request, in->message);
+    if (r == LTI_OK) r = make_headers(s, in, url);
+  }
   if (r != LTI_OK) lti_spec_deinit(s);
   return r;
 }
@@ -355,5 +492,17 @@ void lti_spec_http(const lti_spec *s, leat_slice host, lti_http_request *request
                                 .header_count = s->header_count,
                                 .credentials_from = s->header_count - s->credential_count,
                                 .body_size = s->body_size,
-                                .has_body = s->has_body};
+                                .has_body = s->has_body,
+                                .upgrade = s->upgrade};
+}
+
+leat_slice lti_spec_offered(const lti_spec *s) {
+  return lti_http_find(s->headers, s->header_count, offered_name);
+}
+
+void lti_spec_rekey(lti_spec *s, const lti_ws_config *ws, char *key) {
+  leat_header fields[5];
+  lti_ws_ask(key, lti_slice(NULL, 0), ws, fields);
+  leat_slice old = lti_http_find(s->headers, s->header_count, "Sec-WebSocket-Key");
+  if (old.size == LTI_WS_KEY_BYTES) memcpy(s->text + (old.data - s->text), key, old.size);
 }

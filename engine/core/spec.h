@@ -12,6 +12,7 @@
 #include "base/url.h"
 #include "protocol.h"
 #include "wire/http.h"
+#include "wire/ws.h"
 
 typedef struct lti_spec_defaults {
   const char *base_url, *api_key, *protocol;
@@ -34,9 +35,22 @@ typedef struct lti_spec {
   size_t path_size;
   char *body;
   size_t body_size;
-  leat_slice key; /* tells tenants apart; in `text` */
-  bool has_body, stream, identity;
+  leat_slice key;   /* tells tenants apart; in `text` */
+  uint32_t choices; /* as lti_encoded; and so is `usage` */
+  bool has_body, stream, usage, identity, upgrade;
 } lti_spec;
+
+/* A WebSocket's handshake instead of a request; the request has api_key, headers, base_url and
+ * path. */
+typedef struct lti_spec_upgrade {
+  const lti_protocol *dialect; /* NULL: bytes only */
+  const char *url;             /* instead of base_url and path */
+  const char *subprotocols;    /* NULL: the dialect's */
+  const char *model;
+  bool key_in_subprotocol;
+  const lti_ws_config *ws; /* its source of random bytes */
+  char *key;               /* gets LTI_WS_KEY_BYTES */
+} lti_spec_upgrade;
 
 /* What a spec is made from. */
 typedef struct lti_spec_input {
@@ -45,12 +59,20 @@ typedef struct lti_spec_input {
   const lti_spec_defaults *defaults;
   lti_buf *message; /* gets a line on failure */
   bool call;        /* a raw request that behaves like an API call: gzip is offered */
+  bool turn;        /* of a socket's dialect: protocol and body alone, there is no target */
+  const lti_spec_upgrade *upgrade; /* NULL: none */
 } lti_spec_input;
 
+/* The name of the protocol that a request is for. */
+const char *lti_spec_protocol(const leat_request *request, const lti_spec_defaults *defaults);
 /* Fills `spec` and `url` (whose path is spent). */
 int lti_spec_init(lti_spec *spec, const lti_spec_input *in, lti_url *url);
 void lti_spec_deinit(lti_spec *spec);
 void lti_spec_drop_body(lti_spec *spec);
+/* The subprotocols that a handshake offers. */
+leat_slice lti_spec_offered(const lti_spec *spec);
+/* Another attempt at a handshake has another key. */
+void lti_spec_rekey(lti_spec *spec, const lti_ws_config *ws, char *key);
 /* Credential i as a server may echo it, without its scheme; empty: there are no more. */
 leat_slice lti_spec_secret(const lti_spec *spec, size_t i);
 /* Points the request elsewhere. */

@@ -238,6 +238,11 @@ static void on_done(leat_engine *e, leat_id id, const leat_result *result, void 
   if (c->on_done) c->on_done(c, result);
 }
 
+void flow_finish(flow_call *c, const leat_result *result) {
+  count_done(c);
+  keep_result(c, result);
+}
+
 static void keep_update(flow_call *c, const leat_task_update *u) {
   copy_text(c->task_id, sizeof c->task_id, u->task_id);
   copy_text(c->status_word, sizeof c->status_word, u->status);
@@ -280,7 +285,7 @@ flow_call *flow_call_new(flow *f) {
   return c;
 }
 
-static void count_submit(flow_call *c, int r) {
+void flow_accept(flow_call *c, int r) {
   flow *f = c->flow;
   f->calling = false;
   c->error = r;
@@ -301,7 +306,7 @@ flow_call *flow_try(flow *f) {
   q.on_done = on_done;
   q.user = c;
   f->calling = true;
-  count_submit(c, leat_submit(f->engine, &q, &c->id));
+  flow_accept(c, leat_submit(f->engine, &q, &c->id));
   return c;
 }
 
@@ -325,7 +330,7 @@ flow_call *flow_task(flow *f, const leat_task *task) {
   q.on_done = on_task_done;
   q.user = c;
   f->calling = true;
-  count_submit(c, leat_task_start(f->engine, &q, &c->id));
+  flow_accept(c, leat_task_start(f->engine, &q, &c->id));
   if (c->error != LEAT_OK)
     fail_msg("leat_task_start: %s: %s", leat_error_name(c->error), c->message);
   return c;

@@ -104,6 +104,9 @@ flow_call *flow_submit(flow *f);
 /* The same without looking at the answer, which goes into c->error. */
 flow_call *flow_try(flow *f);
 flow_call *flow_call_new(flow *f);
+/* For calls that are made elsewhere: `r` is what a submit answered, `result` what done told. */
+void flow_accept(flow_call *c, int r);
+void flow_finish(flow_call *c, const leat_result *result);
 flow_call *flow_task(flow *f, const leat_task *task);
 
 /* Runs the loop until every call is done; 10 s at most. */

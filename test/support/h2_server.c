@@ -15,7 +15,7 @@ typedef struct stream {
   lti_buf body;
   const char *const *trailers;
   size_t body_sent;
-  bool finished, waits, announced;
+  bool finished, waits, announced, headed, reset;
 } stream;
 
 struct h2_server {
@@ -24,7 +24,7 @@ struct h2_server {
   lti_alloc alloc;
   size_t active, active_peak;
   uint64_t waiting;
-  bool broken;
+  bool broken, left, blames;
 };
 
 static stream *find(h2_server *server, int32_t id) {
@@ -96,6 +96,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
   stream *s = find(server, frame->hd.stream_id);
   if (!s) return 0;
   if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) s->told.whole = true;
+  if (!s->headed && server->config.on.head) {
+    s->headed = true;
+    server->config.on.head(server->config.on.ctx, server, &s->told);
+  }
   announce(server, s);
   return 0;
 }
@@ -119,7 +123,7 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *c
   h2_server *server = ctx;
   stream *s = find(server, id);
   if (!s) return 0;
-  if (s->announced && server->config.on.closed)
+  if ((s->announced || s->headed) && server->config.on.closed)
     server->config.on.closed(server->config.on.ctx, server, &s->told, code);
   nghttp2_session_set_stream_user_data(session, id, NULL);
   if (s->told.unread) nghttp2_session_consume_connection(session, (size_t)s->told.unread);
@@ -132,6 +136,20 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *c
 
 /* ---- what leaves ------------------------------------------------------------------------------
  */
+
+/* Errors that nghttp2 says by itself are the client's doing; REFUSED_STREAM is not, nor is what
+ * crosses an end of ours on the way. */
+static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *ctx) {
+  (void)session;
+  h2_server *server = ctx;
+  if (frame->hd.type == NGHTTP2_GOAWAY)
+    server->blames |= frame->goaway.error_code != NGHTTP2_NO_ERROR && !server->left;
+  if (frame->hd.type != NGHTTP2_RST_STREAM) return 0;
+  stream *s = find(server, frame->hd.stream_id);
+  uint32_t code = frame->rst_stream.error_code;
+  server->blames |= s && !s->reset && code != NGHTTP2_NO_ERROR && code != NGHTTP2_REFUSED_STREAM;
+  return 0;
+}
 
 static size_t to_fields(nghttp2_nv *to, const char *const *fields) {
   size_t n = 0;
@@ -214,6 +232,7 @@ void h2_server_finish(h2_server *server, h2_request *request, const char *const 
 }
 
 void h2_server_reset(h2_server *server, h2_request *request, uint32_t code) {
+  stream_of(request)->reset = true;
   must(server, nghttp2_submit_rst_stream(server->session, NGHTTP2_FLAG_NONE, request->id, code));
 }
 
@@ -224,6 +243,11 @@ void h2_server_give_back(h2_server *server, h2_request *request, size_t size) {
 }
 
 void h2_server_goaway(h2_server *server, int32_t last, uint32_t code) {
+  server->left |= code != NGHTTP2_NO_ERROR;
+  if (last == INT32_MAX && code == NGHTTP2_NO_ERROR) {
+    must(server, nghttp2_submit_shutdown_notice(server->session));
+    return;
+  }
   must(server, nghttp2_submit_goaway(server->session, NGHTTP2_FLAG_NONE, last, code, NULL, 0));
 }
 
@@ -245,6 +269,7 @@ static nghttp2_session *session_new(h2_server *server) {
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_chunk);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
+  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
   nghttp2_option_set_no_auto_window_update(option, 1);
   if (nghttp2_session_server_new2(&session, callbacks, server, option) != 0) abort();
   nghttp2_option_del(option);
@@ -290,6 +315,10 @@ bool h2_server_feed(h2_server *server, leat_slice bytes) {
   ssize_t n = nghttp2_session_mem_recv(server->session, (const uint8_t *)bytes.data, bytes.size);
   if (n != (ssize_t)bytes.size) server->broken = true;
   return !server->broken && nghttp2_session_want_read(server->session);
+}
+
+bool h2_server_blames(const h2_server *server) {
+  return server->blames;
 }
 
 bool h2_server_drain(h2_server *server, lti_buf *out, size_t size_max) {

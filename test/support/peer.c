@@ -171,6 +171,15 @@ bool peer_read(peer_link *l) {
   return true;
 }
 
+bool peer_take(peer_link *l, void *bytes, size_t size) {
+  while (!l->over && l->in.size < size)
+    if (!fill(l)) l->over = true;
+  if (l->over) return false;
+  memcpy(bytes, l->in.data, size);
+  lti_buf_consume(&l->in, size);
+  return true;
+}
+
 const char *peer_link_text(const peer_link *l) {
   return l->request;
 }

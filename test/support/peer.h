@@ -77,6 +77,8 @@ unsigned peer_link_index(const peer_link *l);
 /* Plays a text with marks. False: the link ended, by the text or by the other side. */
 bool peer_say(peer_link *l, const char *text);
 bool peer_send(peer_link *l, leat_slice bytes);
+/* Exactly so many bytes of what the other side says next. False: the link ended. */
+bool peer_take(peer_link *l, void *bytes, size_t size);
 /* Below TLS, if there is any. */
 bool peer_send_raw(peer_link *l, leat_slice bytes);
 /* False: the peer is being stopped. */
