@@ -98,6 +98,8 @@ void sim_link_lose(sim_link *l);
 void sim_links_lose(sim *w);
 /* Does not read any more: the client's window fills. */
 void sim_link_deafen(sim_link *l);
+/* Stops reading for a while, and goes on. */
+void sim_link_read(sim_link *l, bool on);
 sim *sim_link_world(sim_link *l);
 uint16_t sim_link_port(const sim_link *l);
 

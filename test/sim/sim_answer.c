@@ -86,6 +86,15 @@ static size_t delta_size(const sim_job *job, size_t at, unsigned n) {
   return size;
 }
 
+static void put_comment(lti_buf *out, size_t size) {
+  int rc = lti_buf_reserve(out, size + 4);
+  assert(rc == LTI_OK);
+  lti_buf_text(out, ": ");
+  memset(out->data + out->size, 'c', size);
+  out->size += size;
+  lti_buf_text(out, "\n\n");
+}
+
 /* Returns where the evidence ends in the body; SIZE_MAX: with the message. */
 static size_t write_stream(sim_answer *a, const sim_job *job, const sim_reply *reply) {
   static const char open[] =
@@ -100,6 +109,7 @@ static size_t write_stream(sim_answer *a, const sim_job *job, const sim_reply *r
     put_json_text(out, job->text + at, size);
     lti_buf_text(out, "\"},\"finish_reason\":null}]}\n\n");
     if (reply->comments && n % 3 == 0) lti_buf_text(out, ": ping\n\n");
+    if (reply->comment_bytes) put_comment(out, reply->comment_bytes);
     at += size;
   }
   if (!reply->no_finish) lti_buf_format(out, "%s},\"finish_reason\":\"stop\"}]}\n\n", open);

@@ -57,6 +57,7 @@ typedef struct sim_client {
   unsigned posts, posts_run;
   unsigned faults, inside, done_count;
   bool closing, closed;
+  bool rude;        /* the server may break the rules of HTTP: such errors have their reason */
   leat_stats stats; /* at the last done */
   /* Called at the end of each event and done: the test may do anything. May be NULL. */
   void (*mischief)(struct sim_client *c, sim_record *r);

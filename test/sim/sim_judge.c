@@ -24,9 +24,14 @@ static void judge_success(sim_record *r) {
   if (r->text_size != r->job->text_size) say(r, "but its text is not whole");
 }
 
+static bool protocol_error(int error) {
+  return error == LEAT_EHTTP || error == LEAT_EHEADERSMAX;
+}
+
 /* Never the fault of this server or of this network. */
 static void judge_error(sim_record *r) {
   if (r->result.error == LEAT_EDECODE && r->job->blurred) return;
+  if (r->client->rude && protocol_error(r->result.error)) return;
   switch (r->result.error) {
     case LEAT_EINVAL:
     case LEAT_ENOTFOUND:
@@ -149,7 +154,9 @@ void sim_judge_result(sim_record *r) {
 
 /* Ports above 1024 stand for one origin each in these tests. */
 void sim_judge_conns(sim_client *c) {
-  size_t each = c->config.conns_max ? (size_t)c->config.conns_max : 64;
+  int set = c->config.conns_max ? c->config.conns_max : 64;
+  if (c->config.http == LEAT_HTTP_2) set = c->config.h2_conns_max ? c->config.h2_conns_max : 8;
+  size_t each = (size_t)set;
   for (uint16_t port = 8000; port < 8002; port++) {
     size_t open = sim_socks_at(c->w, port);
     if (open > each) sim_client_fault(c, "%zu sockets are open to port %u", open, port);

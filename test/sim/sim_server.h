@@ -1,5 +1,5 @@
 /* A scripted HTTP/1.1 server at the far end of the simulated network: chats, streamed or not, and
- * video tasks.
+ * video tasks. What is said here of jobs and replies holds for the HTTP/2 server of sim_h2.h too.
  *
  * A request tells by its header X-Sim which job it belongs to. Each time one comes, the test's
  * `script` says how it is answered: with what, how fast, cut where and how. The server keeps the
@@ -14,7 +14,8 @@
 
 enum sim_form { SIM_STREAM, SIM_JSON, SIM_ERROR, SIM_SUBMIT, SIM_POLL, SIM_CONTENT, SIM_REDIRECT };
 enum sim_framing { SIM_CHUNKED, SIM_LENGTH, SIM_UNTIL_CLOSE };
-enum sim_cut { SIM_WHOLE, SIM_CUT_FIN, SIM_CUT_RESET, SIM_CUT_SILENCE };
+/* SIM_CUT_STREAM is HTTP/2's: RST_STREAM with sim_reply.code; the others end the connection. */
+enum sim_cut { SIM_WHOLE, SIM_CUT_FIN, SIM_CUT_RESET, SIM_CUT_SILENCE, SIM_CUT_STREAM };
 
 /* How one request is answered. Zero: well, at once, in one piece. */
 typedef struct sim_reply {
@@ -24,6 +25,7 @@ typedef struct sim_reply {
   bool ran;   /* counts as run: any answer of status 200 does anyway */
   enum sim_framing framing;
   bool no_done, no_finish, comments; /* of a stream */
+  size_t comment_bytes;              /* of a comment behind each piece of text */
   enum sim_cut cut;
   unsigned cut_permille; /* where, of the whole response */
   uint64_t think_ns;     /* before the head */
@@ -40,6 +42,8 @@ typedef struct sim_reply {
   const char *task_state; /* of a submit or poll ["in_progress"] */
   bool task_unknown;      /* a poll does not find the task */
   bool no_range;          /* content ignores Range */
+  uint32_t code;          /* of RST_STREAM (RFC 9113 section 7) */
+  unsigned flood;         /* header fields of 3 KB each */
 } sim_reply;
 
 typedef struct sim_server sim_server;

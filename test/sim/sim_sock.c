@@ -31,7 +31,9 @@ struct sim_link {
   bool answered; /* the connect's outcome is there */
   int refusal;   /* errno of it */
   bool lost, deaf, closed_there;
+  bool slow;         /* does not read for now */
   lti_list down, up; /* segments on their way */
+  lti_list unread;   /* that have come while it was slow */
   uint64_t down_at, up_at;
   size_t up_size; /* bytes of the client that the host has not read */
   char *rx;       /* arrived, not read */
@@ -112,9 +114,7 @@ static void send_down(sim_link *l, enum segment_kind kind, leat_slice bytes) {
   sim_after(l->w, arrival(l->w, &l->down_at), arrive_down, l);
 }
 
-static void arrive_up(void *ctx) {
-  sim_link *l = ctx;
-  segment *s = take_segment(&l->up);
+static void take_up(sim_link *l, segment *s) {
   if (!l->lost && !l->deaf) l->up_size -= s->size;
   if (l->lost || (l->deaf && s->kind == SEGMENT_BYTES)) {
     free(s);
@@ -129,6 +129,15 @@ static void arrive_up(void *ctx) {
     l->w->host.bytes(l->peer, lti_slice(s->bytes, s->size));
   }
   free(s);
+}
+
+static void arrive_up(void *ctx) {
+  sim_link *l = ctx;
+  segment *s = take_segment(&l->up);
+  if (l->slow)
+    lti_list_push(&l->unread, &s->node);
+  else
+    take_up(l, s);
 }
 
 static void send_up(sim_link *l, enum segment_kind kind, leat_slice bytes) {
@@ -166,6 +175,12 @@ void sim_link_deafen(sim_link *l) {
   l->deaf = true;
 }
 
+void sim_link_read(sim_link *l, bool on) {
+  segment *s;
+  l->slow = !on;
+  while (!l->slow && (s = take_segment(&l->unread))) take_up(l, s);
+}
+
 sim *sim_link_world(sim_link *l) {
   return l->w;
 }
@@ -179,7 +194,9 @@ void sim_links_free(sim *w) {
   while ((n = lti_list_pop(&w->links))) {
     sim_link *l = LTI_CONTAINER_OF(n, sim_link, node);
     segment *s;
-    while ((s = take_segment(&l->down)) || (s = take_segment(&l->up))) free(s);
+    while ((s = take_segment(&l->down)) || (s = take_segment(&l->up)) ||
+           (s = take_segment(&l->unread)))
+      free(s);
     free(l->rx);
     free(l);
   }
@@ -210,6 +227,7 @@ static sim_link *link_new(sim *w, const lti_addr *addr) {
   lti_list_init(&l->node);
   lti_list_init(&l->down);
   lti_list_init(&l->up);
+  lti_list_init(&l->unread);
   lti_list_push(&w->links, &l->node);
   return l;
 }

@@ -7,20 +7,16 @@
  * LEAT_SIM_SEED=n runs one seed, LEAT_SIM_SEEDS=n runs 1..n; LEAT_SIM_TRACE=1 prints the engine's
  * trace. */
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "sim/sim_client.h"
+#include "sim/sim_seeds.h"
 
 #define SEEDS 300
-
-static uint64_t current_seed;
 
 typedef struct scenario {
   sim_client *client;
@@ -258,7 +254,6 @@ static void check_calm(scenario *s) {
 
 static unsigned run_seed(uint64_t seed) {
   scenario s = {.jobs_left = 30};
-  current_seed = seed;
   lti_prng_seed(&s.prng, seed * 2654435761u + 1);
   s.calm = seed % 5 == 0;
   s.client = sim_client_new(seed, script, &s);
@@ -286,37 +281,14 @@ static unsigned run_seed(uint64_t seed) {
 
 /* ---- */
 
-static uint64_t from_environment(const char *name) {
-  const char *value = getenv(name);
-  return value ? strtoull(value, NULL, 10) : 0;
-}
-
 static void test_whatever_happens_the_contract_holds(void **state) {
-  uint64_t only = from_environment("LEAT_SIM_SEED"), last = from_environment("LEAT_SIM_SEEDS");
-  unsigned failed = 0;
   (void)state;
-  if (!last) last = SEEDS;
-  for (uint64_t seed = only ? only : 1; seed <= (only ? only : last); seed++)
-    if (run_seed(seed) > 0) {
-      failed++;
-      fprintf(stderr, "rerun with LEAT_SIM_SEED=%llu\n", (unsigned long long)seed);
-    }
-  assert_int_equal(failed, 0);
-}
-
-static void on_abort(int number) {
-  char text[64];
-  int n = snprintf(text, sizeof text, "LEAT_SIM_SEED=%llu\n", (unsigned long long)current_seed);
-  if (write(STDERR_FILENO, text, (size_t)n) < 0) _exit(1);
-  signal(number, SIG_DFL);
-  raise(number);
+  assert_int_equal(sim_seeds_run(SEEDS, run_seed), 0);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_whatever_happens_the_contract_holds),
   };
-  signal(SIGABRT, on_abort);
-  signal(SIGSEGV, on_abort);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
