@@ -271,6 +271,8 @@ static void test_100000_cancels_in_every_phase_leave_nothing_and_delay_nobody(vo
                 (double)took[ROUNDS - 1] / 1e6);
   for (size_t i = 0; i < NEVER; i++) {
     print_message("  %6llu %s\n", (unsigned long long)t->by_phase[i], names[i]);
+    /* Over HTTP/2 hardly anybody waits: three connections are opened for all rounds. */
+    if (i < SENT && t->scale.config.http == LEAT_HTTP_2) continue;
     assert_true(t->by_phase[i] >= each * ROUNDS / 50);
   }
   /* One resumed handshake may be needed, and the gateway has closed connections to read; a wait of
@@ -334,14 +336,22 @@ static int setup(void **state) {
   test *t = *state;
   t->scale.config.conns_max = CONNS;
   t->scale.config.keep_alive_ms = 300;
+  t->cancelled = 0;
   lti_prng_seed(&t->dice, 20240607);
   scale_open(&t->scale);
   return 0;
 }
 
+static int setup_h2(void **state) {
+  test *t = *state;
+  t->scale.config.http = LEAT_HTTP_2;
+  return setup(state);
+}
+
 static int teardown(void **state) {
   test *t = *state;
   scale_close(&t->scale);
+  t->scale.config.http = LEAT_HTTP_1;
   return 0;
 }
 
@@ -352,6 +362,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_prestate_setup_teardown(
           test_100000_cancels_in_every_phase_leave_nothing_and_delay_nobody, setup, teardown, &t),
+      cmocka_unit_test_prestate_setup_teardown(
+          test_100000_cancels_in_every_phase_leave_nothing_and_delay_nobody, setup_h2, teardown,
+          &t),
       cmocka_unit_test_prestate_setup_teardown(
           test_a_crowd_that_waits_for_many_connections_leaves_at_once, setup_crowd, teardown, &t),
   };

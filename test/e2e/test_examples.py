@@ -59,7 +59,7 @@ class ExamplesTest(unittest.TestCase):
         ran = self.run_here("many", "100", "4")
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
         lines = ran.stdout.splitlines()
-        self.assertEqual(lines[-1], "100 good, 0 bad, 4 connections, 1 full handshakes")
+        self.assertRegex(lines[-1], r"^100 good, 0 bad, [1-4] connections, 1 full handshakes$")
         self.assertEqual({int(line.split(":")[0]) for line in lines[:-1]}, set(range(1, 101)))
 
     def test_many_counts_what_failed(self):

@@ -43,6 +43,7 @@ bool scale_init(scale *s, const char *const *gateway_options, unsigned seconds_m
   leat_config_init(&s->config);
   s->config.base_url = s->gateway.url;
   s->config.ca_file = *s->gateway.ca ? s->gateway.ca : NULL;
+  s->config.http = LEAT_HTTP_1;
   return true;
 }
 

@@ -28,8 +28,9 @@ typedef struct scale {
   gateway gateway;
   uv_loop_t loop;
   failing memory;
-  leat_config config; /* base_url and ca_file are set; the test adds what it needs; an allocator
-                         of its own must end in `memory` */
+  leat_config config; /* base_url and ca_file are set, and http to HTTP/1.1, where the number of
+                         connections is known; the test adds what it needs; an allocator of its
+                         own must end in `memory` */
   leat_engine *engine;
   long fds; /* before the loop and the engine were there */
 } scale;
