@@ -15,6 +15,11 @@
 
 #define GUARD_MS 10000
 
+typedef struct flow_kept {
+  struct flow_kept *next;
+  max_align_t bytes[];
+} flow_kept;
+
 static void on_guard(uv_timer_t *timer) {
   flow *f = timer->data;
   f->timed_out = true;
@@ -109,6 +114,11 @@ static void free_rest(flow *f) {
     certs_free(&f->ca);
     certs_free(&f->leaf);
   }
+  while (f->kept) {
+    flow_kept *kept = f->kept;
+    f->kept = kept->next;
+    free(kept);
+  }
 }
 
 static unsigned count_wrong(const flow *f) {
@@ -162,6 +172,21 @@ peer *flow_peer(flow *f, const char *const *answers) {
 
 peer *flow_peer_script(flow *f, peer_script script, void *ctx) {
   return flow_peer_with(f, &(peer_options){.script = script, .ctx = ctx, .tls = f->tls});
+}
+
+void flow_peer_stop(flow *f, peer *p) {
+  size_t i = 0;
+  while (f->peers[i] != p) i++;
+  peer_stop(p);
+  f->peers[i] = f->peers[--f->peer_count];
+}
+
+void *flow_keep(flow *f, size_t size) {
+  flow_kept *kept = calloc(1, sizeof *kept + size);
+  if (!kept) abort();
+  kept->next = f->kept;
+  f->kept = kept;
+  return kept->bytes;
 }
 
 tls_server *flow_tls_server(flow *f) {

@@ -80,6 +80,7 @@ struct flow {
   size_t peer_count;
   char *trace; /* every line of the engine's trace */
   size_t trace_size;
+  struct flow_kept *kept;
   /* TLS, made by flow_tls_server */
   certs_pair ca, leaf;
   tls_server *tls;
@@ -92,6 +93,10 @@ int flow_teardown(void **state);
 peer *flow_peer(flow *f, const char *const *answers);
 peer *flow_peer_script(flow *f, peer_script script, void *ctx);
 peer *flow_peer_with(flow *f, const peer_options *options);
+/* Before its time. */
+void flow_peer_stop(flow *f, peer *p);
+/* Zeroed memory that outlives the peers, whatever becomes of the test. */
+void *flow_keep(flow *f, size_t size);
 /* A CA that the config trusts, a certificate for 127.0.0.1 and api.x.test, and a server with
  * tickets; before the first use of the engine. */
 tls_server *flow_tls_server(flow *f);

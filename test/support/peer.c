@@ -553,6 +553,10 @@ void peer_stop(peer *p) {
 
 /* ---- questions */
 
+void *peer_ctx(const peer *p) {
+  return p->options.ctx;
+}
+
 int peer_port(const peer *p) {
   return p->port;
 }

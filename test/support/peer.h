@@ -52,6 +52,8 @@ void peer_stop(peer *p);
 int peer_port(const peer *p);
 /* "http://127.0.0.1:PORT" or https, or [::1], or "unix:PATH". */
 const char *peer_url(const peer *p);
+/* That of its options. */
+void *peer_ctx(const peer *p);
 /* Connections accepted, and requests read, so far. */
 unsigned peer_conns(peer *p);
 unsigned peer_requests(peer *p);

@@ -12,9 +12,32 @@
 
 #include "base/slice.h"
 
-peer *talk_peer(flow *f, ws_peer *p, const char *const *scripts) {
-  *p = (ws_peer){.scripts = scripts, .subprotocol = p->subprotocol};
+#define LINKS_END_MS 5000
+
+peer *talk_peer_with(flow *f, const char *subprotocol, const char *const *scripts) {
+  size_t count = 0;
+  while (scripts[count]) count++;
+  const char **kept = flow_keep(f, (count + 1) * sizeof *kept);
+  memcpy(kept, scripts, count * sizeof *kept);
+  ws_peer *p = flow_keep(f, sizeof *p);
+  p->scripts = kept;
+  p->subprotocol = subprotocol;
   return flow_peer_script(f, ws_peer_serve, p);
+}
+
+peer *talk_peer(flow *f, const char *const *scripts) {
+  return talk_peer_with(f, NULL, scripts);
+}
+
+void talk_peer_over(flow *f, peer *p) {
+  ws_peer *played = peer_ctx(p);
+  for (int ms = 0; peer_open(p) && ms < LINKS_END_MS; ms++) {
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+    uv_sleep(1);
+  }
+  if (peer_open(p)) fail_msg("the peer's connection did not end");
+  flow_peer_stop(f, p);
+  if (played->faults) fail_msg("%u faults of the peer, as it says above", played->faults);
 }
 
 static void add(char **text, leat_slice more) {

@@ -28,8 +28,13 @@ struct talk {
   int number;
 };
 
-/* A peer that plays `scripts`, which end with NULL. */
-peer *talk_peer(flow *f, ws_peer *p, const char *const *scripts);
+/* A peer that plays `scripts` (support/ws_peer.h), which end with NULL; the other chooses a
+ * subprotocol. */
+peer *talk_peer(flow *f, const char *const *scripts);
+peer *talk_peer_with(flow *f, const char *subprotocol, const char *const *scripts);
+/* Waits until its connections have ended, fails the test if not all went as its script says, and
+ * stops it. */
+void talk_peer_over(flow *f, peer *p);
 talk *talk_new(flow *f);
 /* Opens t->ws; fails the test unless accepted. The other gives the error. */
 void talk_start(talk *t);
@@ -40,7 +45,6 @@ int talk_send(talk *t, const char *text);
 int talk_close(talk *t, unsigned code, const char *reason);
 void talk_wait(talk *t);
 void talk_wait_events(talk *t, unsigned n);
-/* No fault of the peer's, then memory is freed. */
 void talk_free(talk *t);
 
 #endif
