@@ -14,7 +14,8 @@
  *  - a record with usage and no choices, behind the end of every choice that was heard of, ends it
  *    though fewer came than were asked for.
  * What a turn may leave behind (usage, "[DONE]", a repeated end) is known in the next one by the id
- * of its response, or by standing before that turn's first choice.
+ * of its response, or by standing before that turn's first choice. Some gateways give every
+ * response the same id: a choice that has not ended yet is never a rest.
  *
  * Close code 4001 is the gateway's own error, and so is any other above 3999. */
 #include <string.h>
@@ -82,6 +83,13 @@ static void begin(void *decoder, const lti_protocol_turn *turn) {
 
 /* ---- records --------------------------------------------------------------------------------- */
 
+/* What follows the end of a response may repeat that end, but goes on with nothing. */
+static bool goes_on(leat_slice data) {
+  leat_slice choice, reason;
+  if (!lti_json_find(data, "/choices/0", &choice)) return false;
+  return !lti_json_find(choice, "/finish_reason", &reason) || lti_slice_is(reason, "null");
+}
+
 /* Does the record belong to the response before? Only asked before this turn's first choice. */
 static bool is_left_over(chat_ws *d, leat_slice data) {
   leat_slice id;
@@ -92,7 +100,7 @@ static bool is_left_over(chat_ws *d, leat_slice data) {
     return first;
   }
   return d->before && lti_json_find(data, "/id", &id) && id.size > 2 && *id.data == '"' &&
-         lti_openai_hash(lti_slice(id.data + 1, id.size - 2)) == d->before;
+         lti_openai_hash(lti_slice(id.data + 1, id.size - 2)) == d->before && !goes_on(data);
 }
 
 /* What the record just read makes of the turn. */

@@ -14,15 +14,26 @@
 
 #define LINKS_END_MS 5000
 
-peer *talk_peer_with(flow *f, const char *subprotocol, const char *const *scripts) {
+static ws_peer *played(flow *f, const char *const *scripts) {
   size_t count = 0;
   while (scripts[count]) count++;
   const char **kept = flow_keep(f, (count + 1) * sizeof *kept);
   memcpy(kept, scripts, count * sizeof *kept);
   ws_peer *p = flow_keep(f, sizeof *p);
   p->scripts = kept;
+  return p;
+}
+
+peer *talk_peer_with(flow *f, const char *subprotocol, const char *const *scripts) {
+  ws_peer *p = played(f, scripts);
   p->subprotocol = subprotocol;
   return flow_peer_script(f, ws_peer_serve, p);
+}
+
+peer *talk_peer_at(flow *f, const char *unix_path, const char *const *scripts) {
+  return flow_peer_with(
+      f,
+      &(peer_options){.script = ws_peer_serve, .ctx = played(f, scripts), .unix_path = unix_path});
 }
 
 peer *talk_peer(flow *f, const char *const *scripts) {
@@ -30,14 +41,15 @@ peer *talk_peer(flow *f, const char *const *scripts) {
 }
 
 void talk_peer_over(flow *f, peer *p) {
-  ws_peer *played = peer_ctx(p);
+  const ws_peer *ws = peer_ctx(p);
   for (int ms = 0; peer_open(p) && ms < LINKS_END_MS; ms++) {
     uv_run(&f->loop, UV_RUN_NOWAIT);
     uv_sleep(1);
   }
   if (peer_open(p)) fail_msg("the peer's connection did not end");
   flow_peer_stop(f, p);
-  if (played->faults) fail_msg("%u faults of the peer, as it says above", played->faults);
+  unsigned faults = ws->faults;
+  if (faults) fail_msg("%u faults of the peer, as it says above", faults);
 }
 
 static void add(char **text, leat_slice more) {

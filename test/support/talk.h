@@ -28,10 +28,11 @@ struct talk {
   int number;
 };
 
-/* A peer that plays `scripts` (support/ws_peer.h), which end with NULL; the other chooses a
- * subprotocol. */
+/* A peer that plays `scripts` (support/ws_peer.h), which end with NULL; one that chooses a
+ * subprotocol; one on a Unix socket. */
 peer *talk_peer(flow *f, const char *const *scripts);
 peer *talk_peer_with(flow *f, const char *subprotocol, const char *const *scripts);
+peer *talk_peer_at(flow *f, const char *unix_path, const char *const *scripts);
 /* Waits until its connections have ended, fails the test if not all went as its script says, and
  * stops it. */
 void talk_peer_over(flow *f, peer *p);
