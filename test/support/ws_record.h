@@ -216,10 +216,11 @@ typedef struct ws_sent {
 } ws_sent;
 
 /* Takes the next frame off the front of what was sent and unmasks it there; false: none, or not a
- * whole and correct one (then `*at` is not the end). */
+ * whole and correct one (then `*at` is not the end, and `*sent` is not to be looked at). */
 static inline bool ws_sent_next(lti_buf *out, size_t *at, ws_sent *sent) {
   unsigned char *p = (unsigned char *)out->data + *at;
   size_t have = out->size - *at;
+  *sent = (ws_sent){0};
   if (have < 6 || (p[0] & 0x70) || !(p[1] & 0x80)) return false;
   size_t more = (p[1] & 127) == 126 ? 2 : (p[1] & 127) == 127 ? 8 : 0;
   uint64_t size = more ? 0 : p[1] & 127;
