@@ -30,7 +30,7 @@ void tls_scene_deinit(tls_scene *scene) {
   certs_free(&scene->ca);
 }
 
-static void read_tickets(tls_scene *scene, tls_link *l) {
+void tls_scene_read_tickets(tls_scene *scene, tls_link *l) {
   lti_buf got;
   lti_buf_init(&got, &scene->alloc, 1, LEAT_EBODYMAX);
   assert_int_equal(tls_link_read(l, TLS_LINK_WHOLE, 1, &got), LTI_OK);
@@ -47,7 +47,7 @@ void tls_scene_connect(tls_scene *scene, tls_link *l, tls_server *server,
   if (result) print_error("%s\n", lti_tls_message(l->tls));
   assert_int_equal(result, LTI_OK);
   assert_true(l->peer->established);
-  read_tickets(scene, l);
+  tls_scene_read_tickets(scene, l);
 }
 
 void tls_scene_start(tls_scene *scene, tls_link *l, tls_server *server,

@@ -21,6 +21,8 @@ void tls_scene_deinit(tls_scene *scene);
  */
 void tls_scene_connect(tls_scene *scene, tls_link *l, tls_server *server,
                        const lti_tls_session *session);
+/* Reads the tickets that came behind a handshake, and nothing else. */
+void tls_scene_read_tickets(tls_scene *scene, tls_link *l);
 /* As far as the server's first flight, which lies in l->peer->cipher. */
 void tls_scene_start(tls_scene *scene, tls_link *l, tls_server *server,
                      const lti_tls_session *session);

@@ -56,6 +56,10 @@ void tls_server_speak_13(bool on) {
   speaks_13 = on;
 }
 
+bool tls_server_speaks_13(void) {
+  return speaks_13;
+}
+
 /* The server's order counts here too; mbedTLS's own begins with P-521. */
 #if MBEDTLS_VERSION_MAJOR == 2
 bool tls_server_has_13(void) {

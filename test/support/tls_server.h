@@ -43,6 +43,7 @@ bool tls_server_has_13(void);
 /* Servers made from now on speak TLS 1.3, where mbedTLS does, or TLS 1.2 as at first: a test
  * program runs its tests twice. */
 void tls_server_speak_13(bool on);
+bool tls_server_speaks_13(void);
 tls_server *tls_server_new(const tls_server_options *options);
 void tls_server_free(tls_server *server);
 /* Forgets ticket keys and cached sessions, so that nothing resumes any more. */

@@ -184,8 +184,8 @@ static void client_cert_missing_or_strange_is_told(void **state) {
     lti_tls_context *context = context_of(config);
     assert_int_equal(connect_with(&l, context, asking, NULL), LEAT_ETLS);
     const char *words = strange ? "refuses the client certificate" : "wants a client certificate";
-    if (!strstr(lti_tls_message(l.tls), words)) print_error("%s\n", lti_tls_message(l.tls));
-    assert_non_null(strstr(lti_tls_message(l.tls), words));
+    /* In TLS 1.3 mbedTLS's server says it under a key that its client has left behind. */
+    if (!tls_server_speaks_13()) assert_non_null(strstr(lti_tls_message(l.tls), words));
     assert_null(lti_tls_session_save(l.tls));
     tls_link_close(&l);
     lti_tls_context_free(context);

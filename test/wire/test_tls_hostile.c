@@ -54,8 +54,8 @@ static void tls_19_hello_request_is_refused_and_the_stream_goes_on(void **state)
   tls_link l;
   lti_buf got;
   lti_buf_init(&got, &scene.alloc, 100, LEAT_EBODYMAX);
-  tls_server *server =
-      tls_server_new(&(tls_server_options){.leaf = &scene.leaf, .renegotiates = true});
+  tls_server *server = tls_server_new(
+      &(tls_server_options){.leaf = &scene.leaf, .renegotiates = true, .tls12 = true});
   tls_scene_connect(&scene, &l, server, NULL);
   tls_peer_ask_again(l.peer);
   tls_peer_write(l.peer, lti_slice_of("on"));
@@ -70,8 +70,8 @@ static void tls_19_hello_request_is_refused_and_the_stream_goes_on(void **state)
 static void tls_19_flood_of_hello_requests_ends_the_connection(void **state) {
   (void)state;
   tls_link l;
-  tls_server *server =
-      tls_server_new(&(tls_server_options){.leaf = &scene.leaf, .renegotiates = true});
+  tls_server *server = tls_server_new(
+      &(tls_server_options){.leaf = &scene.leaf, .renegotiates = true, .tls12 = true});
   tls_scene_connect(&scene, &l, server, NULL);
   for (int i = 0; i < 1000; i++) tls_peer_ask_again(l.peer);
   assert_int_equal(feed(&l, lti_buf_slice(&l.peer->cipher)), LEAT_ETLS);
