@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # Which packages of the distribution leat needs, and how they get onto the machine. Sourced by
-# test/run.sh, bench/demo.sh and bench/compare/run.sh.
+# test/run.sh, test/debian13.sh, bench/demo.sh and bench/compare/run.sh.
 #
-#   packages_ensure GROUP...     installs what is missing of: build, peers, compare
+#   packages_ensure GROUP...     installs what is missing of: build, servers, languages, compare,
+#                                debian13
 #
 # Known: Debian 12 and 13, Ubuntu 24.04. As root, or where sudo asks for no password, it installs;
 # elsewhere it prints the command and leaves with 2. Nothing is touched when nothing is missing.
@@ -30,12 +31,14 @@ packages_of() {
       echo build-essential cmake ninja-build pkg-config python3 libuv1-dev "$llhttp" \
         libmbedtls-dev libnghttp2-dev libwslay-dev zlib1g-dev libcmocka-dev
       ;;
-    peers)
+    servers)
       # shellcheck disable=SC2086
-      echo nginx haproxy $h2o nghttp2-server nghttp2-proxy nodejs golang-go python3-websockets \
-        openssl curl clang "$clang_rt" libjansson-dev
+      echo nginx haproxy $h2o nghttp2-server nghttp2-proxy python3-websockets openssl curl \
+        libjansson-dev
       ;;
+    languages) echo nodejs golang-go clang "$clang_rt" ;;
     compare) echo libcurl4-openssl-dev openssl ;;
+    debian13) echo debootstrap ;;
   esac
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what is missing, configures, builds and runs the tests.
 #
-# usage: test/run.sh [--peers] [--preset NAME] [--label LABEL]
+# usage: test/run.sh [--peers | --servers] [--preset NAME] [--label LABEL]
 #   --peers         also installs the servers that some e2e tests run against (nginx, h2o, Go
 #                   and more) and clang; without them those tests are skipped, and ctest lists them
+#   --servers       installs only those of them that are small: neither Go nor Node nor clang
 #   --preset NAME   release (default), dev, asan
 #   --label LABEL   only tests of this label: unit, fuzz, e2e, peers, slow, tidy
 # exit: 0 all passed, 1 some failed or the build did, 2 wrong use or missing packages
@@ -13,14 +14,15 @@ cd "$(dirname "$0")/.." || exit 2
 . test/packages.sh
 
 usage() {
-  sed -n '4,8s/^# \{0,1\}//p' test/run.sh >&2
+  sed -n '4,9s/^# \{0,1\}//p' test/run.sh >&2
   exit 2
 }
 
 preset=release label='' groups=(build)
 while [ $# -gt 0 ]; do
   case $1 in
-    --peers) groups+=(peers) ;;
+    --peers) groups+=(servers languages) ;;
+    --servers) groups+=(servers) ;;
     --preset) preset=${2:-}; shift ;;
     --label) label=${2:-}; shift ;;
     *) usage ;;
