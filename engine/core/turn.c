@@ -302,7 +302,8 @@ static void fail_one(lti_socket *s, lti_request *r) {
   line[size] = '\0';
   int error = shake->error;
   /* A socket that ended well has answered only those that it was asked. */
-  if (error == LEAT_OK) error = LEAT_ERESET, r->retryable = true;
+  if (error == LEAT_OK) error = LEAT_ERESET;
+  if (error == LEAT_ERESET && r->state == REQUEST_READING) error = LEAT_ETRUNCATED;
   inherit(s, r);
   lti_failure failure = {.error = error,
                          .layer = shake->error ? shake->layer : LEAT_LAYER_SOCKET,

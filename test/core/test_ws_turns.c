@@ -275,10 +275,11 @@ static void ask_next(flow_call *c, const leat_result *result) {
 static void test_fifty_turns_each_asked_from_the_one_before(void **state) {
   flow *f = *state;
   static const char one[] = "< again\n" DELTA("c", "x") "\n" STOP("c") "\n";
-  char *script = calloc(1, 51 * sizeof one + 64);
+  static const char end[] = "closed 1000\nclose 1000";
+  char *script = calloc(1, 51 * sizeof one + sizeof end);
   assert_non_null(script);
   for (int i = 0; i < 51; i++) memcpy(script + strlen(script), one, sizeof one);
-  strcat(script, "closed 1000\nclose 1000");
+  memcpy(script + strlen(script), end, sizeof end);
   peer *server = talk_peer(f, SCRIPTS(script));
   talk *t = talk_open(f, server, "chat-ws");
   t->ctx = server;
