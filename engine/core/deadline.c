@@ -81,6 +81,7 @@ static void expire_finished(lti_request *r) {
   r->paused = false;
   r->error = LEAT_ETOTALTIMEOUT;
   r->layer = LEAT_LAYER_API;
+  r->retryable = false;
   r->state = REQUEST_READING;
   lti_request_finish(r, &(lti_failure){.error = LEAT_ETOTALTIMEOUT, .layer = LEAT_LAYER_API});
 }

@@ -364,9 +364,9 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
   lti_retry_plan plan;
   if (r->state == REQUEST_FINISHED) return;
   plan_repeat(r, failure, &plan);
-  r->retryable = plan.retryable;
   if (r->turn) plan.action = LTI_RETRY_NO, plan.uncertain = false;
   if (plan.action == LTI_RETRY_NO) {
+    r->retryable = plan.retryable; /* of what it ends with: an attempt before says nothing of it */
     if (r->state == REQUEST_REFUSED) lti_response_emit_refusal(r);
     lti_failure told = *failure;
     bool answered = told.error == LEAT_ESTATUS || told.error == LEAT_EHTTP;
@@ -443,6 +443,7 @@ void lti_request_cancel(lti_request *r) {
   if (r->state == REQUEST_FINISHED) {
     r->error = LEAT_ECANCELLED;
     r->layer = LEAT_LAYER_API;
+    r->retryable = false;
     lti_buf_clear(&r->message);
     fall_due(r);
   } else {

@@ -22,6 +22,8 @@
                        */
 #define CANDIDATES_MAX   16
 #define FD_PAUSE_NS      (100 * MS_NS)
+#define DIAL_PAUSE_NS    (1000 * MS_NS)  /* after a further connection could not be opened */
+#define CLEAR_CONNS_MIN  4               /* of so many one is kept clear of what would fill it */
 #define SETTLE_NS        (10000 * MS_NS) /* for a server's first words */
 #define ENCODE_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
@@ -38,8 +40,9 @@ struct lti_origin {
   lti_tls_session *session;
   void *user;
   size_t refs, conns, opening;
-  uint64_t dial_after; /* no descriptor was left: not before this */
+  uint64_t dial_after; /* no descriptor was left, or it failed beside others: not before this */
   size_t streams_max;  /* what the last HTTP/2 connection allowed, 0: not known */
+  int64_t window_peak; /* and how large its send window was, the same */
   bool no_tickets, only_http2, proxied;
 };
 
@@ -263,6 +266,24 @@ static uint64_t now_of(const lti_origin *o) {
   return lti_loop_clock(o->pool->env.link.dial.loop);
 }
 
+static size_t conns_max(const lti_origin *o) {
+  const lti_pool_config *config = &o->pool->config;
+  switch (o->spoken) {
+    case LEAT_HTTP_AUTO: return 1; /* until it has told what it speaks */
+    case LEAT_HTTP_1: return (size_t)config->conns_max;
+    case LEAT_HTTP_2: return (size_t)config->h2_conns_max;
+  }
+  return 0;
+}
+
+bool lti_pool_starved(const lti_origin *o) {
+  return o->dial_after != 0 && now_of(o) < o->dial_after;
+}
+
+static bool can_dial(const lti_origin *o) {
+  return !o->pool->closing && o->conns < conns_max(o) && !lti_pool_starved(o);
+}
+
 /* Too old for another request. The first one it always gets: else one that has to wait for a
  * server's first words might never be young enough. */
 static bool retired(lti_conn *c, uint64_t now_ns) {
@@ -282,10 +303,21 @@ static bool improves(const candidate *c, const candidate *best, uint64_t body_si
   return c->verdict != LTI_PLACE_FULL && lti_place_better(&c->load, &best->load, body_size);
 }
 
+typedef struct places {
+  candidate best, stalled; /* of all, and of the stalled ones */
+  size_t good;             /* how many are */
+} places;
+
+static void consider(places *p, const candidate *c, uint64_t body_size) {
+  p->good += c->verdict == LTI_PLACE_GOOD;
+  if (improves(c, &p->best, body_size)) p->best = *c;
+  if (c->verdict == LTI_PLACE_STALLED && improves(c, &p->stalled, body_size)) p->stalled = *c;
+}
+
 /* The best of the first few shared connections that are not full. Each goes to the list's end when
  * it was looked at, so that the full ones of hundreds are not met again for each request. */
-static candidate find_place(lti_origin *o, uint64_t body_size) {
-  candidate best = {.verdict = LTI_PLACE_FULL};
+static places find_places(lti_origin *o, uint64_t body_size) {
+  places p = {.best.verdict = LTI_PLACE_FULL, .stalled.verdict = LTI_PLACE_FULL};
   uint64_t now_ns = now_of(o);
   lti_list *last = o->shared.prev, *n = last;
   for (size_t seen = 0; !lti_list_empty(&o->shared) && seen < CANDIDATES_MAX;) {
@@ -298,27 +330,42 @@ static candidate find_place(lti_origin *o, uint64_t body_size) {
       lti_conn_load_get(c.conn, &c.load);
       c.verdict = lti_place_judge(&c.load, body_size);
       seen += c.verdict != LTI_PLACE_FULL;
-      if (improves(&c, &best, body_size)) best = c;
+      consider(&p, &c, body_size);
     }
     if (at_end) break;
   }
-  return best;
+  return p;
+}
+
+static bool crawls(const lti_origin *o, const candidate *best, uint64_t body_size) {
+  if (o->wanted != LEAT_HTTP_AUTO || o->spoken != LEAT_HTTP_2 || o->only_http2) return false;
+  bool told = best->verdict != LTI_PLACE_FULL && best->load.settled;
+  return lti_place_crawls(told ? best->load.window_peak : o->window_peak, body_size);
+}
+
+/* The last one that nothing large waits on, and no further can be opened: small requests find their
+ * way there, and a body that would fill it waits with its like. */
+static bool kept_clear(const lti_origin *o, const places *p, uint64_t body_size) {
+  if (p->good != 1 || p->stalled.verdict != LTI_PLACE_STALLED) return false;
+  if (conns_max(o) < CLEAR_CONNS_MIN || can_dial(o)) return false;
+  return lti_place_fills(p->best.load.window_peak, body_size);
 }
 
 static enum lti_pool_answer take_shared(lti_origin *o, uint64_t body_size, bool at_home,
                                         lti_conn **conn) {
-  candidate best = find_place(o, body_size);
-  *conn = best.conn;
-  switch (best.verdict) {
+  places p = find_places(o, body_size);
+  if (!at_home && crawls(o, &p.best, body_size)) return LTI_POOL_ELSEWHERE;
+  *conn = p.best.conn;
+  switch (p.best.verdict) {
     case LTI_PLACE_FULL: return LTI_POOL_NONE;
     case LTI_PLACE_WAIT: return LTI_POOL_WAIT;
-    case LTI_PLACE_GOOD: return LTI_POOL_TAKEN;
+    case LTI_PLACE_GOOD:
+      if (kept_clear(o, &p, body_size)) *conn = p.stalled.conn;
+      return LTI_POOL_TAKEN;
     case LTI_PLACE_STALLED: break;
   }
-  if (!at_home && o->wanted == LEAT_HTTP_AUTO && !o->only_http2 &&
-      lti_place_crawls(&best.load, body_size))
-    return LTI_POOL_ELSEWHERE;
-  return lti_pool_room(o, SIZE_MAX) ? LTI_POOL_NONE : LTI_POOL_TAKEN;
+  /* What is being opened will be better. */
+  return o->opening > 0 || can_dial(o) ? LTI_POOL_NONE : LTI_POOL_TAKEN;
 }
 
 enum lti_pool_answer lti_pool_take(lti_origin *o, uint64_t body_size, bool at_home,
@@ -368,39 +415,35 @@ void lti_pool_give(lti_conn *c) {
   o->pool->owner.sink->slot(o->pool->owner.ctx, o);
 }
 
-bool lti_pool_starved(const lti_origin *o) {
-  return o->dial_after != 0 && lti_loop_clock(o->pool->env.link.dial.loop) < o->dial_after;
-}
-
-/* How many requests a connection that is being opened will carry. */
-static size_t expected(const lti_origin *o) {
+/* How many requests a connection that is being opened will carry, if all are like this one. */
+static size_t expected(const lti_origin *o, uint64_t body_size) {
   if (o->spoken != LEAT_HTTP_2) return 1;
+  if (o->window_peak > 0 && lti_place_fills(o->window_peak, body_size)) return 1;
   return o->streams_max ? o->streams_max : LTI_PLACE_CROWD;
 }
 
-static size_t conns_max(const lti_origin *o) {
-  const lti_pool_config *config = &o->pool->config;
-  switch (o->spoken) {
-    case LEAT_HTTP_AUTO: return 1; /* until it has told what it speaks */
-    case LEAT_HTTP_1: return (size_t)config->conns_max;
-    case LEAT_HTTP_2: return (size_t)config->h2_conns_max;
-  }
-  return 0;
-}
-
-bool lti_pool_room(const lti_origin *o, size_t waiting) {
-  if (o->pool->closing || o->conns >= conns_max(o) || lti_pool_starved(o)) return false;
-  return o->opening == 0 || waiting > o->opening * (expected(o) - 1);
+bool lti_pool_room(const lti_origin *o, size_t waiting, uint64_t body_size) {
+  if (!can_dial(o)) return false;
+  return o->opening == 0 || waiting > o->opening * (expected(o, body_size) - 1);
 }
 
 bool lti_pool_crowded(const lti_origin *o) {
-  if (o->spoken != LEAT_HTTP_2 || o->opening > 0 || !lti_pool_room(o, 0)) return false;
+  if (o->spoken != LEAT_HTTP_2 || o->opening > 0 || !can_dial(o)) return false;
   for (lti_list *n = o->shared.next; n != &o->shared; n = n->next) {
     lti_conn_load load;
     lti_conn_load_get(lti_conn_of(n), &load);
     if (load.room > 0 && load.active < LTI_PLACE_CROWD) return false;
   }
   return !lti_list_empty(&o->shared);
+}
+
+bool lti_pool_serves(const lti_origin *o) {
+  for (lti_list *n = o->shared.next; n != &o->shared; n = n->next) {
+    lti_conn_load load;
+    lti_conn_load_get(lti_conn_of(n), &load);
+    if (load.room > 0) return true;
+  }
+  return false;
 }
 
 static int need_tls(lti_pool *p, const char **message) {
@@ -607,8 +650,13 @@ static void on_changed(lti_conn *c) {
   lti_origin *o = lti_conn_owner(c);
   lti_conn_load load;
   lti_conn_load_get(c, &load);
-  if (load.settled) o->streams_max = load.streams_max;
-  if (load.settled && !lti_conn_reused(c) && lti_conn_state(c) == CONN_READY) set_idle_alarm(o, c);
+  if (load.settled) {
+    o->streams_max = load.streams_max;
+    o->window_peak = load.window_peak;
+  }
+  /* Only its first words begin the wait: a server that goes on talking does not prolong it. */
+  bool settles = load.settled && lti_conn_alarm_at(c) == lti_conn_ready_ns(c) + SETTLE_NS;
+  if (settles && lti_conn_state(c) == CONN_READY) set_idle_alarm(o, c);
   o->pool->owner.sink->slot(o->pool->owner.ctx, o);
 }
 
@@ -628,7 +676,9 @@ static void on_closed(lti_conn *c, const lti_failure *failure) {
   if (o->first == c) promote(o);
   shake_next(p);
   if (failure && failure->error == LEAT_EFDLIMIT)
-    o->dial_after = lti_loop_clock(p->env.link.dial.loop) + FD_PAUSE_NS;
+    o->dial_after = now_of(o) + FD_PAUSE_NS;
+  else if (was_opening && failure && lti_pool_serves(o))
+    o->dial_after = now_of(o) + DIAL_PAUSE_NS;
   bool own = !failure || failure->layer == LEAT_LAYER_API;
   if (was_opening)
     p->owner.sink->failed(p->owner.ctx, o, lti_conn_wanted_by(c), failure);

@@ -205,6 +205,7 @@ static void test_rt_07_cancel_in_backoff_is_at_once(void **state) {
   flow_wait(f);
   assert_true(uv_hrtime() - from < 500000000ull);
   flow_assert_error(c, LEAT_ECANCELLED);
+  assert_false(c->result.retryable); /* whatever the attempt before it was */
   assert_int_equal(peer_requests(p), 1);
 }
 
@@ -218,6 +219,7 @@ static void test_rt_07_close_in_backoff_is_at_once(void **state) {
   flow_run(f, 60);
   flow_close(f, LEAT_CLOSE_NOW);
   flow_assert_error(c, LEAT_ECANCELLED);
+  assert_false(c->result.retryable); /* whatever the attempt before it was */
 }
 
 static void test_rt_09_a_repeat_sends_the_same_bytes(void **state) {

@@ -375,14 +375,15 @@ static void on_closed(void *ctx, h2_server *h2, h2_request *told, uint32_t code)
 static size_t more_fields(const char *more, char *text, size_t size, const char **fields) {
   size_t n = 0;
   snprintf(text, size, "%s", more);
-  for (char *line = strtok(text, "\r\n"); line; line = strtok(NULL, "\r\n")) {
-    char *colon = strstr(line, ": ");
-    assert(colon);
-    *colon = '\0';
+  for (char *line = text; *line;) {
+    char *colon = strstr(line, ": "), *end = strstr(line, "\r\n");
+    assert(colon && end && colon < end);
+    *colon = *end = '\0';
     for (char *p = line; *p; p++)
       if (*p >= 'A' && *p <= 'Z') *p = (char)(*p - 'A' + 'a');
     fields[n++] = line;
     fields[n++] = colon + 2;
+    line = end + 2;
   }
   return n;
 }

@@ -18,7 +18,7 @@
 #include "sim/sim_h2.h"
 #include "sim/sim_seeds.h"
 
-#define SEEDS             100 /* of each storm */
+#define SEEDS             25 /* of each storm */
 #define RETRIES           40
 #define HELD_SLACK        4096 /* events of one record, which wait beside the window's bytes */
 #define CONNECTS_MAX      80   /* in one second: eight places, each of them lost every 100 ms */

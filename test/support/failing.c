@@ -39,10 +39,7 @@ static void fault(failing *f, const char *what, const failing_block *b) {
 }
 
 static bool all_bytes(const unsigned char *p, size_t size, int byte) {
-  for (size_t i = 0; i < size; i++) {
-    if (p[i] != byte) return false;
-  }
-  return true;
+  return size == 0 || (p[0] == byte && memcmp(p, p + 1, size - 1) == 0);
 }
 
 static bool refused(failing *f) {
