@@ -27,7 +27,7 @@ typedef struct server {
 } server;
 
 static void fault(server *s, const char *line, const char *what) {
-  fprintf(stderr, "ws_peer: %s: %s\n", line, what);
+  if (!s->p->quiet) fprintf(stderr, "ws_peer: %s: %s\n", line, what);
   atomic_fetch_add(&s->p->faults, 1);
 }
 

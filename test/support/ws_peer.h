@@ -25,6 +25,7 @@
 typedef struct ws_peer {
   const char *const *scripts; /* by connection, the last for all that follow; ends with NULL */
   const char *subprotocol;    /* chosen, NULL: none */
+  atomic_bool quiet;          /* does not print its faults */
   atomic_uint faults;
 } ws_peer;
 
