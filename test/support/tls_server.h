@@ -23,6 +23,7 @@ typedef struct tls_server_options {
   bool cache;              /* sessions by id */
   bool tls12;              /* never TLS 1.3, whatever tls_server_speak_13 said */
   int ticket_count;        /* sent behind a handshake of TLS 1.3 [1] */
+  bool holds_tickets;      /* none of them before tls_peer_send_ticket */
   bool renegotiates;       /* so that tls_peer_ask_again works */
   const char *const *alpn; /* what it speaks, the best first, ended by NULL; NULL: no ALPN */
   const char *alpn_forced; /* what it says it picked, whatever was offered; needs `alpn` */
@@ -57,6 +58,8 @@ void tls_peer_free(tls_peer *peer);
 int tls_peer_feed(tls_peer *peer, leat_slice cipher);
 /* One record at least, even for no bytes. */
 void tls_peer_write(tls_peer *peer, leat_slice plain);
+/* The next one of `ticket_count` that `holds_tickets` kept back. TLS 1.3. */
+void tls_peer_send_ticket(tls_peer *peer);
 /* The whole subject of the client's certificate as "CN=x", or "" without one. */
 void tls_peer_subject(const tls_peer *peer, char *text, size_t size);
 /* close_notify. */

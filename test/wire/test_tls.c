@@ -59,6 +59,27 @@ static void tls_full_handshake_verifies_and_carries_bytes_both_ways(void **state
   tls_link_close(&l);
 }
 
+static void tls_max_is_kept_to(void **state) {
+  (void)state;
+  char message[100];
+  lti_tls_context *any = scene.context, *older = NULL;
+  lti_tls_config config = {.ca_pem = certs_pem(&scene.ca), .tls12_only = true};
+  assert_int_equal(lti_tls_context_new(&scene.alloc, &config, &older, message, sizeof message),
+                   LTI_OK);
+  scene.context = older;
+  lti_tls_session *session = tls_scene_session(&scene, scene.server);
+  for (int i = 0; i < 2; i++) {
+    tls_link l;
+    tls_scene_connect(&scene, &l, scene.server, i ? session : NULL);
+    assert_string_equal(lti_tls_version(l.tls), "TLSv1.2");
+    assert_int_equal(lti_tls_resumed(l.tls), i);
+    tls_link_close(&l);
+  }
+  lti_tls_session_free(session);
+  scene.context = any;
+  lti_tls_context_free(older);
+}
+
 static void tls_handshake_in_pieces_of_every_small_size(void **state) {
   (void)state;
   lti_tls_session *session = tls_scene_session(&scene, scene.server);
@@ -480,6 +501,7 @@ static void tls_close_sends_one_close_notify(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tls_full_handshake_verifies_and_carries_bytes_both_ways),
+      cmocka_unit_test(tls_max_is_kept_to),
       cmocka_unit_test(tls_handshake_in_pieces_of_every_small_size),
       cmocka_unit_test(tls_21_resumed_handshake_cut_at_every_byte),
       cmocka_unit_test(tls_bytes_behind_the_handshake_are_left),
