@@ -367,8 +367,8 @@ static void test_tls_21_servers_that_do_not_speak_tls(void **state) {
       "220 smtp ready\r\n",
       "\x16\x03\x03\xff\xff", /* a record of 64 KB */
       "\x16\x03\x03<<close>>",
-      "\x17\x03\x03\x01\x05<<fill 261>>", /* application bytes before their time */
-      "\x16\x03\x03\x01\x05<<fill 261>>", /* a flight of nonsense */
+      "\x17\x03\x03\x01\x05<<fill 261>>",          /* application bytes before their time */
+      "\x16\x03\x03\x01\x05<<fill 261>><<close>>", /* a flight of nonsense, part of a long one */
       "<<sleep 20>><<close>>",
       "<<sleep 20>><<reset>>"};
   flow *f = *state;

@@ -84,6 +84,15 @@ class Gateway:
         return self.context.wrap_socket(s, server_hostname=host, session=session,
                                         suppress_ragged_eofs=False)
 
+    def session(self):
+        """-> what a later connection resumes from. With TLS 1.3 it comes behind the handshake."""
+        s = self.connect()
+        s.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        drain(s)
+        session = s.session
+        s.close()
+        return session
+
     def request(self, method, path, body=None, headers=None):
         """-> (status, headers, body) through http.client."""
         if self.tls:
@@ -608,10 +617,7 @@ class Tls(GatewayCase):
 
     def test_resumption_is_counted(self):
         before = self.g.stats()["handshakes"]
-        s = self.g.connect()
-        session = s.session
-        s.close()
-        s = self.g.connect(session)
+        s = self.g.connect(self.g.session())
         self.assertTrue(s.session_reused)
         s.close()
         after = self.g.stats()["handshakes"]
@@ -630,7 +636,7 @@ class Tls(GatewayCase):
         s.close()
 
     def test_one_record_an_event_and_bytewise(self):
-        """Counts the TLS records below the TLS."""
+        """Counts the TLS records below the TLS, whose version 1.3 would hide which ones are ours."""
         for fault, least in (("", 11), ("x-mock-fault: bytewise\r\n", 1500)):
             records, text = self.count_records(fault)
             self.assertEqual(len(events_of(text)), 10)
@@ -641,7 +647,9 @@ class Tls(GatewayCase):
 
     def count_records(self, headers):
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = self.g.context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+        context = ssl.create_default_context(cafile=self.g.ca)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
         s = socket.create_connection(("127.0.0.1", self.g.port), WAIT)
         pending, records, text, asked = b"", 0, b"", False
         while not text.endswith(b"0\r\n\r\n"):
@@ -784,10 +792,10 @@ class Many(unittest.TestCase):
         ask = (f"POST /v1/chat/completions?n={events}&ms={gap_ms}&ttft=500&seed=3 HTTP/1.1\r\n"
                "Host: x\r\nContent-Length: 2\r\n\r\n{}").encode()
         session, selector, left, done = None, selectors.DefaultSelector(), 0, 0
+        if g.tls:
+            session = g.session()
         for _ in range(count):
             s = g.connect(session)
-            if g.tls and session is None:
-                session = s.session
             s.sendall(ask)
             s.setblocking(False)
             selector.register(s, selectors.EVENT_READ, bytearray())
@@ -822,7 +830,7 @@ class Many(unittest.TestCase):
         self.assertEqual(self.run_streams(g, 200, 20, 25), 200)
         s = g.stats()
         print(f"  200 TLS: lateness {s['lateness_us']}, cpu {s['cpu']} s", file=sys.stderr)
-        self.assertEqual(s["handshakes"]["resumed"], 199)
+        self.assertEqual(s["handshakes"]["resumed"], 200)
         self.assertEqual(g.stop()[0], 0)
 
 
