@@ -333,12 +333,13 @@ void lti_request_failed(lti_request *r, int error, enum leat_layer layer, const 
 
 static void plan_repeat(const lti_request *r, const lti_failure *failure, lti_retry_plan *plan) {
   const char *veto = r->should_retry > 0 ? "true" : r->should_retry < 0 ? "false" : NULL;
+  bool untouched = failure->unprocessed || failure->http1_wanted; /* by the server */
   lti_retry_case c = {.error = failure->error,
                       .status = r->state == REQUEST_REFUSED ? r->status : 0,
                       .should_retry = lti_slice_of(veto),
                       .hint_ms = r->retry_after_ms,
                       .leased = r->times.leased_ns != 0,
-                      .sent_any = r->exchange.sent_ns != 0 && !failure->unprocessed,
+                      .sent_any = r->exchange.sent_ns != 0 && !untouched,
                       .response_started = r->exchange.response_started || r->times.head_ns != 0,
                       .reused = r->exchange.reused,
                       .once = r->once,
@@ -363,6 +364,10 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
   leat_engine *e = r->item.engine;
   lti_retry_plan plan;
   if (r->state == REQUEST_FINISHED) return;
+  lti_failure why = *failure;
+  /* What only HTTP/1.1 could serve, and the caller has ruled out, no repeat will. */
+  if (why.http1_wanted && r->wanted == LEAT_HTTP_2) why.error = LEAT_EHTTP;
+  failure = &why;
   plan_repeat(r, failure, &plan);
   if (r->turn) plan.action = LTI_RETRY_NO, plan.uncertain = false;
   if (plan.action == LTI_RETRY_NO) {
@@ -380,10 +385,10 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
   e->stats.requests_retried++;
   lti_engine_trace(e, r->item.id, "%s, again in %lld ms", leat_error_name(failure->error),
                    (long long)plan.wait_ms);
+  if (failure->http1_wanted) over_http1(r);
   if (plan.action == LTI_RETRY_FREE) {
     r->replays_done++;
     e->stats.requests_replayed++;
-    if (failure->http1_wanted) over_http1(r);
     lti_request_again(r, true);
     return;
   }

@@ -290,10 +290,9 @@ static void on_reset(lti_http2 *x, const nghttp2_rst_stream *frame) {
   if (!s) return;
   uint32_t code = frame->error_code;
   bool refused = code == LTI_HTTP2_REFUSED_STREAM && !s->started;
-  lti_http2_response_break(x, s,
-                           &(lti_http2_failure){LEAT_ERESET, code, refused, false,
-                                                refused ? "the server refused the stream"
-                                                        : "the server reset the stream"});
+  const char *reason = refused ? "the server refused the stream" : "the server reset the stream";
+  if (code == NGHTTP2_HTTP_1_1_REQUIRED) reason = "the server wants HTTP/1.1 for this request";
+  lti_http2_response_break(x, s, &(lti_http2_failure){LEAT_ERESET, code, refused, false, reason});
 }
 
 /* nghttp2 sends no HEADERS from now on, so what has not left is given back as well. */

@@ -190,9 +190,13 @@ void *flow_keep(flow *f, size_t size) {
 }
 
 tls_server *flow_tls_server(flow *f) {
+  return flow_tls_server_of(f, NULL);
+}
+
+tls_server *flow_tls_server_of(flow *f, const char *const *alpn) {
   certs_make(&f->ca, &(certs_spec){.cn = "Flow CA", .ca = true}, NULL);
   certs_make(&f->leaf, &(certs_spec){.cn = "x", .dns = {"api.x.test"}, .ip = "127.0.0.1"}, &f->ca);
-  f->tls = tls_server_new(&(tls_server_options){.leaf = &f->leaf, .tickets = true});
+  f->tls = tls_server_new(&(tls_server_options){.leaf = &f->leaf, .tickets = true, .alpn = alpn});
   f->config.ca_pem = certs_pem(&f->ca);
   return f->tls;
 }

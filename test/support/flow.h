@@ -100,6 +100,8 @@ void *flow_keep(flow *f, size_t size);
 /* A CA that the config trusts, a certificate for 127.0.0.1 and api.x.test, and a server with
  * tickets; before the first use of the engine. */
 tls_server *flow_tls_server(flow *f);
+/* One that speaks these protocols, the best first, ended by NULL. */
+tls_server *flow_tls_server_of(flow *f, const char *const *alpn);
 
 leat_engine *flow_open(flow *f);
 /* f->request to the peer, streaming; and with whatever the test set in f->request. Both fail the
