@@ -57,6 +57,7 @@ make_system() {
   rm -rf --one-file-system "$fresh"
   if ! debootstrap --variant=minbase --force-check-gpg --include=ca-certificates \
     trixie "$fresh" "$mirror" >"$log" 2>&1 </dev/null; then
+    rm -rf --one-file-system "$fresh"
     skip "debootstrap failed: $(tail -n 1 "$log")"
   fi
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$fresh/etc/hosts"
@@ -116,7 +117,7 @@ inside() {
     cmake --preset "$1" -DLEAT_WERROR=ON' bash "$preset" || exit 1
   run_inside ${corpora:+LEAT_CORPORA=/corpora} /leat/test/run.sh "$@"
   status=$?
-  cp "$root/leat/build/$preset/results.xml" "$folder/results.xml"
+  cp "$root/leat/build/$preset/results.xml" "$folder/results.xml" 2>/dev/null
   exit "$status"
 }
 
@@ -139,5 +140,6 @@ if ! flock --nonblock 9; then
   echo "another run of test/debian13.sh uses $folder" >&2
   exit 1
 fi
-unshare --mount --pid --fork --kill-child --propagation private \
+# This process becomes the one whose end ends the name spaces.
+exec unshare --mount --pid --fork --kill-child --propagation private \
   bash test/debian13.sh --inside "$folder" "$mirror" "$corpora" "$@"

@@ -636,7 +636,7 @@ class Tls(GatewayCase):
         s.close()
 
     def test_one_record_an_event_and_bytewise(self):
-        """Counts the TLS records below the TLS, whose version 1.3 would hide which ones are ours."""
+        """Counts the records below TLS, whose version 1.3 would hide which ones are ours."""
         for fault, least in (("", 11), ("x-mock-fault: bytewise\r\n", 1500)):
             records, text = self.count_records(fault)
             self.assertEqual(len(events_of(text)), 10)
