@@ -9,7 +9,8 @@
 #include "base/error.h"
 
 #define FD_RETRY_NS (110ull * 1000 * 1000)
-#define PASSED_MAX  32 /* waiting requests that smaller ones may pass in one turn */
+#define PASSED_MAX  32  /* waiting requests that are newer than what was lost */
+#define STEPS_MAX   128 /* waiting requests that others may pass in one turn */
 
 typedef struct line {
   lti_list dirty, starved;
@@ -158,10 +159,17 @@ static void tell_failed(lti_dispatch *d, line *l, lti_lease *lease, const lti_fa
   if (!go_home(d, lease, failure)) lease->failed(lease, failure);
 }
 
-/* Over HTTP/1.1, where a body does not share its window. */
+/* Over HTTP/1.1, where a body does not share its window; unless those that are there already take
+ * all connections, for each answer keeps one until its end. */
 static void reroute(lti_dispatch *d, line *l, lti_lease *lease) {
   lti_origin *other;
   int r = lti_pool_origin_http1(l->origin, &other);
+  size_t waiting = r == LTI_OK && line_of(other) ? line_of(other)->queue.size : 0;
+  if (r == LTI_OK && !lti_pool_spare(other, waiting)) {
+    lease->at_home = true; /* and is asked for again */
+    lti_pool_origin_release(other);
+    return;
+  }
   take_out(d, l, lease);
   if (r == LTI_OK) {
     /* It was accepted already: that line is not full for it. */
@@ -197,15 +205,33 @@ static void open_for(lti_dispatch *d, line *l, lti_lease *lease) {
     tell_failed(d, l, lease, &failure);
 }
 
+typedef struct walk {
+  lti_lease *passed; /* the last that found nothing; NULL: none did */
+  uint64_t refused;  /* the smallest body that did not */
+  int steps;
+  bool waits; /* what they wait for comes by itself */
+} walk;
+
+/* The next to ask a connection for: what is as large as one that found none finds none either. */
+static lti_lease *next_to_ask(const line *l, walk *w) {
+  while (w->steps < STEPS_MAX) {
+    lti_lease *lease = lease_of(lti_queue_next(&l->queue, w->passed ? &w->passed->item : NULL));
+    if (!lease || lease->body_size < w->refused ||
+        lti_pool_elsewhere(l->origin, lease->body_size, lease->at_home))
+      return lease;
+    w->passed = lease;
+    w->steps++;
+  }
+  return NULL;
+}
+
 /* Goes along the line, past those that what is free does not suit. True: what they wait for comes
  * by itself. */
 static bool grant(lti_dispatch *d, line *l) {
-  lti_lease *lease, *passed = NULL;
-  bool waits = false;
-  for (int skipped = 0; skipped < PASSED_MAX;) {
+  walk w = {.refused = UINT64_MAX};
+  lti_lease *lease;
+  while ((lease = next_to_ask(l, &w))) {
     lti_conn *conn;
-    lease = lease_of(lti_queue_next(&l->queue, passed ? &passed->item : NULL));
-    if (!lease) break;
     switch (lti_pool_take(l->origin, lease->body_size, lease->at_home, &conn)) {
       case LTI_POOL_TAKEN:
         lti_queue_serve(&l->queue, &lease->item);
@@ -214,16 +240,17 @@ static bool grant(lti_dispatch *d, line *l) {
         lease->granted(lease, conn);
         break;
       case LTI_POOL_ELSEWHERE: reroute(d, l, lease); break;
-      case LTI_POOL_WAIT: waits = true; /* fall through */
+      case LTI_POOL_WAIT: w.waits = true; /* fall through */
       case LTI_POOL_NONE:
         /* The smallest of requests finds nothing here either. */
-        if (lease->body_size == 0) return waits;
-        passed = lease;
-        skipped++;
+        if (lease->body_size == 0) return w.waits;
+        w.refused = lease->body_size;
+        w.passed = lease;
+        w.steps++;
         break;
     }
   }
-  return waits;
+  return w.waits;
 }
 
 /* A connection that was lost before anybody could use it is a failed try of one that waited for it,
@@ -279,7 +306,7 @@ static void serve(lti_dispatch *d, line *l) {
   l->serves++;
   while (!waits && (lease = next_unbound(l, last))) {
     if (!adopt(d, l, lease)) {
-      if (!lti_pool_room(l->origin, l->unbound)) break;
+      if (!lti_pool_room(l->origin, l->unbound, lease->body_size)) break;
       open_for(d, l, lease);
     }
     last = lease->bound ? lease : NULL;
@@ -324,6 +351,12 @@ void lti_dispatch_opened(lti_origin *o, void *wanted_by) {
   lease->connecting(lease);
 }
 
+static void unbind(line *l, lti_lease *lease) {
+  if (!lease || !lease->bound) return;
+  lease->bound = false;
+  l->unbound++;
+}
+
 void lti_dispatch_failed(lti_dispatch *d, lti_origin *o, void *wanted_by,
                          const lti_failure *failure) {
   line *l = line_of(o);
@@ -331,12 +364,16 @@ void lti_dispatch_failed(lti_dispatch *d, lti_origin *o, void *wanted_by,
   if (!l || !failure) return;
   if (failure->error == LEAT_EFDLIMIT) {
     /* It waits for a descriptor, until its connect deadline; so do those behind it. */
-    if (lease) {
-      lease->no_descriptor = true;
-      lease->bound = false;
-      l->unbound++;
-    }
+    if (lease) lease->no_descriptor = true;
+    unbind(l, lease);
     starve(d, l);
+    return;
+  }
+  if (lti_pool_serves(o)) {
+    /* It would have been one more: who waits for it has a place without it. */
+    unbind(l, lease);
+    starve(d, l);
+    mark(d, l);
     return;
   }
   if (concerns_all(failure->error))

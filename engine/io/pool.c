@@ -42,7 +42,7 @@ struct lti_origin {
   size_t refs, conns, opening;
   uint64_t dial_after; /* no descriptor was left, or it failed beside others: not before this */
   size_t streams_max;  /* what the last HTTP/2 connection allowed, 0: not known */
-  int64_t window_peak; /* and how large its send window was, the same */
+  int64_t window_peak; /* how large the send window of any was at most, 0: the same */
   bool no_tickets, only_http2, proxied;
 };
 
@@ -305,11 +305,12 @@ static bool improves(const candidate *c, const candidate *best, uint64_t body_si
 
 typedef struct places {
   candidate best, stalled; /* of all, and of the stalled ones */
-  size_t good;             /* how many are */
+  size_t good, waits;      /* how many are that */
 } places;
 
 static void consider(places *p, const candidate *c, uint64_t body_size) {
   p->good += c->verdict == LTI_PLACE_GOOD;
+  p->waits += c->verdict == LTI_PLACE_WAIT;
   if (improves(c, &p->best, body_size)) p->best = *c;
   if (c->verdict == LTI_PLACE_STALLED && improves(c, &p->stalled, body_size)) p->stalled = *c;
 }
@@ -337,10 +338,20 @@ static places find_places(lti_origin *o, uint64_t body_size) {
   return p;
 }
 
-static bool crawls(const lti_origin *o, const candidate *best, uint64_t body_size) {
-  if (o->wanted != LEAT_HTTP_AUTO || o->spoken != LEAT_HTTP_2 || o->only_http2) return false;
-  bool told = best->verdict != LTI_PLACE_FULL && best->load.settled;
-  return lti_place_crawls(told ? best->load.window_peak : o->window_peak, body_size);
+/* May it go over HTTP/1.1 instead? */
+static bool can_leave(const lti_origin *o, bool at_home) {
+  return !at_home && o->wanted == LEAT_HTTP_AUTO && o->spoken == LEAT_HTTP_2 && !o->only_http2;
+}
+
+bool lti_pool_elsewhere(const lti_origin *o, uint64_t body_size, bool at_home) {
+  return can_leave(o, at_home) && lti_place_crawls(o->window_peak, body_size);
+}
+
+bool lti_pool_spare(const lti_origin *o, size_t waiting) {
+  size_t idle = 0;
+  for (lti_list *n = o->idle.next; n != &o->idle && idle <= waiting; n = n->next) idle++;
+  size_t more = can_dial(o) ? conns_max(o) - o->conns : 0;
+  return idle + more + o->opening > waiting;
 }
 
 /* The last one that nothing large waits on, and no further can be opened: small requests find their
@@ -353,19 +364,23 @@ static bool kept_clear(const lti_origin *o, const places *p, uint64_t body_size)
 
 static enum lti_pool_answer take_shared(lti_origin *o, uint64_t body_size, bool at_home,
                                         lti_conn **conn) {
+  if (lti_pool_elsewhere(o, body_size, at_home)) return LTI_POOL_ELSEWHERE;
   places p = find_places(o, body_size);
-  if (!at_home && crawls(o, &p.best, body_size)) return LTI_POOL_ELSEWHERE;
   *conn = p.best.conn;
   switch (p.best.verdict) {
     case LTI_PLACE_FULL: return LTI_POOL_NONE;
     case LTI_PLACE_WAIT: return LTI_POOL_WAIT;
     case LTI_PLACE_GOOD:
-      if (kept_clear(o, &p, body_size)) *conn = p.stalled.conn;
-      return LTI_POOL_TAKEN;
+      if (!kept_clear(o, &p, body_size)) return LTI_POOL_TAKEN;
+      *conn = p.stalled.conn;
+      if (p.waits > 0) return LTI_POOL_WAIT;
+      break;
     case LTI_PLACE_STALLED: break;
   }
   /* What is being opened will be better. */
-  return o->opening > 0 || can_dial(o) ? LTI_POOL_NONE : LTI_POOL_TAKEN;
+  if (o->opening > 0 || can_dial(o)) return LTI_POOL_NONE;
+  bool hauls = lti_place_hauls(p.best.load.window_peak, body_size);
+  return hauls && can_leave(o, at_home) ? LTI_POOL_ELSEWHERE : LTI_POOL_TAKEN;
 }
 
 enum lti_pool_answer lti_pool_take(lti_origin *o, uint64_t body_size, bool at_home,
@@ -652,7 +667,7 @@ static void on_changed(lti_conn *c) {
   lti_conn_load_get(c, &load);
   if (load.settled) {
     o->streams_max = load.streams_max;
-    o->window_peak = load.window_peak;
+    if (load.window_peak > o->window_peak) o->window_peak = load.window_peak;
   }
   /* Only its first words begin the wait: a server that goes on talking does not prolong it. */
   bool settles = load.settled && lti_conn_alarm_at(c) == lti_conn_ready_ns(c) + SETTLE_NS;

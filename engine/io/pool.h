@@ -77,17 +77,25 @@ enum lti_pool_answer {
   LTI_POOL_TAKEN,    /* `*conn` is to be started at once, or given back by lti_pool_give */
   LTI_POOL_NONE,     /* nothing is free; opening one will help, if there is room */
   LTI_POOL_WAIT,     /* nothing is free; something soon will be */
-  LTI_POOL_ELSEWHERE /* over HTTP/1.1: the body would crawl through this origin's HTTP/2 */
+  LTI_POOL_ELSEWHERE /* over HTTP/1.1: the body would crawl through this origin's HTTP/2, or wait */
 };
 /* A connection for a request with such a body. `at_home`: ELSEWHERE is no answer. */
 enum lti_pool_answer lti_pool_take(lti_origin *o, uint64_t body_size, bool at_home,
                                    lti_conn **conn);
+/* Is that the answer for such a body, whatever the connections carry? */
+bool lti_pool_elsewhere(const lti_origin *o, uint64_t body_size, bool at_home);
+/* Is there a connection, or may one be opened, for one more than `waiting`? */
+bool lti_pool_spare(const lti_origin *o, size_t waiting);
 void lti_pool_give(lti_conn *c);
-/* May another connection be opened, and is it worth it with so many waiting? */
-bool lti_pool_room(const lti_origin *o, size_t waiting);
+/* May another connection be opened, and is it worth it with so many waiting, for a request with
+ * such a body? */
+bool lti_pool_room(const lti_origin *o, size_t waiting, uint64_t body_size);
+/* A shared connection has a stream free: who waited for a better one can do with it. */
+bool lti_pool_serves(const lti_origin *o);
 /* Everything there is carries a crowd: one more would be welcome, though nobody has to wait. */
 bool lti_pool_crowded(const lti_origin *o);
-/* There is none for now, since no descriptor was left a moment ago. */
+/* None can be opened for now, since no descriptor was left a moment ago, or since one failed where
+ * others serve. */
 bool lti_pool_starved(const lti_origin *o);
 /* Opens one; what it becomes is told by the sink, perhaps before this returns. `*message` says why
  * it failed, until the next call. `connect_ms` < 0: no limit. */
