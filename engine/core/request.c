@@ -342,6 +342,7 @@ static void plan_repeat(const lti_request *r, const lti_failure *failure, lti_re
                       .sent_any = r->exchange.sent_ns != 0 && !untouched,
                       .response_started = r->exchange.response_started || r->times.head_ns != 0,
                       .reused = r->exchange.reused,
+                      .shared = failure->shared,
                       .once = r->once,
                       .delivered = r->delivered,
                       .retries_done = r->retries_done,

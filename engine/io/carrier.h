@@ -42,7 +42,8 @@ typedef struct lti_conn_h2 {
   uint64_t ping_ns;       /* since when an answer is waited for, 0: none is */
   uint64_t stamp_ns;      /* of the read being delivered */
   uint64_t sent_mark;     /* link.sent behind which the unsent ones that were drained have left */
-  const lti_failure *why; /* while it is being closed */
+  const lti_failure *why; /* while it is being closed: these two */
+  bool shared;            /* it carried several exchanges, or had served some */
   bool feeding;           /* the codec is on the stack */
   bool doomed;            /* its GOAWAY is queued: closed once that is sent */
 } lti_conn_h2;

@@ -46,10 +46,22 @@ static uint64_t clock_of(const lti_conn *c) {
 
 /* ---- life */
 
+/* The last sign of life. A peer that takes what was waiting for it lives; its answer to a PING has
+ * to wait until it has read all that was sent before. */
+static uint64_t alive_ns(const lti_conn *c) {
+  return c->link.moved_ns > c->link.read_ns ? c->link.moved_ns : c->link.read_ns;
+}
+
+/* When a PING must have been answered. */
+static uint64_t pong_ns(const lti_conn *c) {
+  uint64_t from = c->h2.ping_ns > alive_ns(c) ? c->h2.ping_ns : alive_ns(c);
+  return from + c->env->ping_timeout_ns;
+}
+
 static void set_alarm(lti_conn *c) {
   uint64_t silence = c->env->ping_ns;
-  uint64_t at = silence == UINT64_MAX ? UINT64_MAX : c->link.read_ns + silence;
-  if (c->h2.ping_ns) at = c->h2.ping_ns + c->env->ping_timeout_ns;
+  uint64_t at = silence == UINT64_MAX ? UINT64_MAX : alive_ns(c) + silence;
+  if (c->h2.ping_ns) at = pong_ns(c);
   uint64_t settle = c->link.ready_ns + SETTINGS_NS;
   if (!lti_http2_acked(c->h2.codec) && settle < at) at = settle;
   lti_conn_alarm_set(c, at);
@@ -204,6 +216,7 @@ static void on_failed(void *ctx, lti_http2_stream *s, const lti_http2_failure *f
     told.layer = c->h2.why->layer;
     told.native = c->h2.why->native;
     told.message = c->h2.why->message;
+    told.shared = c->h2.shared && c->h2.why->error == LEAT_EHTTP;
   }
   if (!waits) x->sink->failed(x, &told);
 }
@@ -247,6 +260,7 @@ static void h2_ended(lti_conn *c, bool clean, int native) {
 
 static void h2_closed(lti_conn *c, const lti_failure *failure) {
   c->h2.why = failure;
+  c->h2.shared = c->h2.carried > 1 || c->served > 0;
   lti_http2_end(c->h2.codec, failure ? failure->error : LEAT_ERESET,
                 failure ? failure->message : NULL);
   c->h2.why = NULL;
@@ -299,7 +313,7 @@ static int h2_start(lti_conn *c, lti_exchange *x, const lti_http_request *reques
   if (c->h2.carried++ == 0) {
     uint64_t now_ns = clock_of(c);
     /* It may have been silent for long, and nobody has asked it why. */
-    if (c->env->ping_ns != UINT64_MAX && now_ns - c->link.read_ns > c->env->ping_ns) {
+    if (c->env->ping_ns != UINT64_MAX && now_ns > alive_ns(c) + c->env->ping_ns) {
       lti_http2_ping(c->h2.codec);
       c->h2.ping_ns = now_ns;
     }
@@ -361,12 +375,12 @@ static void h2_alarm(lti_conn *c, uint64_t now_ns) {
     lti_conn_fail(c, LEAT_EHTTP, LEAT_LAYER_HTTP, "the server does not acknowledge SETTINGS");
     return;
   }
-  if (c->h2.ping_ns && now_ns >= c->h2.ping_ns + c->env->ping_timeout_ns) {
+  if (c->h2.ping_ns && now_ns >= pong_ns(c)) {
     lti_conn_fail(c, LEAT_ERESET, LEAT_LAYER_HTTP, "the server does not answer PING");
     return;
   }
   bool asks = c->env->ping_ns != UINT64_MAX && !c->h2.ping_ns;
-  if (asks && now_ns >= c->link.read_ns + c->env->ping_ns) {
+  if (asks && now_ns >= alive_ns(c) + c->env->ping_ns) {
     lti_http2_ping(c->h2.codec);
     c->h2.ping_ns = now_ns;
     lti_link_mark(&c->link);

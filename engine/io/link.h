@@ -37,6 +37,7 @@ typedef struct lti_failure {
   const char *message; /* NULL: the error's own text will do */
   bool unprocessed;    /* the server did nothing with the request: it is safe to send again */
   bool http1_wanted;   /* and it wants it over HTTP/1.1 */
+  bool shared;         /* a connection of many requests failed, perhaps for another one's fault */
 } lti_failure;
 
 /* What all links of an engine share. */
@@ -107,9 +108,11 @@ struct lti_link {
   lti_tls *tls;
   lti_tunnel *tunnel;
   lti_outq out;
-  lti_buf flight;                           /* of a handshake, waiting for its expensive step */
-  uint64_t sent;                            /* bytes the kernel has taken */
-  uint64_t connected_ns, ready_ns, read_ns; /* read_ns: the last byte from the peer */
+  lti_buf flight; /* of a handshake, waiting for its expensive step */
+  uint64_t sent;  /* bytes the kernel has taken */
+  uint64_t connected_ns, ready_ns;
+  uint64_t read_ns;  /* the last byte from the peer */
+  uint64_t moved_ns; /* when the kernel had room again for what waited: the peer takes bytes */
   enum lti_link_state state;
   bool shook, ticket_told, blocked,
       broken; /* broken: sending failed; reading tells what happened */

@@ -64,7 +64,7 @@ static bool replayable(const lti_retry_case *c) {
 
 void lti_retry_decide(const lti_retry_case *c, lti_prng *prng, lti_retry_plan *plan) {
   *plan = (lti_retry_plan){.action = LTI_RETRY_NO, .maybe_ran = maybe_ran(c)};
-  bool again = c->status >= 400 ? status_retryable(c) : transport_retryable(c->error);
+  bool again = c->status >= 400 ? status_retryable(c) : c->shared || transport_retryable(c->error);
   plan->retryable = again;
   if (c->delivered) return; /* by us, that is: the caller knows what he has had */
   if (replayable(c)) {

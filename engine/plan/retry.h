@@ -32,6 +32,7 @@ typedef struct lti_retry_case {
   bool sent_any;           /* a byte of the request left the socket */
   bool response_started;   /* a byte of a response came */
   bool reused;             /* the connection had served before */
+  bool shared;             /* and others: whichever of them it failed for, it may be another */
   bool once;               /* never send twice */
   bool delivered;          /* an event other than head was delivered */
   int retries_done, retries_max, replays_done;

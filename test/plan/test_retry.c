@@ -95,6 +95,24 @@ static void money_that_is_gone_is_not_waited_for(void **state) {
   assert_int_equal(decide(&c).action, LTI_RETRY_WAIT);
 }
 
+/* A breach of the protocol is repeated where it may have been for another request's answer. */
+static void test_h2_20_what_broke_a_shared_connection_is_worth_a_repeat(void **state) {
+  lti_retry_case c = attempt(LEAT_EHTTP, 0);
+  (void)state;
+  assert_int_equal(decide(&c).action, LTI_RETRY_NO);
+  c.shared = true;
+  lti_retry_plan plan = decide(&c);
+  assert_int_equal(plan.action, LTI_RETRY_WAIT);
+  assert_true(plan.maybe_ran && plan.retryable);
+  c.reused = true; /* and never for free, or a server that always does it would never end */
+  assert_int_equal(decide(&c).action, LTI_RETRY_WAIT);
+  c.once = true;
+  assert_true(decide(&c).uncertain);
+  c.once = false;
+  c.delivered = true;
+  assert_int_equal(decide(&c).action, LTI_RETRY_NO);
+}
+
 static void test_rt_02_a_wish_above_the_cap_is_neither_slept_nor_clipped(void **state) {
   lti_retry_case c = attempt(LEAT_ESTATUS, 429);
   (void)state;
@@ -268,6 +286,7 @@ int main(void) {
       cmocka_unit_test(test_rt_03_x_should_retry_wins),
       cmocka_unit_test(test_rt_03_transport_errors),
       cmocka_unit_test(money_that_is_gone_is_not_waited_for),
+      cmocka_unit_test(test_h2_20_what_broke_a_shared_connection_is_worth_a_repeat),
       cmocka_unit_test(test_rt_02_a_wish_above_the_cap_is_neither_slept_nor_clipped),
       cmocka_unit_test(a_wish_is_taken_at_its_word_and_zero_means_our_own_wait),
       cmocka_unit_test(test_rt_04_waits_double_up_to_eight_seconds_and_are_spread),

@@ -130,7 +130,7 @@ static void take_body(h2_talk *t, const h2_seen *frame) {
   if (size > room) size = room;
   if (size) memcpy(s->body + s->body_size, frame->payload.data, size);
   s->body_size += size;
-  if (frame->payload.size) {
+  if (frame->payload.size && !t->peer->keeps_windows) {
     h2_window(&t->out, 0, (uint32_t)frame->payload.size);
     h2_window(&t->out, frame->id, (uint32_t)frame->payload.size);
   }

@@ -28,6 +28,7 @@ typedef struct h2_peer {
   void *ctx;                /* the test's */
   const uint32_t *settings; /* of our greeting: identifiers and values */
   size_t setting_count;
+  bool keeps_windows; /* gives nothing back of what the client sends */
   atomic_uint seen[H2_PROMPTS_MAX], runs[H2_PROMPTS_MAX];
   atomic_uint heads;  /* HEADERS of requests, over all links */
   atomic_uint resets; /* RST_STREAM of the client's */
