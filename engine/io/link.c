@@ -532,5 +532,6 @@ void lti_link_flush_all(lti_link_env *env) {
 static void on_writable(void *ctx) {
   lti_link *l = ctx;
   l->blocked = false;
+  l->moved_ns = lti_loop_clock(l->env->dial.loop);
   lti_link_mark(l);
 }

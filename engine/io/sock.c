@@ -17,6 +17,9 @@
 #include "base/error.h"
 
 #define SEND_VECTORS 16
+/* Bytes the kernel may hold that it has not sent yet. What is sent next waits behind them: a head
+ * behind a large body, and the answer to a PING. */
+#define UNSENT_BYTES (128 * 1024)
 
 enum sock_state { SOCK_CONNECTING, SOCK_OPEN, SOCK_ENDED, SOCK_CLOSING };
 
@@ -47,10 +50,12 @@ static void watch(lti_sock *s) {
     uv_poll_stop(&s->poll);
 }
 
-/* Small writes leave at once; a peer that vanished behind a NAT is noticed in minutes. */
+/* Small writes leave at once, large ones queue with us and not in the kernel; a peer that vanished
+ * behind a NAT is noticed in minutes. */
 static void set_options(int fd) {
-  int on = 1, idle = 60, every = 15, times = 4;
+  int on = 1, idle = 60, every = 15, times = 4, unsent = UNSENT_BYTES;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
