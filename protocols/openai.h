@@ -52,7 +52,8 @@ typedef struct lti_openai {
   lti_alloc *alloc;
   lti_openai_rare *rare;
   lti_buf scratch; /* the text of the event under way where it had escapes */
-  lti_buf meta;    /* what the slices of `response` view */
+  char *meta;      /* what the slices of `response` view */
+  uint16_t meta_size, meta_room;
   leat_response response;
   lti_openai_choice first;
   uint32_t choice_count, unfinished;

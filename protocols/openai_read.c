@@ -14,6 +14,7 @@
 #include "openai.h"
 
 #define SCRATCH_KEPT 4096 /* bytes of scratch kept from record to record */
+#define META_STEP    56   /* with what the system adds, blocks of 64 bytes and so on */
 
 /* What a record says beside its choices. */
 typedef struct record_notes {
@@ -30,13 +31,14 @@ void lti_openai_init(void *decoder, lti_alloc *alloc) {
   memset(d, 0, sizeof *d);
   d->alloc = alloc;
   lti_buf_init(&d->scratch, alloc, LTI_OPENAI_TEXT_MAX, LEAT_EEVENTMAX);
-  lti_buf_init(&d->meta, alloc, (size_t)8 * LTI_OPENAI_META_MAX, LEAT_EDECODE);
 }
 
 void lti_openai_deinit(void *decoder) {
   lti_openai *d = decoder;
   lti_buf_deinit(&d->scratch);
-  lti_buf_deinit(&d->meta);
+  lti_alloc_put(d->alloc, d->meta);
+  d->meta = NULL;
+  d->meta_room = 0;
   if (!d->rare) return;
   lti_buf_deinit(&d->rare->names);
   lti_buf_deinit(&d->rare->error_text);
@@ -311,6 +313,17 @@ int lti_openai_error(lti_openai *d, leat_slice json, bool plain, bool *found) {
 
 /* ---- what all records repeat ----------------------------------------------------------------- */
 
+/* Five texts, and for a moment a sixth, of at most LTI_OPENAI_META_MAX bytes fit in 16 bits. */
+static bool meta_reserve(lti_openai *d, size_t size) {
+  if (size <= d->meta_room) return true;
+  size_t room = (size + META_STEP - 1) / META_STEP * META_STEP;
+  char *grown = lti_alloc_grow(d->alloc, d->meta, d->meta_room, room);
+  if (!grown) return false;
+  d->meta = grown;
+  d->meta_room = (uint16_t)room;
+  return true;
+}
+
 /* Puts `value` in the place of a text that has another size: the old one is taken out, the new one
  * goes to the end, and every slice is set anew. */
 static int meta_move(lti_openai *d, leat_slice *field, leat_slice value) {
@@ -319,20 +332,21 @@ static int meta_move(lti_openai *d, leat_slice *field, leat_slice value) {
                        &about->role};
   size_t at[5], gone = 0, gap = field->size;
   for (size_t i = 0; i < 5; i++) {
-    at[i] = all[i]->size ? (size_t)(all[i]->data - d->meta.data) : 0;
+    at[i] = all[i]->size ? (size_t)(all[i]->data - d->meta) : 0;
     if (all[i] == field) gone = at[i];
   }
-  int rc = lti_buf_reserve(&d->meta, value.size);
-  if (rc != LTI_OK) return rc;
+  if (!meta_reserve(d, d->meta_size + value.size)) return LEAT_ENOMEM;
   if (gap) {
-    memmove(d->meta.data + gone, d->meta.data + gone + gap, d->meta.size - gone - gap);
-    d->meta.size -= gap;
+    memmove(d->meta + gone, d->meta + gone + gap, d->meta_size - gone - gap);
+    d->meta_size = (uint16_t)(d->meta_size - gap);
   }
   for (size_t i = 0; i < 5; i++) {
-    if (all[i]->size) all[i]->data = d->meta.data + at[i] - (gap && at[i] > gone ? gap : 0);
+    if (all[i]->size) all[i]->data = d->meta + at[i] - (gap && at[i] > gone ? gap : 0);
   }
-  *field = lti_slice(d->meta.data + d->meta.size, value.size);
-  return lti_buf_append(&d->meta, value);
+  *field = lti_slice(d->meta + d->meta_size, value.size);
+  memcpy(d->meta + d->meta_size, value.data, value.size);
+  d->meta_size = (uint16_t)(d->meta_size + value.size);
+  return LTI_OK;
 }
 
 /* An empty text never replaces one, and what is too long is cut at a character's border. */
@@ -347,6 +361,6 @@ int lti_openai_meta(lti_openai *d, leat_slice *field, lti_json_text text) {
   }
   if (lti_slice_equal(value, *field)) return LTI_OK;
   if (value.size != field->size) return meta_move(d, field, value);
-  memcpy(d->meta.data + (field->data - d->meta.data), value.data, value.size);
+  memcpy(d->meta + (field->data - d->meta), value.data, value.size);
   return LTI_OK;
 }

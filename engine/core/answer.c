@@ -44,22 +44,46 @@ static int feed_raw(lti_answer *a, leat_slice bytes);
 static int end_form(lti_answer *a);
 static int emit_raw(lti_answer *a);
 
-int lti_answer_init(lti_answer *a, lti_alloc *alloc, const lti_protocol *protocol,
-                    const lti_answer_limits *limits, lti_answer_sink sink) {
+static void init(lti_answer *a, lti_alloc *alloc, const lti_protocol *protocol,
+                 const lti_answer_limits *limits, lti_answer_sink sink) {
   memset(a, 0, sizeof *a);
   a->protocol = protocol;
   a->emit.event = emit_event;
   a->sink = sink;
   a->alloc = alloc;
   a->limits = *limits;
-  if (!protocol) {
-    a->form = LTI_FORM_RAW;
-    return LTI_OK;
-  }
+  if (!protocol) a->form = LTI_FORM_RAW;
+}
+
+int lti_answer_init(lti_answer *a, lti_alloc *alloc, const lti_protocol *protocol,
+                    const lti_answer_limits *limits, lti_answer_sink sink) {
+  init(a, alloc, protocol, limits, sink);
+  if (!protocol) return LTI_OK;
   a->decoder = lti_alloc_zero(alloc, protocol->decoder_size);
   if (!a->decoder) return LEAT_ENOMEM;
   protocol->decoder_init(a->decoder, alloc);
   return LTI_OK;
+}
+
+/* Its size is a multiple of its alignment, which is that of pointers and 64-bit numbers, as a
+ * decoder's is. */
+lti_answer *lti_answer_new(lti_alloc *alloc, const lti_protocol *protocol,
+                           const lti_answer_limits *limits, lti_answer_sink sink) {
+  lti_answer *a = lti_alloc_zero(alloc, sizeof *a + (protocol ? protocol->decoder_size : 0));
+  if (!a) return NULL;
+  init(a, alloc, protocol, limits, sink);
+  if (!protocol) return a;
+  a->decoder = a + 1;
+  a->joined = true;
+  protocol->decoder_init(a->decoder, alloc);
+  return a;
+}
+
+void lti_answer_free(lti_answer *a) {
+  if (!a) return;
+  lti_alloc *alloc = a->alloc;
+  lti_answer_deinit(a);
+  lti_alloc_put(alloc, a);
 }
 
 void lti_answer_deinit(lti_answer *a) {
@@ -67,12 +91,12 @@ void lti_answer_deinit(lti_answer *a) {
   if (a->form == LTI_FORM_JSON) lti_buf_deinit(&a->json);
   if (a->decoder) a->protocol->decoder_deinit(a->decoder);
   if (a->stray) lti_buf_deinit(&a->stray->text);
-  lti_alloc_put(a->alloc, a->decoder);
+  if (!a->joined) lti_alloc_put(a->alloc, a->decoder);
   lti_alloc_put(a->alloc, a->stray);
-  lti_alloc_put(a->alloc, a->shown_copy);
+  lti_alloc_put(a->alloc, a->shown);
   a->decoder = NULL;
   a->stray = NULL;
-  a->shown_copy = NULL;
+  a->shown = NULL;
   a->form = LTI_FORM_UNDECIDED;
 }
 
@@ -100,7 +124,7 @@ int lti_answer_feed(lti_answer *a, leat_slice bytes, size_t *taken) {
       case LTI_FORM_RAW: rc = feed_raw(a, bytes); break;
       case LTI_FORM_FOREIGN:
         rc = show(a, bytes);
-        if (rc == LTI_OK && a->shown.size >= FOREIGN_ENOUGH) rc = LEAT_ENOTSTREAM;
+        if (rc == LTI_OK && a->shown->size >= FOREIGN_ENOUGH) rc = LEAT_ENOTSTREAM;
         break;
     }
   }
@@ -115,7 +139,7 @@ int lti_answer_end(lti_answer *a, lti_verdict *verdict) {
     if (rc < 0) a->error = rc;
   }
   lti_answer_verdict(a, verdict);
-  if (verdict->error == LEAT_EINCOMPLETE && a->form == LTI_FORM_SSE && a->shown_copy) {
+  if (verdict->error == LEAT_EINCOMPLETE && a->form == LTI_FORM_SSE && a->shown) {
     verdict->error = a->error = LEAT_ENOTSTREAM;
   }
   return verdict->error;
@@ -176,9 +200,10 @@ static bool is_field(leat_slice bytes) {
 
 static int decide(lti_answer *a, leat_slice bytes) {
   unsigned char c = (unsigned char)bytes.data[0];
+  lti_answer_limits limits = a->limits;
   if (c == '{' || c == '[') {
     a->form = LTI_FORM_JSON;
-    lti_buf_init(&a->json, a->alloc, a->limits.body_bytes_max, LEAT_EBODYMAX);
+    lti_buf_init(&a->json, a->alloc, limits.body_bytes_max, LEAT_EBODYMAX);
     return LTI_OK;
   }
   if (a->bom < BOM_SIZE || c == '<' || c < 0x20 || c >= 0x7f) {
@@ -186,7 +211,7 @@ static int decide(lti_answer *a, leat_slice bytes) {
     return LTI_OK;
   }
   a->form = LTI_FORM_SSE;
-  lti_sse_init(&a->sse, a->alloc, a->limits.event_bytes_max, &sse_sink, a);
+  lti_sse_init(&a->sse, a->alloc, limits.event_bytes_max, &sse_sink, a);
   if (!is_field(bytes)) {
     int rc = show(a, lti_slice("", 0));
     if (rc != LTI_OK) return rc;
@@ -198,28 +223,31 @@ static int decide(lti_answer *a, leat_slice bytes) {
 
 /* Keeps first bytes for the message. */
 static int show(lti_answer *a, leat_slice bytes) {
-  if (!a->shown_copy) a->shown_copy = lti_alloc_get(a->alloc, LTI_ANSWER_SHOWN);
-  if (!a->shown_copy) return LEAT_ENOMEM;
-  size_t room = LTI_ANSWER_SHOWN - a->shown.size;
+  if (!a->shown) a->shown = lti_alloc_zero(a->alloc, sizeof *a->shown);
+  if (!a->shown) return LEAT_ENOMEM;
+  size_t room = LTI_ANSWER_SHOWN - a->shown->size;
   size_t size = bytes.size < room ? bytes.size : room;
-  if (size) memcpy(a->shown_copy + a->shown.size, bytes.data, size);
-  a->shown = lti_slice(a->shown_copy, a->shown.size + size);
+  if (size) memcpy(a->shown->bytes + a->shown->size, bytes.data, size);
+  a->shown->size += size;
   return LTI_OK;
+}
+
+leat_slice lti_answer_shows(const lti_answer *a) {
+  return a->shown ? lti_slice(a->shown->bytes, a->shown->size) : lti_slice(NULL, 0);
 }
 
 /* It is a stream after all. */
 static void show_nothing(lti_answer *a) {
-  lti_alloc_put(a->alloc, a->shown_copy);
-  a->shown_copy = NULL;
-  a->shown = lti_slice(NULL, 0);
+  lti_alloc_put(a->alloc, a->shown);
+  a->shown = NULL;
 }
 
 /* ---- forms ----------------------------------------------------------------------------------- */
 
 static int feed_sse(lti_answer *a, leat_slice bytes, size_t *taken) {
   size_t before = lti_sse_copied(&a->sse);
-  int rc = a->shown_copy ? show(a, bytes) : LTI_OK;
-  if (a->shown_copy && is_field(a->shown)) show_nothing(a);
+  int rc = a->shown ? show(a, bytes) : LTI_OK;
+  if (a->shown && is_field(lti_answer_shows(a))) show_nothing(a);
   if (rc == LTI_OK) rc = lti_sse_feed(&a->sse, bytes, taken);
   a->copied += lti_sse_copied(&a->sse) - before;
   return rc;
@@ -283,7 +311,7 @@ static int on_event(void *ctx, const lti_sse_event *event) {
   lti_answer *a = ctx;
   a->records++;
   a->raw = event->data;
-  if (a->shown_copy) show_nothing(a);
+  if (a->shown) show_nothing(a);
   if (a->stray) a->stray->depth = 0;
   int rc = emit_raw(a);
   if (rc == LTI_OK) rc = a->protocol->record(a->decoder, event->type, event->data, &a->emit);

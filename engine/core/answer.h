@@ -40,17 +40,23 @@ typedef struct lti_answer_sink {
 /* JSON that stands outside the framing of an event stream, on several lines. */
 typedef struct lti_answer_stray lti_answer_stray;
 
+/* First bytes of a body that does not look like either form. */
+typedef struct lti_answer_shown {
+  size_t size;
+  char bytes[LTI_ANSWER_SHOWN];
+} lti_answer_shown;
+
 typedef struct lti_answer {
   const lti_protocol *protocol;
   lti_emit emit; /* the driver's own, in front of the user's sink */
   lti_answer_sink sink;
   lti_alloc *alloc;
   void *decoder;
-  union {
+  union {                     /* by form */
+    lti_answer_limits limits; /* while undecided */
     lti_sse sse;
     lti_buf json;
   };
-  lti_answer_limits limits;
   leat_slice raw; /* the record being decoded */
   enum lti_answer_form form;
   bool want_raw;     /* emit each record as LEAT_EVENT_RAW first */
@@ -58,16 +64,20 @@ typedef struct lti_answer {
   bool ended;        /* the dialect's end marker came */
   int error;         /* sticky */
   unsigned char bom; /* bytes of a BOM skipped while undecided; 4: there is none */
+  bool joined;       /* the decoder stands right behind */
   uint64_t records;
-  uint64_t copied;  /* bytes gathered, or rewritten without escapes, instead of viewed */
-  leat_slice shown; /* first bytes of a body that does not look like either form */
-  char *shown_copy;
+  uint64_t copied; /* bytes gathered, or rewritten without escapes, instead of viewed */
+  lti_answer_shown *shown;
   lti_answer_stray *stray;
 } lti_answer;
 
 int lti_answer_init(lti_answer *a, lti_alloc *alloc, const lti_protocol *protocol,
                     const lti_answer_limits *limits, lti_answer_sink sink);
 void lti_answer_deinit(lti_answer *a);
+/* The same in one block with the decoder; NULL without memory, and NULL is fine to free. */
+lti_answer *lti_answer_new(lti_alloc *alloc, const lti_protocol *protocol,
+                           const lti_answer_limits *limits, lti_answer_sink sink);
+void lti_answer_free(lti_answer *a);
 /* LTI_OK: all taken. LTI_STOPPED: the sink asked, or a->ended (nothing more is taken then);
  * `*taken` says where. Or an error, which stays. */
 int lti_answer_feed(lti_answer *a, leat_slice bytes, size_t *taken);
@@ -81,6 +91,8 @@ int lti_answer_end(lti_answer *a, lti_verdict *verdict);
 int lti_answer_message(lti_answer *a, leat_slice text);
 /* ... and the turn was cut: what the decoder holds back is emitted. */
 void lti_answer_cut(lti_answer *a);
+/* First bytes of a body that is no answer: empty when it is one. */
+leat_slice lti_answer_shows(const lti_answer *a);
 /* The verdict as things stand, without ending. */
 void lti_answer_verdict(lti_answer *a, lti_verdict *verdict);
 

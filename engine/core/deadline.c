@@ -23,7 +23,7 @@ static void consider(earliest *x, uint64_t from_ns, int64_t ms, int error) {
 }
 
 static void consider_queue(const lti_request *r, earliest *x) {
-  const leat_deadlines *d = &r->deadlines;
+  const leat_deadlines *d = r->deadlines;
   if (!r->lease.connect_ns) {
     x->layer = LEAT_LAYER_API;
     consider(x, r->wait_from_ns, d->queue_ms, LEAT_EQUEUETIMEOUT);
@@ -37,7 +37,7 @@ static void consider_queue(const lti_request *r, earliest *x) {
 }
 
 static void consider_reading(const lti_request *r, earliest *x) {
-  const leat_deadlines *d = &r->deadlines;
+  const leat_deadlines *d = r->deadlines;
   /* Bytes of framing and of half a TLS record are bytes of the response too. */
   uint64_t byte_ns = r->last_byte_ns;
   if (r->exchange.received_ns > byte_ns) byte_ns = r->exchange.received_ns;
@@ -49,7 +49,7 @@ static void consider_reading(const lti_request *r, earliest *x) {
 }
 
 static earliest find_earliest(const lti_request *r) {
-  const leat_deadlines *d = &r->deadlines;
+  const leat_deadlines *d = r->deadlines;
   earliest x = {.at = UINT64_MAX, .error = LEAT_OK, .layer = LEAT_LAYER_PROVIDER};
   bool waits_for_reader = r->paused || !lti_hold_empty(&r->hold);
   if (r->state == REQUEST_FINISHED && !waits_for_reader) return x;

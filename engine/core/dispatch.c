@@ -118,7 +118,7 @@ static void assign(lti_dispatch *d, line *l, lti_lease *lease) {
   if (!lease->connect_ns) lease->connect_ns = lti_loop_clock(d->loop);
   lease->bound = true;
   l->unbound--;
-  lease->connecting(lease);
+  lease->sink->connecting(lease);
 }
 
 /* Takes a lease out of its line. A connection being opened for it is nobody's until the line is
@@ -156,7 +156,7 @@ static bool go_home(lti_dispatch *d, lti_lease *lease, const lti_failure *failur
 static void tell_failed(lti_dispatch *d, line *l, lti_lease *lease, const lti_failure *failure) {
   take_out(d, l, lease);
   mark(d, l);
-  if (!go_home(d, lease, failure)) lease->failed(lease, failure);
+  if (!go_home(d, lease, failure)) lease->sink->failed(lease, failure);
 }
 
 /* Over HTTP/1.1, where a body does not share its window; unless those that are there already take
@@ -179,7 +179,7 @@ static void reroute(lti_dispatch *d, line *l, lti_lease *lease) {
   if (r == LTI_OK)
     lease->rerouted = true;
   else
-    lease->failed(lease, &(lti_failure){.error = r, .layer = LEAT_LAYER_API});
+    lease->sink->failed(lease, &(lti_failure){.error = r, .layer = LEAT_LAYER_API});
 }
 
 /* Failures that every waiter would meet. */
@@ -237,7 +237,7 @@ static bool grant(lti_dispatch *d, line *l) {
         lti_queue_serve(&l->queue, &lease->item);
         take_out(d, l, lease);
         l->wasted = 0;
-        lease->granted(lease, conn);
+        lease->sink->granted(lease, conn);
         break;
       case LTI_POOL_ELSEWHERE: reroute(d, l, lease); break;
       case LTI_POOL_WAIT: w.waits = true; /* fall through */
@@ -348,7 +348,7 @@ void lti_dispatch_opened(lti_origin *o, void *wanted_by) {
   lease->bound = false;
   lease->connect_ns = 0;
   l->unbound++;
-  lease->connecting(lease);
+  lease->sink->connecting(lease);
 }
 
 static void unbind(line *l, lti_lease *lease) {

@@ -12,7 +12,16 @@
 #include "io/pool.h"
 #include "plan/queue.h"
 
-typedef struct lti_lease {
+typedef struct lti_lease lti_lease;
+
+typedef struct lti_lease_sink {
+  void (*granted)(lti_lease *lease, lti_conn *conn); /* must start it or give it back */
+  void (*failed)(lti_lease *lease, const lti_failure *failure);
+  void (*connecting)(lti_lease *lease); /* connect_ns was set, or taken back */
+} lti_lease_sink;
+
+struct lti_lease {
+  const lti_lease_sink *sink;
   lti_queue_item item;
   lti_origin *origin; /* while waiting: whose line it stands in */
   lti_origin *home;   /* where it belongs, though its body may go over HTTP/1.1 */
@@ -25,10 +34,7 @@ typedef struct lti_lease {
   bool no_descriptor;  /* the last try failed for want of one */
   bool rerouted;       /* it stands in the line of its home's HTTP/1.1 */
   bool at_home;        /* it was there, in vain */
-  void (*granted)(struct lti_lease *lease, lti_conn *conn); /* must start it or give it back */
-  void (*failed)(struct lti_lease *lease, const lti_failure *failure);
-  void (*connecting)(struct lti_lease *lease); /* connect_ns was set, or taken back */
-} lti_lease;
+};
 
 typedef struct lti_dispatch {
   lti_alloc *alloc;

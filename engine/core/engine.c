@@ -126,6 +126,9 @@ int leat_open(leat_engine **engine, const leat_config *config, const char **mess
     lti_alloc_put(&first, e);
     return r;
   }
+  static const leat_deadlines none;
+  for (int stream = 0; stream < 2; stream++)
+    lti_config_deadlines(e, &none, stream, &e->deadlines[stream]);
   init_lists(e);
   r = lti_loop_open(&e->alloc, e->config.loop, &loop_sink, e, &e->loop);
   if (r != LTI_OK) {

@@ -32,6 +32,8 @@ struct leat_engine {
   char *texts;
   size_t texts_size;
   lti_spec_defaults defaults;
+  lti_spec_places places;
+  leat_deadlines deadlines[2]; /* of requests that name none: not streamed, streamed */
   lti_loop *loop;
   lti_alarms alarms;
   lti_dns *dns;

@@ -18,8 +18,59 @@
 static void on_granted(lti_lease *lease, lti_conn *conn);
 static void on_lease_failed(lti_lease *lease, const lti_failure *failure);
 static void on_connecting(lti_lease *lease);
+static const lti_lease_sink lease_sink = {on_granted, on_lease_failed, on_connecting};
 
 /* ---- accepting */
+
+static void words_free(lti_request *r) {
+  if (!r->words) return;
+  lti_buf_deinit(&r->words->message);
+  lti_buf_deinit(&r->words->masked);
+  lti_alloc_put(&r->item.engine->alloc, r->words);
+  r->words = NULL;
+}
+
+lti_words *lti_request_words(lti_request *r) {
+  lti_alloc *alloc = &r->item.engine->alloc;
+  if (r->words) return r->words;
+  r->words = lti_alloc_zero(alloc, sizeof *r->words);
+  if (!r->words) return NULL;
+  lti_buf_init(&r->words->message, alloc, MESSAGE_BYTES_MAX, LEAT_EBODYMAX);
+  lti_buf_init(&r->words->masked, alloc, MASKED_BYTES_MAX, LEAT_EBODYMAX);
+  return r->words;
+}
+
+void lti_request_say(lti_request *r, leat_slice message) {
+  lti_words *words = message.size ? lti_request_words(r) : r->words;
+  if (!words) return;
+  lti_buf_clear(&words->message);
+  lti_buf_append(&words->message, message);
+}
+
+static bool deadlines_shared(const lti_request *r) {
+  const leat_deadlines *shared = r->item.engine->deadlines;
+  return !r->deadlines || r->deadlines == &shared[0] || r->deadlines == &shared[1];
+}
+
+static void deadlines_free(lti_request *r) {
+  if (deadlines_shared(r)) return;
+  lti_alloc_put(&r->item.engine->alloc, (void *)r->deadlines);
+}
+
+/* Most requests have the engine's. */
+static int deadlines_make(lti_request *r, const leat_deadlines *wanted) {
+  leat_engine *e = r->item.engine;
+  leat_deadlines own;
+  int rc = lti_config_deadlines(e, wanted, r->spec.stream, &own);
+  if (rc != LTI_OK) return lti_engine_fail(e, rc, "a deadline is negative or absurd");
+  r->deadlines = &e->deadlines[r->spec.stream];
+  if (memcmp(&own, r->deadlines, sizeof own) == 0) return LTI_OK;
+  leat_deadlines *copy = lti_alloc_get(&e->alloc, sizeof *copy);
+  r->deadlines = copy;
+  if (!copy) return lti_engine_fail(e, LEAT_ENOMEM, NULL);
+  *copy = own;
+  return LTI_OK;
+}
 
 static void request_free(lti_request *r) {
   leat_engine *e = r->item.engine;
@@ -30,9 +81,9 @@ static void request_free(lti_request *r) {
   lti_response_reset(r);
   lti_response_hold_clear(r);
   lti_spec_deinit(&r->spec);
-  lti_buf_deinit(&r->message);
-  lti_buf_deinit(&r->masked);
-  lti_buf_deinit(&r->request_id);
+  words_free(r);
+  deadlines_free(r);
+  lti_alloc_put(&e->alloc, r->request_id);
   if (r->origin) lti_pool_origin_release(r->origin);
   lti_alarm_leave(&e->alarms, &r->alarm);
   lti_alloc_put(&e->alloc, r);
@@ -56,8 +107,8 @@ static int check_arguments(leat_engine *e, const leat_request *q, const leat_id 
 static uint64_t tenant_of(const lti_request *r) {
   /* FNV-1a of the key: only to tell tenants apart, collisions merely share a turn. */
   uint64_t h = 1469598103934665603ull;
-  for (size_t i = 0; i < r->spec.key.size; i++)
-    h = (h ^ (unsigned char)r->spec.key.data[i]) * 1099511628211ull;
+  leat_slice key = lti_spec_key(&r->spec);
+  for (size_t i = 0; i < key.size; i++) h = (h ^ (unsigned char)key.data[i]) * 1099511628211ull;
   return h;
 }
 
@@ -70,18 +121,16 @@ static int or_default(int value, int otherwise) {
 static int equip(lti_request *r, const leat_request *q, const lti_url *url) {
   leat_engine *e = r->item.engine;
   bool plain_raw = !r->spec.protocol && !r->call;
-  int r1 = lti_config_deadlines(e, &q->deadlines, r->spec.stream, &r->deadlines);
-  if (r1 != LTI_OK) return lti_engine_fail(e, r1, "a deadline is negative or absurd");
+  int r1 = deadlines_make(r, &q->deadlines);
+  if (r1 != LTI_OK) return r1;
   r->retries_max = or_default(q->retries, plain_raw ? LEAT_NONE : e->config.retries);
   r->redirects_max = plain_raw ? 0 : or_default(0, e->config.redirects);
   r->lease.tenant = tenant_of(r);
-  r->lease.connect_ms = r->deadlines.connect_ms;
-  r->lease.body_size = r->spec.body_size;
-  r->lease.granted = on_granted;
-  r->lease.failed = on_lease_failed;
-  r->lease.connecting = on_connecting;
+  r->lease.connect_ms = r->deadlines->connect_ms;
+  r->lease.body_size = lti_spec_body(&r->spec).size;
+  r->lease.sink = &lease_sink;
   r->exchange.sink = &lti_response_sink;
-  r->wanted = q->http ? q->http : e->config.http;
+  r->wanted = (signed char)(q->http ? q->http : e->config.http);
   r1 = lti_pool_origin(e->pool, url, r->wanted, &r->origin);
   return r1 == LTI_OK ? r1 : lti_engine_fail(e, r1, NULL);
 }
@@ -95,11 +144,7 @@ static lti_request *request_new(leat_engine *e, const leat_request *q, bool call
   }
   r->item = (lti_item){.kind = LTI_ITEM_REQUEST, .engine = e};
   lti_list_init(&r->item.due);
-  lti_list_init(&r->turn_node);
   lti_queue_item_init(&r->lease.item);
-  lti_buf_init(&r->message, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EBODYMAX);
-  lti_buf_init(&r->masked, &e->alloc, MASKED_BYTES_MAX, LEAT_EBODYMAX);
-  lti_buf_init(&r->request_id, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EBODYMAX);
   r->on_event = q->on_event;
   r->on_done = q->on_done;
   r->user = q->user;
@@ -120,7 +165,7 @@ void lti_request_started(lti_request *r) {
   r->times.queued_ns = r->wait_from_ns = lti_loop_clock(e->loop);
   lti_deadline_arm(r);
   lti_engine_kick(e);
-  e->stats.bytes_copied_submit += r->spec.body_size + r->spec.text_size;
+  e->stats.bytes_copied_submit += lti_spec_size(&r->spec);
   if (is_hidden(r)) {
     e->hidden_live++;
     return;
@@ -141,19 +186,19 @@ static int enter(leat_engine *e, lti_request *r, leat_id *id) {
   lti_request_started(r);
   *id = r->item.id;
   /* A query may hold a key. */
-  const char *query = memchr(r->spec.path, '?', r->spec.path_size);
-  size_t shown = query ? (size_t)(query - r->spec.path) : r->spec.path_size;
-  lti_engine_trace(e, r->item.id, "submit %s %.*s to %s", r->spec.method, (int)shown, r->spec.path,
-                   lti_pool_origin_url(r->origin)->host);
+  leat_slice path = lti_spec_path(&r->spec);
+  const char *query = memchr(path.data, '?', path.size);
+  int shown = (int)(query ? (size_t)(query - path.data) : path.size);
+  lti_engine_trace(e, r->item.id, "submit %s %.*s to %s", lti_spec_method(&r->spec), shown,
+                   path.data, lti_pool_origin_url(r->origin)->host);
   return LTI_OK;
 }
 
 /* What a turn has of its own: no target, and no second try. */
 static int equip_turn(lti_request *r, const leat_request *q) {
-  leat_engine *e = r->item.engine;
-  int rc = lti_config_deadlines(e, &q->deadlines, r->spec.stream, &r->deadlines);
   r->turn = true;
-  return rc == LTI_OK ? rc : lti_engine_fail(e, rc, "a deadline is negative or absurd");
+  lti_list_init(&r->turn_node);
+  return deadlines_make(r, &q->deadlines);
 }
 
 /* A request that is fit to be entered. `in` says what kind of request it is. */
@@ -164,6 +209,7 @@ static int make(leat_engine *e, const leat_request *q, const lti_spec_input *in,
   lti_buf_clear(&e->message);
   lti_spec_input filled = *in;
   filled.alloc = &e->alloc;
+  filled.places = &e->places;
   filled.request = q;
   filled.defaults = &e->defaults;
   filled.message = &e->message;
@@ -261,11 +307,12 @@ static void on_granted(lti_lease *lease, lti_conn *conn) {
   stamp_lease(r, conn);
   r->attempts++;
   lti_http_request http;
+  leat_header headers[LTI_SPEC_HEADERS_MAX];
   if (r->socket) lti_socket_ask(r->socket);
   lti_buf_clear(&e->scratch);
   int rc = lti_url_host_field(lti_pool_origin_url(r->origin), &e->scratch);
-  lti_spec_http(&r->spec, lti_buf_slice(&e->scratch), &http);
-  r->exchange.stream.body = lti_slice(r->spec.body, r->spec.body_size);
+  lti_spec_http(&r->spec, lti_buf_slice(&e->scratch), headers, &http);
+  r->exchange.stream.body = lti_spec_body(&r->spec);
   if (rc == LTI_OK) rc = lti_conn_start(conn, &r->exchange, &http);
   if (rc != LTI_OK) {
     if (lti_conn_state(conn) != CONN_CLOSED) lti_pool_give(conn);
@@ -295,11 +342,12 @@ void lti_request_again(lti_request *r, bool first) {
   r->bytes = 0;
   r->retry_after_ms = -1;
   r->should_retry = 0;
-  lti_buf_clear(&r->request_id);
+  lti_alloc_put(&e->alloc, r->request_id);
+  r->request_id = NULL;
   r->exchange.sent_ns = 0;
   r->exchange.response_started = r->exchange.reused = false;
   r->times = (leat_times){.queued_ns = r->times.queued_ns};
-  lti_buf_clear(&r->message);
+  lti_request_say(r, lti_slice("", 0));
   int rc = lti_dispatch_want(&e->dispatch, &r->lease, r->origin, first);
   if (rc != LTI_OK) {
     lti_request_finish(r, &(lti_failure){.error = rc, .layer = LEAT_LAYER_API});
@@ -427,8 +475,7 @@ void lti_request_finish(lti_request *r, const lti_failure *failure) {
   r->error = failure->error;
   r->native = failure->native;
   r->layer = layer_of(failure);
-  lti_buf_clear(&r->message);
-  if (failure->message) lti_buf_text(&r->message, failure->message);
+  lti_request_say(r, lti_slice_of(failure->message));
   if (failure->error == LEAT_EHELDMAX) {
     /* What is held is what there is too much of: it does not wait for its reader. */
     lti_response_hold_clear(r);
@@ -450,7 +497,7 @@ void lti_request_cancel(lti_request *r) {
     r->error = LEAT_ECANCELLED;
     r->layer = LEAT_LAYER_API;
     r->retryable = false;
-    lti_buf_clear(&r->message);
+    lti_request_say(r, lti_slice("", 0));
     fall_due(r);
   } else {
     lti_request_finish(r, &cancelled);

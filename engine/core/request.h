@@ -40,6 +40,12 @@ typedef struct lti_refusal {
   lti_provider_error error;
 } lti_refusal;
 
+/* Words about how it went: made when there are some. */
+typedef struct lti_words {
+  lti_buf message;
+  lti_buf masked; /* provider's words that held the key */
+} lti_words;
+
 typedef struct lti_request {
   lti_item item; /* first */
   enum lti_request_state state;
@@ -47,14 +53,15 @@ typedef struct lti_request {
   leat_done_cb on_done;
   void *user;
   lti_spec spec;
-  enum leat_http wanted;
   lti_origin *origin;
-  lti_lease lease;
+  union {
+    lti_lease lease;    /* in line for a connection */
+    lti_list turn_node; /* of a turn: in line for its socket */
+  };
   lti_exchange exchange;
   lti_socket *socket; /* it is that one's handshake, or a turn on it; NULL: neither */
-  lti_list turn_node; /* of a turn that waits */
   lti_alarm alarm;
-  leat_deadlines deadlines;
+  const leat_deadlines *deadlines; /* the engine's, or its own */
   lti_answer *answer;
   lti_inflate *inflate;
   lti_refusal *refusal;
@@ -68,11 +75,9 @@ typedef struct lti_request {
   uint32_t attempts, redirects;
   int retries_done, retries_max, replays_done, redirects_max;
   int error, native, status;
-  enum leat_layer layer;
   int64_t retry_after_ms;
-  lti_buf message;
-  lti_buf masked; /* provider's words that held the key */
-  lti_buf request_id;
+  lti_words *words;
+  char *request_id;         /* the server's, NULL: none */
   signed char should_retry; /* x-should-retry: 1 true, -1 false, 0 not told */
   bool turn;                /* a turn on `socket` */
   bool call;                /* raw, but as an API call: retries, redirects, statuses are errors */
@@ -80,7 +85,9 @@ typedef struct lti_request {
   bool maybe_ran; /* an attempt that was given up may have reached the model */
   bool maybe_ran_twice;
   bool resumed_tls, reused_connection, name_known;
-  signed char http; /* enum leat_http: of the last attempt's connection */
+  signed char http;    /* enum leat_http: of the last attempt's connection */
+  signed char wanted;  /* and as it was asked for */
+  unsigned char layer; /* enum leat_layer of `error` */
 } lti_request;
 
 /* As leat_submit. `call`: see above; protocol "raw" only. */
@@ -100,6 +107,11 @@ void lti_request_go_on(lti_request *r);
 void lti_request_tell(lti_request *r);
 
 /* ---- between the files of a request */
+
+/* Made at the first call, NULL without memory. */
+lti_words *lti_request_words(lti_request *r);
+/* Replaces the message. */
+void lti_request_say(lti_request *r, leat_slice message);
 
 /* An attempt has failed: repeats it or finishes. */
 void lti_request_settle(lti_request *r, const lti_failure *failure);

@@ -14,6 +14,7 @@
 
 #define REFUSAL_BYTES_MAX ((size_t)64 * 1024)
 #define TEXTS_BYTES_MAX   ((size_t)256 * 1024)
+#define ID_BYTES_MAX      2048
 
 static int on_head(lti_exchange *x, const lti_http_head *head);
 static int on_body(lti_exchange *x, leat_slice bytes, size_t *taken);
@@ -42,7 +43,7 @@ static void stamp_content(lti_request *r, const leat_event *event) {
   if (r->content_seen) return;
   r->content_seen = true;
   r->times.first_content_ns = now;
-  if (r->deadlines.gap_ms >= 0) lti_deadline_arm(r);
+  if (r->deadlines->gap_ms >= 0) lti_deadline_arm(r);
 }
 
 /* From here on nothing can be taken back, so nothing will be sent again. */
@@ -115,9 +116,12 @@ static void read_hints(lti_request *r, const lti_http_head *head) {
                                                          : 0;
   static const char *const ids[] = {"x-request-id", "request-id", "x-oneapi-request-id",
                                     "x-generation-id"};
-  lti_buf_clear(&r->request_id);
-  for (size_t i = 0; i < sizeof ids / sizeof *ids && r->request_id.size == 0; i++)
-    lti_buf_append(&r->request_id, lti_http_find(head->headers, head->header_count, ids[i]));
+  leat_slice id = lti_slice(NULL, 0);
+  for (size_t i = 0; i < sizeof ids / sizeof *ids && id.size == 0; i++)
+    id = lti_http_find(head->headers, head->header_count, ids[i]);
+  lti_alloc *alloc = &r->item.engine->alloc;
+  lti_alloc_put(alloc, r->request_id);
+  r->request_id = id.size && id.size <= ID_BYTES_MAX ? lti_alloc_text(alloc, id) : NULL;
 }
 
 static void emit_head(lti_request *r, const leat_header *headers, size_t count) {
@@ -145,15 +149,9 @@ int lti_response_begin(lti_request *r) {
   leat_engine *e = r->item.engine;
   lti_answer_limits limits = {.event_bytes_max = (size_t)e->config.event_bytes_max,
                               .body_bytes_max = (size_t)e->config.body_bytes_max};
-  r->answer = lti_alloc_zero(&e->alloc, sizeof *r->answer);
+  r->answer = lti_answer_new(&e->alloc, r->spec.protocol, &limits,
+                             (lti_answer_sink){lti_response_event, r});
   if (!r->answer) return LEAT_ENOMEM;
-  int rc = lti_answer_init(r->answer, &e->alloc, r->spec.protocol, &limits,
-                           (lti_answer_sink){lti_response_event, r});
-  if (rc != LTI_OK) {
-    lti_alloc_put(&e->alloc, r->answer);
-    r->answer = NULL;
-    return rc;
-  }
   r->answer->want_raw = r->want_raw;
   return LTI_OK;
 }
@@ -222,13 +220,13 @@ static int begin_refusal(lti_request *r, const lti_http_head *head) {
 static bool redirectable(const lti_request *r, int status) {
   if (status == 307 || status == 308) return true;
   bool moved = status == 301 || status == 302 || status == 303;
-  return moved && strcmp(r->spec.method, "GET") == 0;
+  return moved && strcmp(lti_spec_method(&r->spec), "GET") == 0;
 }
 
 static int follow(lti_request *r, leat_slice location, const char **why) {
   leat_engine *e = r->item.engine;
   lti_url from = *lti_pool_origin_url(r->origin), to;
-  from.path = lti_slice(r->spec.path, r->spec.path_size);
+  from.path = lti_spec_path(&r->spec);
   lti_buf path;
   lti_buf_init(&path, &e->alloc, 32 * 1024, LEAT_EREDIRECT);
   lti_origin *origin = NULL;
@@ -439,10 +437,7 @@ static void on_drained(lti_exchange *x) {
 
 void lti_response_reset(lti_request *r) {
   lti_alloc *alloc = &r->item.engine->alloc;
-  if (r->answer) {
-    lti_answer_deinit(r->answer);
-    lti_alloc_put(alloc, r->answer);
-  }
+  lti_answer_free(r->answer);
   lti_inflate_free(r->inflate);
   if (r->refusal) {
     lti_buf_deinit(&r->refusal->body);

@@ -51,32 +51,44 @@ static bool has_key(const lti_request *r, leat_slice text) {
   return false;
 }
 
-/* The text itself, or a masked copy where a key is in it. Views into r->masked would move when it
- * grows: room is reserved once, before the first. */
-static leat_slice masked(lti_request *r, leat_slice text) {
-  if (!has_key(r, text)) return text;
-  size_t from = r->masked.size;
-  if (r->masked.capacity - from < text.size) return lti_slice("***", 3);
-  lti_buf_append(&r->masked, text);
-  mask_in_place(r, r->masked.data + from, text.size);
-  return lti_slice(r->masked.data + from, text.size);
+/* Every text of the provider's that is told. */
+typedef struct provider_texts {
+  leat_slice type, code, message, request_id, body;
+} provider_texts;
+
+/* Replaces those texts by masked copies that have a key in them. */
+static void mask_all(lti_request *r, provider_texts *t) {
+  leat_slice *texts[] = {&t->type, &t->code, &t->message, &t->request_id, &t->body};
+  bool holds[sizeof texts / sizeof *texts];
+  size_t count = sizeof texts / sizeof *texts, size = 0;
+  for (size_t i = 0; i < count; i++) {
+    holds[i] = has_key(r, *texts[i]);
+    if (holds[i]) size += texts[i]->size;
+  }
+  if (size == 0) return;
+  lti_words *words = lti_request_words(r);
+  lti_buf *copies = words ? &words->masked : NULL;
+  if (copies) lti_buf_clear(copies);
+  /* Views would move when it grows. */
+  bool room = copies && lti_buf_reserve(copies, size) == LTI_OK;
+  for (size_t i = 0; i < count; i++) {
+    if (!holds[i]) continue;
+    if (room) {
+      size_t from = copies->size;
+      lti_buf_append(copies, *texts[i]);
+      *texts[i] = lti_slice(copies->data + from, texts[i]->size);
+      mask_in_place(r, copies->data + from, texts[i]->size);
+    } else {
+      *texts[i] = lti_slice("***", 3);
+    }
+  }
 }
 
-static void provider_error(lti_request *r, lti_provider_error *error) {
-  *error = (lti_provider_error){0};
-  if (r->refusal) {
-    *error = r->refusal->error;
-  } else if (r->answer && r->spec.protocol) {
-    lti_verdict verdict = {0};
-    lti_answer_verdict(r->answer, &verdict);
-    *error = verdict.provider;
-  }
-  lti_buf_clear(&r->masked);
-  lti_buf_reserve(&r->masked, error->type.size + error->code.size + error->message.size +
-                                  r->request_id.size + 2 * SHOWN_BYTES);
-  error->type = masked(r, error->type);
-  error->code = masked(r, error->code);
-  error->message = masked(r, error->message);
+static lti_provider_error provider_error(const lti_request *r) {
+  lti_verdict verdict = {0};
+  if (r->refusal) return r->refusal->error;
+  if (r->answer && r->spec.protocol) lti_answer_verdict(r->answer, &verdict);
+  return verdict.provider;
 }
 
 /* One line: control bytes become blanks. */
@@ -96,8 +108,11 @@ static void put_where(const lti_request *r, lti_buf *out) {
   lti_buf_byte(out, ')');
 }
 
-static void make_message(lti_request *r, const lti_provider_error *error, leat_slice body) {
-  lti_buf *out = &r->message;
+static void make_message(lti_request *r, const provider_texts *told) {
+  lti_words *words = lti_request_words(r);
+  if (!words) return;
+  lti_buf *out = &words->message;
+  leat_slice why = told->message, body = told->body;
   bool given = out->size > 0;
   bool refused = r->error == LEAT_ESTATUS || (r->error == LEAT_EUPGRADE && r->refusal);
   if (refused)
@@ -105,9 +120,9 @@ static void make_message(lti_request *r, const lti_provider_error *error, leat_s
   else if (!given)
     lti_buf_text(out, leat_error_text(r->error));
   if (refused || r->error == LEAT_EAPI) {
-    if (r->error == LEAT_EAPI && error->message.size) lti_buf_text(out, ": ");
-    quote(out, error->message.size ? error->message : refused ? body : error->message);
-    if (!error->message.size && refused && !body.size)
+    if (r->error == LEAT_EAPI && why.size) lti_buf_text(out, ": ");
+    quote(out, why.size || !refused ? why : body);
+    if (!why.size && refused && !body.size)
       lti_buf_text(out, "no words of explanation came with it");
   } else if (r->error == LEAT_ENOTSTREAM && body.size) {
     lti_buf_text(out, "; it begins: ");
@@ -120,21 +135,28 @@ static void make_message(lti_request *r, const lti_provider_error *error, leat_s
   if (lti_buf_byte(out, '\0') != LTI_OK && out->size) out->data[out->size - 1] = '\0';
 }
 
-static leat_slice shown_body(lti_request *r) {
+static leat_slice shown_body(const lti_request *r) {
   leat_slice body = {NULL, 0};
   if (r->refusal)
     body = lti_buf_slice(&r->refusal->body);
   else if (r->answer)
-    body = r->answer->shown;
+    body = lti_answer_shows(r->answer);
   if (body.size > SHOWN_BYTES) body.size = SHOWN_BYTES;
-  return masked(r, body);
+  return body;
+}
+
+static leat_slice message_of(const lti_request *r) {
+  if (r->error == LEAT_OK) return lti_slice("", 0);
+  if (!r->words || r->words->message.size <= 1) return lti_slice_of(leat_error_text(r->error));
+  return lti_slice(r->words->message.data, r->words->message.size - 1);
 }
 
 void lti_result_fill(lti_request *r, leat_result *result) {
-  lti_provider_error error;
-  provider_error(r, &error);
-  leat_slice body = shown_body(r);
-  if (r->error != LEAT_OK) make_message(r, &error, body);
+  lti_provider_error error = provider_error(r);
+  provider_texts told = {error.type, error.code, error.message, lti_slice_of(r->request_id),
+                         shown_body(r)};
+  mask_all(r, &told);
+  if (r->error != LEAT_OK) make_message(r, &told);
   static const leat_response nothing;
   const leat_response *response = &nothing;
   if (r->answer && r->spec.protocol) response = r->spec.protocol->response(r->answer->decoder);
@@ -143,11 +165,11 @@ void lti_result_fill(lti_request *r, leat_result *result) {
                           .layer = r->layer,
                           .status = r->status,
                           .native = r->native,
-                          .provider_type = error.type,
-                          .provider_code = error.code,
-                          .provider_message = error.message,
-                          .request_id = masked(r, lti_buf_slice(&r->request_id)),
-                          .body = body,
+                          .provider_type = told.type,
+                          .provider_code = told.code,
+                          .provider_message = told.message,
+                          .request_id = told.request_id,
+                          .body = told.body,
                           .response = response,
                           .attempts = r->attempts,
                           .redirects = r->redirects,
@@ -161,7 +183,5 @@ void lti_result_fill(lti_request *r, leat_result *result) {
                           .reused_connection = r->reused_connection,
                           .http = (enum leat_http)r->http,
                           .retry_after_ms = r->retry_after_ms};
-  result->message = r->error == LEAT_OK   ? lti_slice("", 0)
-                    : r->message.size > 1 ? lti_slice(r->message.data, r->message.size - 1)
-                                          : lti_slice_of(leat_error_text(r->error));
+  result->message = message_of(r);
 }

@@ -132,18 +132,11 @@ int leat_ws_open(leat_engine *e, const leat_ws *ws, leat_id *id) {
   return r;
 }
 
-static void answer_free(lti_socket *s, lti_answer **answer) {
-  if (!*answer) return;
-  lti_answer_deinit(*answer);
-  lti_alloc_put(&s->engine->alloc, *answer);
-  *answer = NULL;
-}
-
 void lti_socket_release(lti_socket *s) {
   if (--s->refs > 0) return;
   leat_engine *e = s->engine;
-  answer_free(s, &s->in.follow);
-  answer_free(s, &s->turns.leftover);
+  lti_answer_free(s->in.follow);
+  lti_answer_free(s->turns.leftover);
   lti_ws_free(s->ws);
   lti_buf_deinit(&s->out.frames);
   lti_buf_deinit(&s->in.text);

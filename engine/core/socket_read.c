@@ -207,15 +207,13 @@ static void follow(lti_socket *s, leat_slice text) {
   if (!s->on_event) return;
   if (!s->in.follow) {
     lti_answer_limits limits = {s->in.text.max, s->in.text.max};
-    s->in.follow = lti_alloc_zero(&e->alloc, sizeof *s->in.follow);
-    rc = s->in.follow ? lti_answer_init(s->in.follow, &e->alloc, s->dialect, &limits,
-                                        (lti_answer_sink){lti_response_event, r})
-                      : LEAT_ENOMEM;
+    s->in.follow =
+        lti_answer_new(&e->alloc, s->dialect, &limits, (lti_answer_sink){lti_response_event, r});
+    if (!s->in.follow) rc = LEAT_ENOMEM;
   }
   if (rc == LTI_OK) rc = lti_answer_message(s->in.follow, text);
   if (rc != LTI_OK && rc != LTI_AGAIN && s->in.follow) {
-    lti_answer_deinit(s->in.follow);
-    lti_alloc_put(&e->alloc, s->in.follow);
+    lti_answer_free(s->in.follow);
     s->in.follow = NULL;
   }
   if (rc == LEAT_ENOMEM || rc == LEAT_EHELDMAX) lti_socket_cut(s, rc);

@@ -3,22 +3,21 @@
  * Building goes in three steps: the target (base URL, path), the body (encoded from typed fields,
  * or the caller's own), the headers (ours, the engine's, the request's; a later one of the same
  * name replaces an earlier one). Everything is gathered in buffers first and then laid into one
- * block. */
+ * block, the head: for each header the sizes of its name and value, the method with its NUL, then
+ * the texts. It has no pointers, so that two are the same when their bytes are. */
 #include "core/spec.h"
-
-#include <assert.h>
 
 #include "base/error.h"
 #include "wire/proxy.h"
 
-#define HEADERS_MAX    128
 #define TEXT_BYTES_MAX ((size_t)256 * 1024)
+#define HEAD_BYTES_MAX ((size_t)64 << 20)
 #define BODY_BYTES_MAX ((size_t)2048 * 1024 * 1024)
 #define PATH_BYTES_MAX ((size_t)32 * 1024)
 
 /* A header list under construction: views of the caller's memory and of static texts. */
 typedef struct gathering {
-  leat_header list[HEADERS_MAX];
+  leat_header list[LTI_SPEC_HEADERS_MAX];
   size_t count;
   lti_buf *message;
   lti_buf bearer;  /* "Bearer KEY" */
@@ -63,8 +62,8 @@ static int put_header(gathering *g, leat_slice name, leat_slice value) {
     g->list[i].value = value;
     return LTI_OK;
   }
-  if (g->count == HEADERS_MAX) {
-    lti_buf_format(g->message, "more than %d headers", HEADERS_MAX);
+  if (g->count == LTI_SPEC_HEADERS_MAX) {
+    lti_buf_format(g->message, "more than %d headers", LTI_SPEC_HEADERS_MAX);
     return LEAT_EHEADER;
   }
   g->list[g->count++] = (leat_header){name, value};
@@ -199,62 +198,133 @@ static int gather_handshake(gathering *g, const lti_spec_input *in) {
   return r;
 }
 
-static char *lay(char *to, leat_slice from, leat_slice *view) {
-  if (from.size) memcpy(to, from.data, from.size);
-  *view = lti_slice(to, from.size);
-  return to + from.size;
-}
-
 static bool is_secret(const gathering *g, leat_slice name) {
   return is_credential(name) || (g->key.size && lti_slice_is_nocase(name, offered_name));
 }
 
-/* Copies the gathered list into the spec, credentials last. */
-static int lay_headers(lti_spec *s, const gathering *g, const char *method) {
-  size_t size = strlen(method) + 1;
-  for (size_t i = 0; i < g->count; i++) size += g->list[i].name.size + g->list[i].value.size;
-  s->headers = lti_alloc_get(s->alloc, (g->count ? g->count : 1) * sizeof *s->headers);
-  s->text = lti_alloc_get(s->alloc, size);
-  s->text_size = s->text ? size : 0;
-  if (!s->headers || !s->text) return LEAT_ENOMEM;
-  leat_slice view;
-  char *to = lay(s->text, lti_slice(method, strlen(method) + 1), &view);
-  s->method = view.data;
-  for (int secret = 0; secret < 2; secret++) {
-    for (size_t i = 0; i < g->count; i++) {
-      if (is_secret(g, g->list[i].name) != (secret == 1)) continue;
-      leat_header *h = &s->headers[s->header_count++];
-      to = lay(to, g->list[i].name, &h->name);
-      to = lay(to, g->list[i].value, &h->value);
-      if (!secret) continue;
-      s->credential_count++;
-      if (g->key.size && lti_slice_is(h->name, offered_name))
-        s->key = lti_slice_from(h->value, h->value.size - g->key.size);
-      else if (lti_slice_starts(h->value, "Bearer "))
-        s->key = lti_slice_from(h->value, 7);
-      else if (!s->key.size)
-        s->key = h->value;
-    }
+/* ---- the head's block */
+
+typedef struct sizes {
+  uint32_t name, value;
+} sizes;
+
+static size_t headers_of(const lti_spec *s) {
+  return (size_t)s->secrets_at + s->secret_count;
+}
+
+static size_t texts_at(const lti_spec *s) {
+  return headers_of(s) * sizeof(sizes);
+}
+
+static sizes sizes_at(const lti_spec *s, size_t i) {
+  sizes x;
+  memcpy(&x, s->head->bytes + i * sizeof x, sizeof x);
+  return x;
+}
+
+const char *lti_spec_method(const lti_spec *s) {
+  return s->head ? s->head->bytes + texts_at(s) : "";
+}
+
+/* All of them, also those that are not sent any more. */
+static void list_headers(const lti_spec *s, leat_header *list) {
+  const char *at = lti_spec_method(s);
+  at += strlen(at) + 1;
+  for (size_t i = 0; i < headers_of(s); i++) {
+    sizes x = sizes_at(s, i);
+    list[i] = (leat_header){lti_slice(at, x.name), lti_slice(at + x.name, x.value)};
+    at += x.name + x.value;
   }
-  s->secret_count = s->credential_count;
-  s->secrets_at = s->header_count - s->secret_count;
-  return LTI_OK;
+}
+
+static int lay_one(lti_buf *out, const leat_header *h) {
+  sizes x = {(uint32_t)h->name.size, (uint32_t)h->value.size};
+  return lti_buf_append(out, lti_slice((const char *)&x, sizeof x));
+}
+
+/* Credentials go last. */
+static void sort_headers(lti_spec *s, const gathering *g, leat_header *sorted) {
+  size_t n = 0;
+  for (int secret = 0; secret < 2; secret++) {
+    if (secret) s->secrets_at = (uint8_t)n;
+    for (size_t i = 0; i < g->count; i++)
+      if (is_secret(g, g->list[i].name) == (secret == 1)) sorted[n++] = g->list[i];
+  }
+  s->header_count = (uint8_t)n;
+  s->credential_count = s->secret_count = (uint8_t)(n - s->secrets_at);
+}
+
+/* A bearer's key, or that of a subprotocol; or else the first credential. */
+static void note_key(lti_spec *s, const gathering *g) {
+  leat_header list[LTI_SPEC_HEADERS_MAX];
+  list_headers(s, list);
+  for (size_t i = s->secrets_at; i < headers_of(s); i++) {
+    leat_slice key = list[i].value;
+    bool offered = g->key.size && lti_slice_is(list[i].name, offered_name);
+    bool bearer = lti_slice_starts(key, "Bearer ");
+    if (!offered && !bearer && s->key_size) continue;
+    if (offered) key = lti_slice_from(key, key.size - g->key.size);
+    if (!offered && bearer) key = lti_slice_from(key, 7);
+    s->key_at = (uint32_t)(key.data - s->head->bytes);
+    s->key_size = (uint32_t)key.size;
+  }
+}
+
+/* Lays the gathered list into the spec. A handshake's is its own, for its key will change. */
+static int lay_headers(lti_spec *s, const lti_spec_input *in, const gathering *g,
+                       const char *method) {
+  leat_header sorted[LTI_SPEC_HEADERS_MAX];
+  lti_buf out;
+  int r = LTI_OK;
+  lti_buf_init(&out, s->alloc, HEAD_BYTES_MAX, LEAT_EHEADER);
+  out.secret = true;
+  sort_headers(s, g, sorted);
+  for (size_t i = 0; r == LTI_OK && i < g->count; i++) r = lay_one(&out, &sorted[i]);
+  if (r == LTI_OK) r = lti_buf_append(&out, lti_slice(method, strlen(method) + 1));
+  for (size_t i = 0; r == LTI_OK && i < g->count; i++) {
+    r = lti_buf_append(&out, sorted[i].name);
+    if (r == LTI_OK) r = lti_buf_append(&out, sorted[i].value);
+  }
+  lti_blob **place = in->places && !in->upgrade ? &in->places->head : NULL;
+  if (r == LTI_OK) s->head = lti_blob_make(s->alloc, place, lti_buf_slice(&out));
+  if (r == LTI_OK && !s->head) r = LEAT_ENOMEM;
+  if (r == LTI_OK) note_key(s, g);
+  lti_buf_deinit(&out);
+  return r;
+}
+
+leat_slice lti_spec_key(const lti_spec *s) {
+  return s->key_size ? lti_slice(s->head->bytes + s->key_at, s->key_size) : lti_slice(NULL, 0);
 }
 
 leat_slice lti_spec_secret(const lti_spec *s, size_t i) {
-  if (i == s->secret_count) return s->key; /* it may be a part of its field only */
+  leat_header list[LTI_SPEC_HEADERS_MAX];
+  if (i == s->secret_count) return lti_spec_key(s); /* it may be a part of its field only */
   if (i > s->secret_count) return lti_slice(NULL, 0);
-  leat_slice value = s->headers[s->secrets_at + i].value;
+  list_headers(s, list);
+  leat_slice value = list[s->secrets_at + i].value;
   return lti_slice_starts(value, "Bearer ") ? lti_slice_from(value, 7) : value;
 }
 
-static int copy_body(lti_spec *s, leat_slice body) {
+size_t lti_spec_size(const lti_spec *s) {
+  size_t head = s->head ? s->head->size - texts_at(s) : 0;
+  return head + lti_spec_body(s).size;
+}
+
+leat_slice lti_spec_path(const lti_spec *s) {
+  return lti_blob_slice(s->path);
+}
+
+leat_slice lti_spec_body(const lti_spec *s) {
+  return lti_blob_slice(s->body);
+}
+
+/* ---- target and body */
+
+static int keep_body(lti_spec *s, const lti_spec_input *in, leat_slice body) {
   s->has_body = true;
-  s->body = lti_alloc_get(s->alloc, body.size);
-  if (!s->body) return LEAT_ENOMEM;
-  if (body.size) memcpy(s->body, body.data, body.size);
-  s->body_size = body.size;
-  return LTI_OK;
+  s->body = lti_blob_make(s->alloc, in->places ? &in->places->body : NULL, body);
+  return s->body ? LTI_OK : LEAT_ENOMEM;
 }
 
 static int explain(lti_buf *message, const lti_encoded *encoded, int error) {
@@ -272,14 +342,16 @@ static void keep_facts(lti_spec *s, const lti_encoded *encoded) {
   s->choices = encoded->choices;
 }
 
-static int make_body(lti_spec *s, const leat_request *q, lti_buf *message) {
+static int make_body(lti_spec *s, const lti_spec_input *in) {
+  const leat_request *q = in->request;
+  lti_buf *message = in->message;
   lti_encoded encoded = {0};
   if (!s->protocol) {
     if (q->chat) {
       lti_buf_text(message, "protocol raw takes `body`, not `chat`");
       return LEAT_EINVAL;
     }
-    return q->body.data ? copy_body(s, q->body) : LTI_OK;
+    return q->body.data ? keep_body(s, in, q->body) : LTI_OK;
   }
   if (!q->chat == !q->body.data) {
     lti_buf_text(message, "a request needs either `chat` or `body`");
@@ -289,13 +361,13 @@ static int make_body(lti_spec *s, const leat_request *q, lti_buf *message) {
     int r = s->protocol->inspect(q->body, &encoded);
     if (r != LTI_OK) return explain(message, &encoded, r);
     keep_facts(s, &encoded);
-    return copy_body(s, q->body);
+    return keep_body(s, in, q->body);
   }
   lti_buf out;
   lti_buf_init(&out, s->alloc, BODY_BYTES_MAX, LEAT_EBODYMAX);
   int r = s->protocol->encode(q->chat, &out, &encoded);
   keep_facts(s, &encoded);
-  if (r == LTI_OK) r = copy_body(s, lti_buf_slice(&out));
+  if (r == LTI_OK) r = keep_body(s, in, lti_buf_slice(&out));
   lti_buf_deinit(&out);
   return explain(message, &encoded, r);
 }
@@ -337,11 +409,9 @@ static int make_path(lti_spec *s, const lti_spec_input *in, const lti_url *url) 
     r = LEAT_EHEADER;
   }
   if (r == LTI_OK) {
-    s->path = lti_alloc_get(s->alloc, path.size);
-    s->path_size = path.size;
+    s->path = lti_blob_make(s->alloc, in->places ? &in->places->path : NULL, lti_buf_slice(&path));
     r = s->path ? LTI_OK : LEAT_ENOMEM;
   }
-  if (r == LTI_OK) memcpy(s->path, path.data, path.size);
   lti_buf_deinit(&path);
   return r;
 }
@@ -410,17 +480,16 @@ static int make_headers(lti_spec *s, const lti_spec_input *in, const lti_url *ur
                    url->host, url->loopback ? " through a proxy" : "");
     r = LEAT_EPLAINKEY;
   }
-  if (r == LTI_OK) r = lay_headers(s, &g, method);
+  if (r == LTI_OK) r = lay_headers(s, in, &g, method);
   lti_buf_deinit(&g.bearer);
   lti_buf_deinit(&g.offered);
   return r;
 }
 
 static int init_turn(lti_spec *s, const lti_spec_input *in) {
-  const leat_request *q = in->request;
   int r = find_protocol(s, in);
-  if (r == LTI_OK) r = make_body(s, q, in->message);
-  if (r == LTI_OK && !lti_slice_is_utf8(lti_slice(s->body, s->body_size))) {
+  if (r == LTI_OK) r = make_body(s, in);
+  if (r == LTI_OK && !lti_slice_is_utf8(lti_spec_body(s))) {
     lti_buf_text(in->message, "the body is not valid UTF-8, as a text message must be");
     r = LEAT_EINVAL;
   }
@@ -446,7 +515,7 @@ int lti_spec_init(lti_spec *s, const lti_spec_input *in, lti_url *url) {
     r = find_protocol(s, in);
     if (r == LTI_OK) r = find_target(in, url);
     if (r == LTI_OK) r = make_path(s, in, url);
-    if (r == LTI_OK) r = make_body(s, in->request, in->message);
+    if (r == LTI_OK) r = make_body(s, in);
     if (r == LTI_OK) r = make_headers(s, in, url);
   }
   if (r != LTI_OK) lti_spec_deinit(s);
@@ -454,29 +523,22 @@ int lti_spec_init(lti_spec *s, const lti_spec_input *in, lti_url *url) {
 }
 
 void lti_spec_drop_body(lti_spec *s) {
-  lti_alloc_wipe(s->alloc, s->body, s->body_size);
+  lti_blob_release(s->body);
   s->body = NULL;
-  s->body_size = 0;
 }
 
 void lti_spec_deinit(lti_spec *s) {
   lti_spec_drop_body(s);
-  lti_alloc_wipe(s->alloc, s->text, s->text_size);
-  lti_alloc_put(s->alloc, s->headers);
-  lti_alloc_wipe(s->alloc, s->path, s->path_size);
-  s->text = NULL;
-  s->headers = NULL;
-  s->path = NULL;
-  s->header_count = s->credential_count = 0;
+  lti_blob_release(s->head);
+  lti_blob_release(s->path);
+  *s = (lti_spec){.alloc = s->alloc};
 }
 
 int lti_spec_redirect(lti_spec *s, leat_slice path, bool same_origin) {
-  char *copy = lti_alloc_get(s->alloc, path.size);
-  if (!copy) return LEAT_ENOMEM;
-  memcpy(copy, path.data, path.size);
-  lti_alloc_wipe(s->alloc, s->path, s->path_size);
-  s->path = copy;
-  s->path_size = path.size;
+  lti_blob *other = lti_blob_make(s->alloc, NULL, path);
+  if (!other) return LEAT_ENOMEM;
+  lti_blob_release(s->path);
+  s->path = other;
   if (!same_origin) {
     s->header_count -= s->credential_count;
     s->credential_count = 0;
@@ -484,25 +546,34 @@ int lti_spec_redirect(lti_spec *s, leat_slice path, bool same_origin) {
   return LTI_OK;
 }
 
-void lti_spec_http(const lti_spec *s, leat_slice host, lti_http_request *request) {
-  *request = (lti_http_request){.method = s->method,
-                                .path = lti_slice(s->path, s->path_size),
+void lti_spec_http(const lti_spec *s, leat_slice host, leat_header *headers,
+                   lti_http_request *request) {
+  list_headers(s, headers);
+  *request = (lti_http_request){.method = lti_spec_method(s),
+                                .path = lti_spec_path(s),
                                 .host = host,
-                                .headers = s->headers,
+                                .headers = headers,
                                 .header_count = s->header_count,
                                 .credentials_from = s->header_count - s->credential_count,
-                                .body_size = s->body_size,
+                                .body_size = lti_spec_body(s).size,
                                 .has_body = s->has_body,
                                 .upgrade = s->upgrade};
 }
 
+static leat_slice find_header(const lti_spec *s, const char *name) {
+  leat_header list[LTI_SPEC_HEADERS_MAX];
+  list_headers(s, list);
+  return lti_http_find(list, s->header_count, name);
+}
+
 leat_slice lti_spec_offered(const lti_spec *s) {
-  return lti_http_find(s->headers, s->header_count, offered_name);
+  return find_header(s, offered_name);
 }
 
 void lti_spec_rekey(lti_spec *s, const lti_ws_config *ws, char *key) {
   leat_header fields[5];
   lti_ws_ask(key, lti_slice(NULL, 0), ws, fields);
-  leat_slice old = lti_http_find(s->headers, s->header_count, "Sec-WebSocket-Key");
-  if (old.size == LTI_WS_KEY_BYTES) memcpy(s->text + (old.data - s->text), key, old.size);
+  leat_slice old = find_header(s, "Sec-WebSocket-Key");
+  if (old.size == LTI_WS_KEY_BYTES)
+    memcpy(s->head->bytes + (old.data - s->head->bytes), key, old.size);
 }

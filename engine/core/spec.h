@@ -1,13 +1,15 @@
 /* What a request sends: the checked copy of everything the caller gave, and its target.
  *
- * Made at submit and kept for repeats and redirects. Headers stand in one secret block: those that
- * carry credentials last, so that a redirect to another origin drops them by shortening the list.
- * The body goes as soon as no repeat can need it. */
+ * Made at submit and kept for repeats and redirects. Method and headers stand in one block: those
+ * that carry credentials last, so that a redirect to another origin drops them by shortening the
+ * list. The body goes as soon as no repeat can need it. Requests in a row that send the same share
+ * their blocks. */
 #ifndef LTI_SPEC_H
 #define LTI_SPEC_H
 
 #include <stdbool.h>
 
+#include "base/blob.h"
 #include "base/buf.h"
 #include "base/url.h"
 #include "protocol.h"
@@ -22,21 +24,23 @@ typedef struct lti_spec_defaults {
   bool allow_plain_key;
 } lti_spec_defaults;
 
+#define LTI_SPEC_HEADERS_MAX 128
+
+/* The newest blocks, which the next request may share: an engine has one of each. */
+typedef struct lti_spec_places {
+  lti_blob *head, *path, *body;
+} lti_spec_places;
+
 typedef struct lti_spec {
   lti_alloc *alloc;
-  const lti_protocol *protocol;          /* NULL: raw */
-  const char *method;                    /* in `text` */
-  leat_header *headers;                  /* views into `text` */
-  size_t header_count, credential_count; /* the last ones carry credentials */
-  size_t secrets_at, secret_count;       /* where those stood at submit: not sent, but not told */
-  char *text;
-  size_t text_size;
-  char *path;
-  size_t path_size;
-  char *body;
-  size_t body_size;
-  leat_slice key;   /* tells tenants apart; in `text` */
-  uint32_t choices; /* as lti_encoded; and so is `usage` */
+  const lti_protocol *protocol; /* NULL: raw */
+  lti_blob *head;               /* method and headers: see spec.c */
+  lti_blob *path;
+  lti_blob *body;                         /* NULL: none, or it has gone */
+  uint32_t choices;                       /* as lti_encoded; and so is `usage` */
+  uint32_t key_at, key_size;              /* what tells tenants apart, in `head` */
+  uint8_t header_count, credential_count; /* the last ones carry credentials */
+  uint8_t secrets_at, secret_count;       /* where those stood at submit: not sent, but not told */
   bool has_body, stream, usage, identity, upgrade;
 } lti_spec;
 
@@ -55,6 +59,7 @@ typedef struct lti_spec_upgrade {
 /* What a spec is made from. */
 typedef struct lti_spec_input {
   lti_alloc *alloc;
+  lti_spec_places *places; /* NULL: nothing is shared */
   const leat_request *request;
   const lti_spec_defaults *defaults;
   lti_buf *message; /* gets a line on failure */
@@ -69,6 +74,13 @@ const char *lti_spec_protocol(const leat_request *request, const lti_spec_defaul
 int lti_spec_init(lti_spec *spec, const lti_spec_input *in, lti_url *url);
 void lti_spec_deinit(lti_spec *spec);
 void lti_spec_drop_body(lti_spec *spec);
+/* Bytes of headers and body. */
+size_t lti_spec_size(const lti_spec *spec);
+const char *lti_spec_method(const lti_spec *spec);
+leat_slice lti_spec_path(const lti_spec *spec);
+leat_slice lti_spec_body(const lti_spec *spec);
+/* The API key, or another credential: empty when there is none. */
+leat_slice lti_spec_key(const lti_spec *spec);
 /* The subprotocols that a handshake offers. */
 leat_slice lti_spec_offered(const lti_spec *spec);
 /* Another attempt at a handshake has another key. */
@@ -77,7 +89,8 @@ void lti_spec_rekey(lti_spec *spec, const lti_ws_config *ws, char *key);
 leat_slice lti_spec_secret(const lti_spec *spec, size_t i);
 /* Points the request elsewhere. */
 int lti_spec_redirect(lti_spec *spec, leat_slice path, bool same_origin);
-/* The request for the codec; `host` is the Host field. */
-void lti_spec_http(const lti_spec *spec, leat_slice host, lti_http_request *request);
+/* The request for the codec; `host` is the Host field, `headers` gets LTI_SPEC_HEADERS_MAX. */
+void lti_spec_http(const lti_spec *spec, leat_slice host, leat_header *headers,
+                   lti_http_request *request);
 
 #endif

@@ -72,11 +72,11 @@ int lti_turn_submit(leat_engine *e, const leat_request *q, leat_id *id) {
 
 /* All messages or none: there is room for each before the first is written. */
 static int send_messages(lti_socket *s, const lti_spec *spec) {
-  leat_slice rest = lti_slice(spec->body, spec->body_size), frame;
+  leat_slice rest = lti_spec_body(spec), frame;
   size_t room = 0;
   while (lti_protocol_frame(&rest, &frame)) room += frame.size + FRAME_HEAD_MAX;
   int rc = lti_buf_reserve(&s->out.frames, room);
-  rest = lti_slice(spec->body, spec->body_size);
+  rest = lti_spec_body(spec);
   while (rc == LTI_OK && lti_protocol_frame(&rest, &frame))
     rc = lti_ws_send(s->ws, LTI_WS_TEXT, frame, true);
   return rc;
@@ -163,8 +163,7 @@ static void conclude(lti_socket *s) {
 }
 
 void lti_turn_drop_leftover(lti_socket *s) {
-  lti_answer_deinit(s->turns.leftover);
-  lti_alloc_put(&s->engine->alloc, s->turns.leftover);
+  lti_answer_free(s->turns.leftover);
   s->turns.leftover = NULL;
 }
 
@@ -288,8 +287,9 @@ static void inherit(lti_socket *s, lti_request *r) {
   r->times = shake->times;
   r->times.queued_ns = queued_ns;
   r->exchange.sent_ns = shake->exchange.sent_ns;
-  lti_buf_clear(&r->request_id);
-  lti_buf_append(&r->request_id, lti_buf_slice(&shake->request_id));
+  lti_alloc *alloc = &r->item.engine->alloc;
+  lti_alloc_put(alloc, r->request_id);
+  r->request_id = shake->request_id ? lti_alloc_text(alloc, lti_slice_of(shake->request_id)) : NULL;
   r->refusal = shake->refusal;
   shake->refusal = NULL;
 }
@@ -297,8 +297,9 @@ static void inherit(lti_socket *s, lti_request *r) {
 static void fail_one(lti_socket *s, lti_request *r) {
   lti_request *shake = s->request;
   char line[256];
-  size_t size = shake->message.size < sizeof line - 1 ? shake->message.size : sizeof line - 1;
-  if (size) memcpy(line, shake->message.data, size);
+  leat_slice words = shake->words ? lti_buf_slice(&shake->words->message) : lti_slice("", 0);
+  size_t size = words.size < sizeof line - 1 ? words.size : sizeof line - 1;
+  if (size) memcpy(line, words.data, size);
   line[size] = '\0';
   int error = shake->error;
   /* A socket that ended well has answered only those that it was asked. */

@@ -35,7 +35,7 @@ typedef struct lti_lines {
   lti_buf scratch; /* the line under way, or the last gathered one until the next begins */
   size_t line_max;
   size_t wanted; /* bytes of the line under way, once `asked` */
-  size_t copied; /* bytes gathered, for the copy counter */
+  size_t copied; /* bytes gathered, for the copy counter; the sink may add its own */
   int error;
   unsigned char bom; /* bytes of a leading BOM seen; BOM_DECIDED in lines.c */
   bool after_cr;     /* an LF now belongs to the line before */

@@ -38,18 +38,30 @@ void lti_sse_init(lti_sse *x, lti_alloc *alloc, size_t event_bytes_max, const lt
   x->sink = sink;
   x->ctx = ctx;
   lti_lines_init(&x->lines, alloc, event_bytes_max, &lines_sink, x);
-  lti_buf_init(&x->data, alloc, x->lines.line_max, LEAT_EEVENTMAX);
-  lti_buf_init(&x->type, alloc, x->lines.line_max, LEAT_EEVENTMAX);
-  lti_buf_init(&x->id, alloc, x->lines.line_max, LEAT_EEVENTMAX);
-  lti_buf_init(&x->next_id, alloc, x->lines.line_max, LEAT_EEVENTMAX);
+}
+
+/* Made at the first call; NULL without memory. */
+static lti_sse_kept *keep(lti_sse *x) {
+  lti_alloc *alloc = x->lines.scratch.alloc;
+  if (x->kept) return x->kept;
+  x->kept = lti_alloc_zero(alloc, sizeof *x->kept);
+  if (!x->kept) return NULL;
+  lti_buf *const all[] = {&x->kept->data, &x->kept->type, &x->kept->id, &x->kept->next_id};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    lti_buf_init(all[i], alloc, x->lines.line_max, LEAT_EEVENTMAX);
+  return x->kept;
 }
 
 void lti_sse_deinit(lti_sse *x) {
+  lti_alloc *alloc = x->lines.scratch.alloc;
   lti_lines_deinit(&x->lines);
-  lti_buf_deinit(&x->data);
-  lti_buf_deinit(&x->type);
-  lti_buf_deinit(&x->id);
-  lti_buf_deinit(&x->next_id);
+  if (!x->kept) return;
+  lti_buf_deinit(&x->kept->data);
+  lti_buf_deinit(&x->kept->type);
+  lti_buf_deinit(&x->kept->id);
+  lti_buf_deinit(&x->kept->next_id);
+  lti_alloc_put(alloc, x->kept);
+  x->kept = NULL;
 }
 
 int lti_sse_feed(lti_sse *x, leat_slice bytes, size_t *taken) {
@@ -69,11 +81,11 @@ int lti_sse_end(lti_sse *x) {
 }
 
 size_t lti_sse_copied(const lti_sse *x) {
-  return x->lines.copied + x->copied;
+  return x->lines.copied;
 }
 
 leat_slice lti_sse_last_id(const lti_sse *x) {
-  return lti_buf_slice(&x->id);
+  return x->kept ? lti_buf_slice(&x->kept->id) : lti_slice(NULL, 0);
 }
 
 /* ---- lines ----------------------------------------------------------------------------------- */
@@ -144,7 +156,7 @@ static int offer_stray(lti_sse *x, leat_slice line) {
 
 static int copy(lti_sse *x, lti_buf *to, leat_slice bytes) {
   int rc = lti_buf_append(to, bytes);
-  if (rc == LTI_OK) x->copied += bytes.size;
+  if (rc == LTI_OK) x->lines.copied += bytes.size;
   return rc;
 }
 
@@ -156,37 +168,43 @@ static void exchange(lti_buf *a, lti_buf *b) {
 
 /* Makes the data so far the whole content of the buffer `data`. */
 static int hold_data(lti_sse *x) {
+  lti_sse_kept *kept = keep(x);
   int rc = LTI_OK;
+  if (!kept) return LEAT_ENOMEM;
   if (x->data_held) {
-    lti_buf_consume(&x->data, (size_t)(x->data_view.data - x->data.data));
+    lti_buf_consume(&kept->data, (size_t)(x->data_view.data - kept->data.data));
   } else {
-    lti_buf_clear(&x->data);
-    rc = copy(x, &x->data, x->data_view);
+    lti_buf_clear(&kept->data);
+    rc = copy(x, &kept->data, x->data_view);
   }
   x->data_held = true;
-  x->data_view = lti_buf_slice(&x->data);
+  x->data_view = lti_buf_slice(&kept->data);
   return rc;
 }
 
 static int add_data(lti_sse *x, leat_slice value, bool gathered) {
   if (!x->has_data) {
-    if (gathered) exchange(&x->data, &x->lines.scratch);
+    if (gathered && !keep(x)) return LEAT_ENOMEM;
+    if (gathered) exchange(&x->kept->data, &x->lines.scratch);
     x->data_view = value;
     x->data_held = gathered;
     x->has_data = true;
     return LTI_OK;
   }
   int rc = hold_data(x);
-  if (rc == LTI_OK) rc = lti_buf_byte(&x->data, '\n');
-  if (rc == LTI_OK) rc = copy(x, &x->data, value);
-  x->data_view = lti_buf_slice(&x->data);
+  if (rc != LTI_OK) return rc;
+  rc = lti_buf_byte(&x->kept->data, '\n');
+  if (rc == LTI_OK) rc = copy(x, &x->kept->data, value);
+  x->data_view = lti_buf_slice(&x->kept->data);
   return rc;
 }
 
 static int hold_type(lti_sse *x) {
-  lti_buf_clear(&x->type);
-  int rc = copy(x, &x->type, x->type_view);
-  x->type_view = lti_buf_slice(&x->type);
+  lti_sse_kept *kept = keep(x);
+  if (!kept) return LEAT_ENOMEM;
+  lti_buf_clear(&kept->type);
+  int rc = copy(x, &kept->type, x->type_view);
+  x->type_view = lti_buf_slice(&kept->type);
   x->type_held = true;
   return rc;
 }
@@ -200,9 +218,11 @@ static int set_type(lti_sse *x, leat_slice value, bool gathered) {
 
 static int set_id(lti_sse *x, leat_slice value) {
   if (value.size && memchr(value.data, '\0', value.size)) return LTI_OK;
-  lti_buf_clear(&x->next_id);
+  lti_sse_kept *kept = keep(x);
+  if (!kept) return LEAT_ENOMEM;
+  lti_buf_clear(&kept->next_id);
   x->has_next_id = true;
-  return copy(x, &x->next_id, value);
+  return copy(x, &kept->next_id, value);
 }
 
 static int set_retry(lti_sse *x, leat_slice value) {
@@ -236,17 +256,18 @@ static void give_back(lti_buf *b, bool in_use) {
 
 static void shrink(lti_sse *x) {
   give_back(&x->lines.scratch, x->lines.gathering);
-  give_back(&x->data, x->has_data);
-  give_back(&x->type, x->has_type);
-  give_back(&x->next_id, x->has_next_id);
+  if (!x->kept) return;
+  give_back(&x->kept->data, x->has_data);
+  give_back(&x->kept->type, x->has_type);
+  give_back(&x->kept->next_id, x->has_next_id);
 }
 
 static int dispatch(lti_sse *x) {
   bool has_data = x->has_data;
   lti_sse_event event = {.data = x->data_view, .has_retry = x->has_new_retry};
   event.type = x->has_type ? x->type_view : lti_slice("message", 7);
-  if (x->has_next_id) exchange(&x->id, &x->next_id);
-  event.id = lti_buf_slice(&x->id);
+  if (x->has_next_id) exchange(&x->kept->id, &x->kept->next_id);
+  event.id = lti_sse_last_id(x);
   event.retry_ms = x->retry_ms;
   x->has_data = x->data_held = x->has_type = x->type_held = false;
   x->has_next_id = false;

@@ -34,18 +34,22 @@ typedef struct lti_sse_sink {
   int (*stray)(void *ctx, leat_slice line);
 } lti_sse_sink;
 
+/* What must outlive a slice: most streams never need it. */
+typedef struct lti_sse_kept {
+  lti_buf data, type, id, next_id;
+} lti_sse_kept;
+
 typedef struct lti_sse {
   lti_lines lines;
   const lti_sse_sink *sink;
   void *ctx;
   leat_slice data_view; /* the block's data so far: into the slice being fed, or into `data` */
   leat_slice type_view; /* likewise, or into `type` */
-  lti_buf data, type, id, next_id;
+  lti_sse_kept *kept;
   bool has_data, data_held, has_type, type_held, has_next_id, has_new_retry;
   bool has_retry;
   uint64_t retry_ms; /* saturates at UINT64_MAX */
   uint64_t events;
-  size_t copied;
 } lti_sse;
 
 /* `event_bytes_max`, at least LTI_LINES_ASK, bounds one line and one event's data: LEAT_EEVENTMAX.

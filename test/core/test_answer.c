@@ -113,19 +113,19 @@ static void test_js_11_the_first_bytes_of_a_foreign_body_are_shown(void **state)
     assert_int_equal(lti_answer_feed(&a, lti_slice(page + i, 1), &taken), LTI_OK);
   }
   assert_int_equal(lti_answer_feed(&a, lti_slice(page + 63, 1), &taken), LEAT_ENOTSTREAM);
-  assert_int_equal(a.shown.size, 64);
+  assert_int_equal(lti_answer_shows(&a).size, 64);
   assert_int_equal(lti_answer_feed(&a, lti_slice(page, 1), &taken), LEAT_ENOTSTREAM);
   assert_int_equal(lti_answer_end(&a, &verdict), LEAT_ENOTSTREAM);
   lti_answer_deinit(&a);
   answer_init(&a, &alloc, CHAT);
   assert_int_equal(lti_answer_feed(&a, lti_slice(page, sizeof page), &taken), LEAT_ENOTSTREAM);
-  assert_int_equal(a.shown.size, LTI_ANSWER_SHOWN);
-  assert_memory_equal(a.shown.data, page, LTI_ANSWER_SHOWN);
+  assert_int_equal(lti_answer_shows(&a).size, LTI_ANSWER_SHOWN);
+  assert_memory_equal(lti_answer_shows(&a).data, page, LTI_ANSWER_SHOWN);
   lti_answer_deinit(&a);
   answer_init(&a, &alloc, CHAT);
   assert_int_equal(lti_answer_feed(&a, lti_slice_of("  Bad Gateway"), &taken), LTI_OK);
   assert_int_equal(lti_answer_end(&a, &verdict), LEAT_ENOTSTREAM);
-  assert_true(lti_slice_is(a.shown, "Bad Gateway"));
+  assert_true(lti_slice_is(lti_answer_shows(&a), "Bad Gateway"));
   lti_answer_deinit(&a);
 }
 
