@@ -12,9 +12,10 @@
 #include "support/h2_peer.h"
 
 #define EVENT(text) "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text "\"}}]}\n\n"
-#define STOP        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
-#define DONE        "data: [DONE]\n\n"
-#define BURST       20
+
+#define STOP  "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+#define DONE  "data: [DONE]\n\n"
+#define BURST 20
 
 static h2_peer *setup_peer(flow *f, void (*script)(h2_talk *t), peer **p) {
   h2_peer *h = flow_keep(f, sizeof *h);

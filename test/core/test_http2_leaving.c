@@ -331,7 +331,7 @@ static void change_limits(h2_talk *t) {
     h2_peer_limit(t, limits[i]);
     if (!h2_peer_sync(t)) return;
     for (size_t k = 0; k < 5; k++) h2_peer_answer(t, held[5 * i + k]);
-    if (!h2_peer_sync(t) || !h2_peer_sync(t)) return;
+    if (!h2_peer_sync(t)) return;
   }
   while (h2_peer_next(t, &ask)) {
     h2_peer_answer(t, ask);
