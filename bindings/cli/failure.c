@@ -49,6 +49,9 @@ static const struct {
     {LEAT_ETRUNCATED, "what was received is not the whole answer: try again"},
     {LEAT_EINCOMPLETE, "what was received may not be the whole answer: try again"},
     {LEAT_ENOTSTREAM, "this does not look like an LLM endpoint: check --base-url and --chat-path"},
+    {LEAT_EUPGRADE, "is this a WebSocket's address? see --protocol and the path"},
+    {LEAT_EWS, "the server breaks the rules of WebSocket (RFC 6455)"},
+    {LEAT_EMESSAGEMAX, "raise --message-max"},
     {LEAT_EUNCERTAIN, "it may have been accepted: look there before sending it again"},
     {LEAT_ETASKTIME, "it may still run there: leat task wait ID, or raise --deadline"},
 };
@@ -65,12 +68,21 @@ static const struct {
     {429, "the server asks to slow down: wait, or raise --retries"},
 };
 
-const char *cli_failure_advice(int error, int status) {
-  for (size_t i = 0; error == LEAT_ESTATUS && i < sizeof statuses / sizeof statuses[0]; i++)
+/* A handshake that is refused as 400 or 404 went to a place that is no socket's. */
+static const char *status_advice(int error, int status) {
+  if (error == LEAT_EUPGRADE && (status == 400 || status == 404)) return NULL;
+  for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
     if (statuses[i].status == status) return statuses[i].advice;
+  return status >= 500 ? "the server failed: try again later" : NULL;
+}
+
+const char *cli_failure_advice(int error, int status) {
+  bool answered = error == LEAT_ESTATUS || error == LEAT_EUPGRADE;
+  const char *advice = answered ? status_advice(error, status) : NULL;
+  if (advice) return advice;
   for (size_t i = 0; i < sizeof advices / sizeof advices[0]; i++)
     if (advices[i].error == error) return advices[i].advice;
-  return error == LEAT_ESTATUS && status >= 500 ? "the server failed: try again later" : NULL;
+  return NULL;
 }
 
 static bool holds(leat_slice text, leat_slice part) {

@@ -47,6 +47,25 @@ void cli_jsonw_text(cli_jsonw *w, const char *key, leat_slice text) {
   keep(w, lti_json_write_string(&w->buf, text));
 }
 
+static void put_three(cli_jsonw *w, leat_slice bytes) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const unsigned char *b = (const unsigned char *)bytes.data;
+  uint32_t bits = (uint32_t)b[0] << 16 | (bytes.size > 1 ? (uint32_t)b[1] << 8 : 0) |
+                  (bytes.size > 2 ? (uint32_t)b[2] : 0);
+  char text[4] = {digits[bits >> 18], digits[bits >> 12 & 63], '=', '='};
+  if (bytes.size > 1) text[2] = digits[bits >> 6 & 63];
+  if (bytes.size > 2) text[3] = digits[bits & 63];
+  keep(w, lti_buf_append(&w->buf, lti_slice(text, sizeof text)));
+}
+
+void cli_jsonw_base64(cli_jsonw *w, const char *key, leat_slice bytes) {
+  put_key(w, key);
+  keep(w, lti_buf_byte(&w->buf, '"'));
+  for (; bytes.size > 3; bytes = lti_slice_from(bytes, 3)) put_three(w, bytes);
+  if (bytes.size) put_three(w, bytes);
+  keep(w, lti_buf_byte(&w->buf, '"'));
+}
+
 void cli_jsonw_uint(cli_jsonw *w, const char *key, uint64_t value) {
   put_key(w, key);
   keep(w, lti_buf_u64(&w->buf, value));

@@ -30,6 +30,8 @@ void cli_jsonw_bool(cli_jsonw *w, const char *key, bool value);
 void cli_jsonw_null(cli_jsonw *w, const char *key);
 /* `text` is JSON already. */
 void cli_jsonw_raw(cli_jsonw *w, const char *key, leat_slice text);
+/* Bytes as a text in base64. */
+void cli_jsonw_base64(cli_jsonw *w, const char *key, leat_slice bytes);
 /* The text or, where it is empty, null. */
 void cli_jsonw_text_or_null(cli_jsonw *w, const char *key, leat_slice text);
 /* Ends the line, writes it, and starts anew. False: no memory, or out->error. */

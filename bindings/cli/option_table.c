@@ -1,10 +1,11 @@
 /* Every option of the program, once. Order is the order of --help. */
 #include "options.h"
 
-/* All that make requests; those whose requests are chats; those whose bodies we compose. */
-#define NETWORK (CLI_CHAT | CLI_LOAD | CLI_TASK)
-#define CHATS   (CLI_CHAT | CLI_LOAD)
-#define ALL     (CLI_CHAT | CLI_DECODE | CLI_LOAD | CLI_TASK | CLI_DEMO)
+/* All that go out; those that make requests; those whose requests are chats. */
+#define NETWORK  (REQUESTS | CLI_WS)
+#define REQUESTS (CLI_CHAT | CLI_LOAD | CLI_TASK)
+#define CHATS    (CLI_CHAT | CLI_LOAD)
+#define ALL      (NETWORK | CLI_DECODE | CLI_DEMO)
 
 #define FIELD(name) offsetof(cli_options, name)
 #define COUNT_MAX   1000000
@@ -35,11 +36,33 @@ static const cli_option table[] = {
     {"allow-plain-key", 0, CLI_FLAG, NULL, NETWORK, FIELD(allow_plain_key),
      "let the key travel over plain http to another machine", NULL, 0, 0},
     {"protocol", 0, CLI_TEXT, "NAME", CHATS | CLI_DECODE, FIELD(protocol),
-     "the wire form: openai-chat, openai-completions [openai-chat]", NULL, 0, 0},
-    {"model", 0, CLI_TEXT, "NAME", NETWORK, FIELD(model), "the model to ask", NULL, 0, 0},
-    {"prompt", 0, CLI_TEXT, "TEXT", NETWORK, FIELD(prompt), "what to ask; - reads standard input",
+     "the wire form: openai-chat, openai-completions, openai-responses; over a WebSocket chat-ws, "
+     "responses-ws, realtime, realtime-beta [openai-chat]",
      NULL, 0, 0},
-    {"body", 'd', CLI_TEXT, "FILE", NETWORK, FIELD(body),
+    {"protocol", 0, CLI_TEXT, "NAME", CLI_WS, FIELD(protocol),
+     "whose path, key and subprotocols are used: chat-ws, responses-ws, realtime, realtime-beta "
+     "[none]",
+     NULL, 0, 0},
+    {"subprotocol", 0, CLI_TEXT, "LIST", CLI_WS, FIELD(subprotocols),
+     "offer these subprotocols, between commas [the protocol's]", NULL, 0, 0},
+    {"key-in", 0, CLI_CHOICE, "PLACE", CLI_WS, FIELD(key_in),
+     "where the key travels: header, or subprotocol as browsers must [header]",
+     "header subprotocol", 0, 0},
+    {"binary", 0, CLI_FLAG, NULL, CLI_WS, FIELD(binary),
+     "send lines as binary messages, and write those that come as they are", NULL, 0, 0},
+    {"wait", 0, CLI_DURATION, "TIME", CLI_WS, FIELD(wait),
+     "behind the end of the input, close when nothing came for so long; off: let the server close "
+     "[1]",
+     NULL, 0, 0},
+    {"ping", 0, CLI_DURATION, "TIME", CLI_WS, FIELD(ping),
+     "ping a server that was silent for so long, and give up when it is silent on [30]", NULL, 0,
+     0},
+    {"message-max", 0, CLI_SIZE, "SIZE", CLI_WS, FIELD(message_max),
+     "the largest message that may come [64M]", NULL, 1, INT64_C(1) << 30},
+    {"model", 0, CLI_TEXT, "NAME", NETWORK, FIELD(model), "the model to ask", NULL, 0, 0},
+    {"prompt", 0, CLI_TEXT, "TEXT", REQUESTS, FIELD(prompt), "what to ask; - reads standard input",
+     NULL, 0, 0},
+    {"body", 'd', CLI_TEXT, "FILE", REQUESTS, FIELD(body),
      "send this JSON as it is: a file, - for standard input, or the text itself from its {", NULL,
      0, 0},
 
@@ -79,7 +102,7 @@ static const cli_option table[] = {
     {"deadline", 0, CLI_DURATION, "TIME", CLI_TASK, FIELD(deadline), "for the whole task [1h]",
      NULL, 0, 0},
 
-    {"http", 0, CLI_CHOICE, "VERSION", NETWORK, FIELD(http),
+    {"http", 0, CLI_CHOICE, "VERSION", REQUESTS, FIELD(http),
      "auto, 1.1, or 2, which over plain http is spoken without asking [auto]", "auto 1.1 2", 0, 0},
     {"connections", 0, CLI_INT, "K", CLI_LOAD, FIELD(connections),
      "at most K connections [the concurrency, of HTTP/2 a hundredth of it and at least 8]", NULL, 1,
@@ -88,7 +111,7 @@ static const cli_option table[] = {
      "at most K connections [64, of HTTP/2 8]", NULL, 1, COUNT_MAX},
     {"connections", 0, CLI_INT, "K", CLI_DEMO, FIELD(connections),
      "at most K connections [64, over HTTP/2 20]", NULL, 1, COUNT_MAX},
-    {"streams", 0, CLI_INT, "N", NETWORK, FIELD(streams),
+    {"streams", 0, CLI_INT, "N", REQUESTS, FIELD(streams),
      "at most N requests at once on one HTTP/2 connection [1000]", NULL, 1, COUNT_MAX},
     {"proxy", 0, CLI_PROXY, "URL", NETWORK, FIELD(proxy),
      "reach everything through the tunnels of this http or https proxy; '' for none [HTTPS_PROXY "
@@ -104,7 +127,7 @@ static const cli_option table[] = {
      "the certificate's private key (PEM) [in the file of --cert]; not the API key", NULL, 0, 0},
     {"tls-max", 0, CLI_CHOICE, "VERSION", NETWORK, FIELD(tls_max), "1.2 or 1.3 [the best there is]",
      "1.2 1.3", 0, 0},
-    {"coalesce", 0, CLI_FLAG, NULL, NETWORK, FIELD(coalesce),
+    {"coalesce", 0, CLI_FLAG, NULL, REQUESTS, FIELD(coalesce),
      "read up to 1 ms late when that saves work", NULL, 0, 0},
     {"cacert", 0, CLI_TEXT, "FILE", NETWORK, FIELD(cacert),
      "trust these CA certificates (PEM) [SSL_CERT_FILE, SSL_CERT_DIR, the system's]", NULL, 0, 0},
@@ -134,7 +157,7 @@ static const cli_option table[] = {
      "write what the engine does to FILE, - for standard error; keys appear by name only", NULL, 0,
      0},
 
-    {"json", 0, CLI_FLAG, NULL, CLI_CHAT | CLI_TASK | CLI_DEMO, FIELD(json),
+    {"json", 0, CLI_FLAG, NULL, CLI_CHAT | CLI_TASK | CLI_DEMO | CLI_WS, FIELD(json),
      "JSON on standard output, for programs", NULL, 0, 0},
     {"json", 0, CLI_TEXT, "FILE", CLI_LOAD, FIELD(json_path),
      "write the report as JSON to FILE, - for standard output", NULL, 0, 0},

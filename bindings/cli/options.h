@@ -21,7 +21,8 @@ enum cli_command_bit {
   CLI_TASK = 1u << 3,
   CLI_DEMO = 1u << 4,
   CLI_MOCK = 1u << 5,
-  CLI_HELP = 1u << 6
+  CLI_HELP = 1u << 6,
+  CLI_WS = 1u << 7
 };
 
 enum cli_value {
@@ -87,6 +88,12 @@ typedef struct cli_options {
   const char *family, *output;
   bool resume;
   cli_int poll, deadline;
+
+  /* ws */
+  const char *subprotocols, *key_in;
+  bool binary;
+  cli_int ping, wait, message_max;
+  bool any_server; /* it may not be a provider's: a key that was meant for one stays here */
 } cli_options;
 
 typedef struct cli_option {

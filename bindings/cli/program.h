@@ -15,5 +15,6 @@ int cli_chat_run(const cli_options *options);
 int cli_decode_run(const cli_options *options);
 int cli_task_run(const cli_options *options);
 int cli_demo_run(const cli_options *options);
+int cli_ws_run(const cli_options *options);
 
 #endif

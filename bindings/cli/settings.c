@@ -30,8 +30,12 @@ static const char *environment(const char *name) {
   return value && *value ? value : NULL;
 }
 
+static const char *key_variable(const cli_options *o);
+
+/* As are the dialects over sockets, and gateways that nobody named. */
 static bool is_openai(const cli_options *o) {
-  return !o->protocol || strncmp(o->protocol, "openai", 6) == 0;
+  const char *variable = key_variable(o);
+  return variable && strncmp(variable, "OPENAI", 6) == 0;
 }
 
 bool cli_settings_init(cli_settings *s, const cli_options *o) {
@@ -82,7 +86,10 @@ static bool read_key_file(cli_settings *s, const char *path) {
   return false;
 }
 
-static const char *key_variable(const char *protocol) {
+/* NULL: whoever it is has no key of a provider's. */
+static const char *key_variable(const cli_options *o) {
+  const char *protocol = o->protocol;
+  if (!protocol && o->any_server) return NULL;
   if (protocol && strncmp(protocol, "anthropic", 9) == 0) return "ANTHROPIC_API_KEY";
   if (protocol && strncmp(protocol, "gemini", 6) == 0) return "GEMINI_API_KEY";
   return "OPENAI_API_KEY";
@@ -100,7 +107,8 @@ static bool find_key(cli_settings *s, const cli_options *o) {
   } else {
     const char *text = o->api_key;
     if (!text) text = environment(source = "LEAT_API_KEY");
-    if (!text) text = environment(source = key_variable(o->protocol));
+    const char *variable = key_variable(o);
+    if (!text && variable) text = environment(source = variable);
     if (text && lti_buf_text(&s->key, text) != LEAT_OK) {
       cli_say("the key of %s is longer than %d bytes", source, KEY_MAX);
       return false;

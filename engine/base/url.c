@@ -232,7 +232,11 @@ int lti_url_parse(lti_url *url, leat_slice text, const char **why) {
 int lti_url_parse_ws(lti_url *url, leat_slice text, const char **why) {
   leat_slice rest;
   bool secure = take_text(text, "wss://", &rest);
-  if (!secure && !take_text(text, "ws://", &rest)) return lti_url_parse(url, text, why);
+  if (!secure && !take_text(text, "ws://", &rest)) {
+    bool other = take_scheme(url, text, &rest) || take_text(text, "unix:", &rest);
+    if (other) return lti_url_parse(url, text, why);
+    return refuse(why, "the URL does not begin with wss://, ws://, https://, http:// or unix:/");
+  }
   memset(url, 0, sizeof *url);
   url->tls = secure;
   return set_rest(url, rest, why);

@@ -40,7 +40,7 @@ class Documents(unittest.TestCase):
     def test_every_command_has_options_and_a_section(self):
         manual = read(MANUAL)
         self.assertEqual(set(commands()),
-                         {"chat", "decode", "load", "task", "mock", "demo", "help"})
+                         {"chat", "ws", "decode", "load", "task", "mock", "demo", "help"})
         for command in commands():
             self.assertIn("help", options(command), command)
             if command != "help":
@@ -84,6 +84,7 @@ class Documents(unittest.TestCase):
                                 (["chat", "--http", "1"], {"1.1"}),
                                 (["load", "--http", ""], {"auto", "1.1", "2"}),
                                 (["chat", "--tls-max", "1"], {"1.2", "1.3"}),
+                                (["ws", "--key-in", "s"], {"subprotocol"}),
                                 (["decode", "--protocol", "openai-ch"], {"openai-chat"})):
             script = (f"source {BASH}; COMP_WORDS=(leat {' '.join(words)}); "
                       f"COMP_CWORD={len(words)}; _leat; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
@@ -93,8 +94,11 @@ class Documents(unittest.TestCase):
 
     def test_zsh_completes_exactly_the_options(self):
         text = read(ZSH)
-        lists = {name: set(re.findall(r"--([a-z][a-z0-9-]*)", body))
-                 for name, body in re.findall(r"^  (\w+)=\(\n(.*?)^  \)", text, re.M | re.S)}
+        lists = {}
+        for name, body in re.findall(r"^  (\w+)=\(\n(.*?)^  \)", text, re.M | re.S):
+            lists[name] = set(re.findall(r"--([a-z][a-z0-9-]*)", body))
+            for other in re.findall(r"^    \$(\w+)$", body, re.M):
+                lists[name] |= lists[other]
         for command in commands():
             arm = re.search(rf"^    {command}\)\n(.*?)^      ;;", text, re.M | re.S)
             self.assertIsNotNone(arm, command)

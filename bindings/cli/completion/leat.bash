@@ -1,15 +1,16 @@
 # bash completion for leat. test/e2e/test_cli_docs.py compares it with `leat COMMAND --help`.
 
 _leat_options() {
-  local network="--base-url --api-key --key-file --allow-plain-key --model --prompt --body --http
-    --connections --streams --proxy --no-proxy --cert --key --tls-max --coalesce --cacert --insecure
-    --header --resolve --connect-timeout --head-timeout --timeout --retries --trace --json --quiet
-    --help"
+  local reach="--base-url --api-key --key-file --allow-plain-key --model --proxy --no-proxy --cert
+    --key --tls-max --cacert --insecure --header --resolve --connect-timeout --head-timeout
+    --timeout --trace --json --quiet --help"
+  local network="$reach --prompt --body --http --connections --streams --coalesce --retries"
   local chats="--protocol --system --max-tokens --temperature --top-p --seed --stop
     --reasoning-effort --extra-body --no-stream --no-usage --chat-path --first-timeout
     --gap-timeout"
   case $1 in
     chat) echo "$network $chats --show-reasoning" ;;
+    ws) echo "$reach --protocol --subprotocol --key-in --binary --wait --ping --message-max" ;;
     load) echo "$network $chats --requests --concurrency" ;;
     task) echo "$network --family --output --resume --poll --deadline" ;;
     decode) echo "--sse --protocol --split --quiet --help" ;;
@@ -30,16 +31,21 @@ _leat() {
   local command=${COMP_WORDS[1]}
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "chat decode load task mock demo help --help --version" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "chat ws decode load task mock demo help --help --version" -- "$current")
     return
   fi
   case $previous in
     --protocol)
-      mapfile -t COMPREPLY < <(compgen -W "openai-chat openai-completions" -- "$current")
+      mapfile -t COMPREPLY < <(compgen -W "openai-chat openai-completions openai-responses chat-ws
+        responses-ws realtime realtime-beta" -- "$current")
       return
       ;;
     --http)
       mapfile -t COMPREPLY < <(compgen -W "auto 1.1 2" -- "$current")
+      return
+      ;;
+    --key-in)
+      mapfile -t COMPREPLY < <(compgen -W "header subprotocol" -- "$current")
       return
       ;;
     --tls-max)
@@ -58,7 +64,7 @@ _leat() {
   if [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_leat_options "$command")" -- "$current")
   elif [ "$command" = help ]; then
-    mapfile -t COMPREPLY < <(compgen -W "chat decode load task mock demo" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "chat ws decode load task mock demo" -- "$current")
   elif [ "$command" = task ] && [ "$COMP_CWORD" -eq 2 ]; then
     mapfile -t COMPREPLY < <(compgen -W "run submit wait" -- "$current")
   elif [ "$command" = decode ] || [ "$previous" = --json ]; then
