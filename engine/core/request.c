@@ -391,6 +391,7 @@ static void plan_repeat(const lti_request *r, const lti_failure *failure, lti_re
                       .response_started = r->exchange.response_started || r->times.head_ns != 0,
                       .reused = r->exchange.reused,
                       .shared = failure->shared,
+                      .serves = failure->serves,
                       .once = r->once,
                       .delivered = r->delivered,
                       .retries_done = r->retries_done,
@@ -438,10 +439,13 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
   if (plan.action == LTI_RETRY_FREE) {
     r->replays_done++;
     e->stats.requests_replayed++;
+  } else {
+    r->retries_done++;
+  }
+  if (plan.action == LTI_RETRY_FREE && plan.wait_ms == 0) {
     lti_request_again(r, true);
     return;
   }
-  r->retries_done++;
   r->state = REQUEST_BACKOFF;
   uint64_t now = lti_loop_clock(e->loop);
   r->backoff_until = now + (uint64_t)plan.wait_ms * MS_NS;

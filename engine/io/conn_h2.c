@@ -208,6 +208,7 @@ static void on_failed(void *ctx, lti_http2_stream *s, const lti_http2_failure *f
                       .layer = LEAT_LAYER_HTTP,
                       .message = failure->reason,
                       .unprocessed = failure->unprocessed,
+                      .serves = c->served > 0 || lti_http2_takes_some(c->h2.codec),
                       .http1_wanted = failure->http1_wanted};
   bool waits = x->paused && keep_end(x, BACKLOG_FAILED, &told);
   detach(x);

@@ -37,6 +37,7 @@ typedef struct lti_failure {
   const char *message; /* NULL: the error's own text will do */
   bool unprocessed;    /* the server did nothing with the request: it is safe to send again */
   bool http1_wanted;   /* and it wants it over HTTP/1.1 */
+  bool serves;         /* it did nothing with this one, but with others on the connection */
   bool shared;         /* a connection of many requests failed, perhaps for another one's fault */
 } lti_failure;
 

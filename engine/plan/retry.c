@@ -58,8 +58,18 @@ static bool maybe_ran(const lti_retry_case *c) {
 /* Lost before any answer, and safe or cheap to send again at once. */
 static bool replayable(const lti_retry_case *c) {
   if (c->error != LEAT_ERESET || c->response_started) return false;
-  if (!c->leased || c->replays_done >= LTI_REPLAYS_MAX) return false;
-  return !c->sent_any || (c->reused && !c->once);
+  bool untouched = !c->sent_any;
+  int most = untouched && c->serves ? LTI_REPLAYS_AMONG_MANY : LTI_REPLAYS_MAX;
+  if (!c->leased || c->replays_done >= most) return false;
+  return untouched || (c->reused && !c->once);
+}
+
+/* Behind the first few: a line of hundreds before a server that leaves after each handful. */
+static int64_t replay_wait_ms(int replays_done, lti_prng *prng) {
+  int over = replays_done - LTI_REPLAYS_MAX;
+  if (over < 0) return 0;
+  int64_t most = over < 6 ? (int64_t)16 << over : 1000;
+  return most - (int64_t)lti_prng_below(prng, (uint64_t)most / 4);
 }
 
 void lti_retry_decide(const lti_retry_case *c, lti_prng *prng, lti_retry_plan *plan) {
@@ -69,6 +79,7 @@ void lti_retry_decide(const lti_retry_case *c, lti_prng *prng, lti_retry_plan *p
   if (c->delivered) return; /* by us, that is: the caller knows what he has had */
   if (replayable(c)) {
     plan->action = LTI_RETRY_FREE;
+    plan->wait_ms = replay_wait_ms(c->replays_done, prng);
     return;
   }
   if (c->once && plan->maybe_ran) {

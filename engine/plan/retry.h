@@ -13,12 +13,14 @@
 #include "base/prng.h"
 #include "base/slice.h"
 
-/* Replays of one request in a row, so that a server that always hangs up ends it. */
-#define LTI_REPLAYS_MAX 8
+/* Replays of one request in a row, so that a server that always hangs up ends it. More of them when
+ * it takes up others, and so may take up this one too; those wait, longer each time. */
+#define LTI_REPLAYS_MAX        8
+#define LTI_REPLAYS_AMONG_MANY 64
 
 enum lti_retry_action {
   LTI_RETRY_NO,   /* the error stands */
-  LTI_RETRY_FREE, /* at once, not counted */
+  LTI_RETRY_FREE, /* after wait_ms, which is mostly 0, not counted */
   LTI_RETRY_WAIT  /* after wait_ms, counted */
 };
 
@@ -33,6 +35,7 @@ typedef struct lti_retry_case {
   bool response_started;   /* a byte of a response came */
   bool reused;             /* the connection had served before */
   bool shared;             /* and others: whichever of them it failed for, it may be another */
+  bool serves;             /* it did nothing with this one, but with others before it */
   bool once;               /* never send twice */
   bool delivered;          /* an event other than head was delivered */
   int retries_done, retries_max, replays_done;

@@ -461,6 +461,10 @@ bool lti_http2_leaving(const lti_http2 *x) {
   return x->state != LTI_HTTP2_OPEN || nghttp2_session_get_next_stream_id(x->session) > INT32_MAX;
 }
 
+bool lti_http2_takes_some(const lti_http2 *x) {
+  return x->takes_some;
+}
+
 bool lti_http2_settled(const lti_http2 *x) {
   return x->settled;
 }

@@ -139,6 +139,8 @@ size_t lti_http2_active(const lti_http2 *x);
 /* The peer's MAX_CONCURRENT_STREAMS, or our own limit if that is less. */
 size_t lti_http2_streams_max(const lti_http2 *x);
 bool lti_http2_leaving(const lti_http2 *x);
+/* A GOAWAY came, and names a stream that the peer has taken up. */
+bool lti_http2_takes_some(const lti_http2 *x);
 /* The peer's SETTINGS have come; it has acknowledged ours. */
 bool lti_http2_settled(const lti_http2 *x);
 bool lti_http2_acked(const lti_http2 *x);

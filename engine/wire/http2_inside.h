@@ -93,7 +93,7 @@ struct lti_http2 {
   uint8_t state;   /* of lti_http2_state */
   bool dead;       /* nghttp2 gave up, or bytes of its output are lost: it is not called any more */
   bool by_nghttp2; /* it found the failure; its GOAWAY says what it was */
-  bool settled, acked, pinged, changed;
+  bool settled, acked, pinged, changed, takes_some;
   struct {
     lti_http2_entry *batch; /* while feed runs */
     size_t count, next;

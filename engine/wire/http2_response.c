@@ -298,6 +298,7 @@ static void on_reset(lti_http2 *x, const nghttp2_rst_stream *frame) {
 /* nghttp2 sends no HEADERS from now on, so what has not left is given back as well. */
 static void on_goaway(lti_http2 *x, const nghttp2_goaway *frame) {
   x->changed = true;
+  x->takes_some = frame->last_stream_id > 0;
   if (x->state == LTI_HTTP2_OPEN) x->state = LTI_HTTP2_LEAVING;
   if (frame->error_code != LTI_HTTP2_NO_ERROR && !x->error) x->code = frame->error_code;
   for (lti_list *node = x->streams.next, *next; node != &x->streams; node = next) {

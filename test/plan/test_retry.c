@@ -212,6 +212,29 @@ static void what_never_left_is_replayed_even_once_but_not_for_ever(void **state)
   assert_int_equal(decide(&c).action, LTI_RETRY_WAIT);
 }
 
+/* H2-08: a server that leaves after each handful, and one line of hundreds. */
+static void test_h2_08_replays_among_many_wait_longer_and_longer(void **state) {
+  lti_retry_case c = attempt(LEAT_ERESET, 0);
+  (void)state;
+  c.sent_any = false;
+  c.serves = true;
+  c.retries_max = 0;
+  int64_t all_ms = 0;
+  for (c.replays_done = 0; c.replays_done < LTI_REPLAYS_AMONG_MANY; c.replays_done++) {
+    lti_retry_plan plan = decide(&c);
+    assert_int_equal(plan.action, LTI_RETRY_FREE);
+    assert_int_equal(plan.wait_ms > 0, c.replays_done >= LTI_REPLAYS_MAX);
+    assert_in_range(plan.wait_ms, 0, 1000);
+    all_ms += plan.wait_ms;
+  }
+  assert_in_range(all_ms, 30000, 60000);
+  assert_int_equal(decide(&c).action, LTI_RETRY_NO);
+  c.replays_done = LTI_REPLAYS_MAX;
+  c.sent_any = true; /* it may have run: no more than without the others */
+  c.reused = true;
+  assert_int_equal(decide(&c).action, LTI_RETRY_NO);
+}
+
 static void once_is_uncertain_unless_the_server_proved_its_refusal(void **state) {
   static const int lost[] = {LEAT_ERESET, LEAT_EHEADTIMEOUT, LEAT_ETRUNCATED, LEAT_EIDLETIMEOUT};
   static const int proof[] = {400, 401, 404, 422, 429};
@@ -294,6 +317,7 @@ int main(void) {
       cmocka_unit_test(test_rt_05_nothing_is_repeated_after_the_first_event),
       cmocka_unit_test(test_pl_06_lost_on_a_reused_connection_is_replayed_at_once),
       cmocka_unit_test(what_never_left_is_replayed_even_once_but_not_for_ever),
+      cmocka_unit_test(test_h2_08_replays_among_many_wait_longer_and_longer),
       cmocka_unit_test(once_is_uncertain_unless_the_server_proved_its_refusal),
       cmocka_unit_test(once_keeps_the_error_of_an_answer_that_had_begun),
       cmocka_unit_test(what_cannot_have_run_is_not_said_to_have),
