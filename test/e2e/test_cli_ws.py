@@ -122,8 +122,9 @@ class Lines(Gateway):
                              input=raw + b"\nxyz\n", capture_output=True, env=mock.environment(),
                              timeout=60, check=False)
         self.assertEqual((ran.returncode, ran.stderr, ran.stdout), (0, b"", raw + b"xyz"))
-        ran = subprocess.run([mock.PROGRAM, "ws", self.echo, "--wait", "100ms"], input=b"ok\n\xff\n",
-                             capture_output=True, env=mock.environment(), timeout=60, check=False)
+        ran = subprocess.run([mock.PROGRAM, "ws", self.echo, "--wait", "100ms"],
+                             input=b"ok\n\xff\n", capture_output=True, env=mock.environment(),
+                             timeout=60, check=False)
         self.assertEqual(ran.returncode, 1)
         self.assertIn(b"line 2 of standard input is not valid UTF-8: use --binary", ran.stderr)
         self.assertEqual(ran.stdout, b"ok\n")
@@ -198,9 +199,9 @@ class Lines(Gateway):
 
     def test_an_output_that_cannot_be_written(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
-            ran = subprocess.run([mock.PROGRAM, "ws", self.echo], input="a\n", stdout=full, text=True,
-                                 stderr=subprocess.PIPE, env=mock.environment(), timeout=60,
-                                 check=False)
+            ran = subprocess.run([mock.PROGRAM, "ws", self.echo], input="a\n", stdout=full,
+                                 text=True, stderr=subprocess.PIPE, env=mock.environment(),
+                                 timeout=60, check=False)
         self.assertEqual(ran.returncode, 1)
         self.assertIn("cannot write standard output", ran.stderr)
 

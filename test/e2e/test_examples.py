@@ -35,7 +35,7 @@ class ExamplesTest(unittest.TestCase):
         return run(name, self.gateway.url, "m", *arguments, ca=self.gateway.ca)
 
     def test_wrong_use(self):
-        for name in ("stream", "many", "tasks", "borrowed_loop"):
+        for name in ("stream", "many", "tasks", "sockets", "borrowed_loop"):
             ran = run(name)
             self.assertEqual(ran.returncode, 2, name)
             self.assertTrue(ran.stderr.startswith(f"usage: {name} "), ran.stderr)
@@ -44,6 +44,23 @@ class ExamplesTest(unittest.TestCase):
         ran = self.run_here("stream", "hi")
         self.assertEqual((ran.returncode, ran.stderr), (0, ""))
         self.assertGreater(len(ran.stdout), 40)
+
+    def test_sockets(self):
+        echo = self.gateway.url.replace("https:", "wss:") + "/ws/echo"
+        ran = run("sockets", echo, "100", "5", ca=self.gateway.ca)
+        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+        self.assertEqual(ran.stdout, "100 sockets open at once, 500 messages echoed, 0 wrong, "
+                                     "0 sockets failed\n")
+
+    def test_sockets_say_what_failed(self):
+        for path, *words in (("/nowhere", "404"), ("/ws/echo?close=4001&after=1", "4001"),
+                             ("/ws/echo?alien=1", "subprotocol")):
+            url = self.gateway.url.replace("https:", "wss:") + path
+            ran = run("sockets", url, "10", "3", ca=self.gateway.ca)
+            self.assertEqual(ran.returncode, 1)
+            for word in words:
+                self.assertIn(word, ran.stderr)
+        self.assertEqual(run("sockets", "ftp://x", "10", "3").returncode, 1)
 
     def test_stream_says_what_failed(self):
         ran = run("stream", f"https://127.0.0.1:{mock.free_port()}", "m", "hi", ca=self.gateway.ca)
