@@ -376,14 +376,14 @@ static void on_cipher(lti_link *l, leat_slice cipher, uint64_t stamp_ns) {
     r = lti_tls_read(l->tls, &cipher, env->plain, env->plain_size, &size);
     total += size;
     env->stats->bytes_decrypted += size;
+    if (!l->ticket_told && lti_tls_ticket_ready(l->tls)) {
+      l->ticket_told = true; /* before the bytes, which may be all that was waited for */
+      l->sink->ticket(l);
+      if (l->state == LINK_CLOSED) return;
+    }
     if (size > 0) l->sink->bytes(l, lti_slice(env->plain, size), stamp_ns);
     if (l->state == LINK_CLOSED) return;
   } while (r == LTI_AGAIN);
-  if (!l->ticket_told && lti_tls_ticket_ready(l->tls)) {
-    l->ticket_told = true;
-    l->sink->ticket(l);
-    if (l->state == LINK_CLOSED) return;
-  }
   if (total >= PURGE_BYTES) lti_tls_purge(l->tls);
   if (lti_outq_size(&l->out) > 0) lti_link_mark(l); /* an alert, or an answer to the peer's */
   if (r == LTI_STOPPED)
