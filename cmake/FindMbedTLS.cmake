@@ -1,7 +1,7 @@
 # mbedTLS from the system: Debian 12 has no pkg-config file for it, so it is found by name. Leat
 # knows two of its lines, each in a file of its own (engine/wire/tls_28.c and tls_36.c, one of which
 # compiles to nothing); any other version is not found. Gives MbedTLS::tls, MbedTLS_VERSION, and
-# LEAT_TLS_SOURCE, the one of the two files that is at work.
+# LEAT_TLS_SOURCE, the one of the two files that is at work, and LEAT_TLS_VERSION, its best.
 find_path(MbedTLS_INCLUDE_DIR mbedtls/ssl.h)
 find_library(MbedTLS_LIBRARY mbedtls)
 find_library(MbedTLS_X509_LIBRARY mbedx509)
@@ -19,10 +19,10 @@ endforeach()
 set(LEAT_TLS_SOURCE "")
 if(MbedTLS_VERSION VERSION_GREATER_EQUAL 2.28 AND MbedTLS_VERSION VERSION_LESS 2.29)
   set(LEAT_TLS_SOURCE engine/wire/tls_28.c)
-  set(versions "TLS 1.2")
+  set(LEAT_TLS_VERSION 1.2)
 elseif(MbedTLS_VERSION VERSION_GREATER_EQUAL 3.6.3 AND MbedTLS_VERSION VERSION_LESS 3.7)
   set(LEAT_TLS_SOURCE engine/wire/tls_36.c)
-  set(versions "TLS 1.3 and 1.2")
+  set(LEAT_TLS_VERSION 1.3)
 endif()
 
 include(FindPackageHandleStandardArgs)
@@ -33,7 +33,7 @@ find_package_handle_standard_args(MbedTLS
                                   REASON_FAILURE_MESSAGE
                                   "install libmbedtls-dev, 2.28 or 3.6.3 and better of 3.6")
 if(MbedTLS_FOUND)
-  message(STATUS "TLS: mbedTLS ${MbedTLS_VERSION}, ${versions}, ${LEAT_TLS_SOURCE}")
+  message(STATUS "TLS ${LEAT_TLS_VERSION}: mbedTLS ${MbedTLS_VERSION}, ${LEAT_TLS_SOURCE}")
 endif()
 if(MbedTLS_FOUND AND NOT TARGET MbedTLS::tls)
   add_library(MbedTLS::tls INTERFACE IMPORTED)

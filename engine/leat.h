@@ -199,6 +199,7 @@ enum leat_http {
   LEAT_HTTP_2 = 2 /* nothing else: a server without it is an error */
 };
 
+/* Which TLS: the best that an engine may speak, and what a result reports. */
 enum leat_tls { LEAT_TLS_DEFAULT = 0, LEAT_TLS_1_2 = 12, LEAT_TLS_1_3 = 13 };
 
 /* One engine. Its request defaults hold where a request leaves the same field zero. */
@@ -486,6 +487,7 @@ typedef struct leat_result {
   bool maybe_ran_twice; /* it was repeated after an attempt that may have reached the model */
   bool resumed_tls, reused_connection;
   enum leat_http http;    /* of the last attempt's connection, LEAT_HTTP_AUTO: it had none */
+  enum leat_tls tls;      /* the same, LEAT_TLS_DEFAULT: none */
   int64_t retry_after_ms; /* the server's wish, -1: none */
 } leat_result;
 

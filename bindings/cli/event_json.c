@@ -102,6 +102,15 @@ const char *cli_event_json_http(enum leat_http http) {
   return NULL;
 }
 
+static const char *tls_version(enum leat_tls tls) {
+  switch (tls) {
+    case LEAT_TLS_1_2: return "1.2";
+    case LEAT_TLS_1_3: return "1.3";
+    case LEAT_TLS_DEFAULT: break;
+  }
+  return NULL;
+}
+
 /* A point in time as milliseconds behind the submit; null where it was not reached. */
 static void put_time(cli_jsonw *w, const char *key, uint64_t at_ns, uint64_t from_ns) {
   if (at_ns < from_ns || at_ns == 0)
@@ -164,6 +173,7 @@ void cli_event_json_result(cli_jsonw *w, const char *key, const leat_result *r) 
   cli_jsonw_uint(w, "redirects", r->redirects);
   cli_jsonw_bool(w, "maybe_ran_twice", r->maybe_ran_twice);
   cli_jsonw_bool(w, "reused_connection", r->reused_connection);
+  cli_jsonw_text_or_null(w, "tls", lti_slice_of(tls_version(r->tls)));
   cli_jsonw_bool(w, "resumed_tls", r->resumed_tls);
   cli_jsonw_text_or_null(w, "http", lti_slice_of(cli_event_json_http(r->http)));
   cli_jsonw_uint(w, "bytes_received", r->bytes_received);

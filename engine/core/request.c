@@ -293,6 +293,7 @@ static void stamp_lease(lti_request *r, const lti_conn *conn) {
   r->reused_connection = lti_conn_reused(conn);
   r->resumed_tls = lti_conn_resumed_tls(conn);
   r->http = (signed char)lti_conn_http(conn);
+  r->tls = (signed char)lti_conn_tls_version(conn);
   uint64_t queued = r->times.queued_ns;
   r->times = (leat_times){.queued_ns = queued, .leased_ns = now};
   r->times.connected_ns = r->reused_connection ? now : lti_conn_connected_ns(conn);

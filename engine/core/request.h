@@ -86,6 +86,7 @@ typedef struct lti_request {
   bool maybe_ran_twice;
   bool resumed_tls, reused_connection, name_known;
   signed char http;    /* enum leat_http: of the last attempt's connection */
+  signed char tls;     /* enum leat_tls, the same */
   signed char wanted;  /* and as it was asked for */
   unsigned char layer; /* enum leat_layer of `error` */
 } lti_request;

@@ -182,6 +182,7 @@ void lti_result_fill(lti_request *r, leat_result *result) {
                           .resumed_tls = r->resumed_tls,
                           .reused_connection = r->reused_connection,
                           .http = (enum leat_http)r->http,
+                          .tls = (enum leat_tls)r->tls,
                           .retry_after_ms = r->retry_after_ms};
   result->message = message_of(r);
 }

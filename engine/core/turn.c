@@ -95,6 +95,7 @@ static void stamp(lti_socket *s, lti_request *r) {
   r->http = LEAT_HTTP_1;
   r->reused_connection = s->turns.later || (s->own && shake->reused_connection);
   r->resumed_tls = shake->resumed_tls;
+  r->tls = shake->tls;
 }
 
 static int begin(lti_socket *s, lti_request *r) {

@@ -295,6 +295,10 @@ bool lti_conn_resolving(const lti_conn *c) {
 bool lti_conn_resumed_tls(const lti_conn *c) {
   return c->link.tls && lti_tls_resumed(c->link.tls);
 }
+enum leat_tls lti_conn_tls_version(const lti_conn *c) {
+  if (!c->link.tls) return LEAT_TLS_DEFAULT;
+  return strcmp(lti_tls_version(c->link.tls), "TLSv1.3") == 0 ? LEAT_TLS_1_3 : LEAT_TLS_1_2;
+}
 bool lti_conn_reused(const lti_conn *c) {
   return c->started > 0;
 }

@@ -94,6 +94,8 @@ bool lti_conn_waits(const lti_conn *c);
 bool lti_conn_shook(const lti_conn *c);
 bool lti_conn_resolving(const lti_conn *c);
 bool lti_conn_resumed_tls(const lti_conn *c);
+/* LEAT_TLS_DEFAULT: none. */
+enum leat_tls lti_conn_tls_version(const lti_conn *c);
 bool lti_conn_reused(const lti_conn *c);
 /* The server's Keep-Alive timeout in ms, -1: none told. */
 int64_t lti_conn_keep_alive_ms(const lti_conn *c);

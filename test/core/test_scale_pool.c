@@ -43,7 +43,7 @@ static void submit_chats(test *t, unsigned count, const char *path) {
 /* Each stream is longer than all handshakes together, so that no connection is used twice. */
 static void test_a_cold_start_of_64_connections_costs_one_full_handshake(void **state) {
   test *t = *state;
-  submit_chats(t, CONNS, "/v1/chat/completions?n=2&ttft=400&ms=100");
+  submit_chats(t, CONNS, "/v1/chat/completions?n=2&ttft=1500&ms=100");
   scale_run(&t->scale);
   leat_stats stats = scale_stats(&t->scale);
   assert_int_equal(t->done, CONNS);

@@ -265,6 +265,17 @@ class Versions(Case):
             done = json.loads(ran.stdout.splitlines()[-1])["done"]
             self.assertEqual((ran.returncode, done["http"]), (0, version), ran.stderr)
 
+    def test_tls_max_is_the_best_that_is_spoken(self):
+        best = os.environ["LEAT_TLS_VERSION"]  # of the mbedTLS here, which the gateway has too
+        for options, version in (([], best), (["--tls-max", "1.3"], best),
+                                 (["--tls-max", "1.2"], "1.2")):
+            with self.subTest(options=options):
+                ran = mock.leat("chat", "x", "--base-url", self.gateway.url, "--cacert",
+                                self.gateway.ca, "--json", *options)
+                done = json.loads(ran.stdout.splitlines()[-1])["done"]
+                self.assertEqual((ran.returncode, done["tls"]), (0, version), ran.stderr)
+                self.assertFalse(done["resumed_tls"])
+
     def test_plain_http_speaks_it_where_it_is_told_to(self):
         with mock.Mock("--plain", "--events", "3") as gateway:
             for options, version in (([], "1.1"), (["--http", "2"], "2")):

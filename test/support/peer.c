@@ -254,6 +254,7 @@ static void act(peer_link *l, leat_slice mark, const char *rest) {
   if (!strcmp(word, "chunked")) l->chunked = true;
   if (!strcmp(word, "drip")) l->drip = true;
   if (!strcmp(word, "hello")) say_tls(l, tls_peer_ask_again);
+  if (!strcmp(word, "ticket")) say_tls(l, tls_peer_send_ticket);
   if (!strcmp(word, "fin") && flush_out(l)) shutdown(l->fd, SHUT_WR);
   if (!strcmp(word, "bye") || !strcmp(word, "notify")) say_tls(l, tls_peer_close);
   if (!strcmp(word, "reset")) peer_hang_up(l, true);

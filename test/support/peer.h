@@ -12,6 +12,7 @@
  *   <<body>>     a Content-Length of the text that follows, and the end of the head
  *   <<fill N>>   N times 'x'            <<drip>>    from here each byte is sent alone
  *   <<hello>>    over TLS: HelloRequest <<notify>>  over TLS: close_notify alone
+ *   <<ticket>>   over TLS 1.3: one of those that the server held back
  *
  * Text between two waits leaves in one piece, so that an answer without waits is whole when its
  * first byte is read, and its connection free again when its request is done.
