@@ -170,9 +170,9 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
   if (frame->hd.type == NGHTTP2_HEADERS) {
     lti_http2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (s) s->sent = true;
-    lti_http2_budget_earn(&x->in.budget);
+    lti_http2_budget_earn(&x->in.budget, 0);
   } else if (frame->hd.type == NGHTTP2_DATA) {
-    lti_http2_budget_earn(&x->in.budget);
+    lti_http2_budget_earn(&x->in.budget, frame->hd.length);
   } else if (frame->hd.type == NGHTTP2_PING || frame->hd.type == NGHTTP2_SETTINGS) {
     if (frame->hd.flags & NGHTTP2_FLAG_ACK && x->in.budget.answers) x->in.budget.answers--;
   } else if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {

@@ -8,6 +8,7 @@
  *
  *   - Frames that bring nothing forward are paid for from one account of points, which fills with
  *     time and with what we send, since that is what WINDOW_UPDATE and acknowledgements answer.
+ *     Some servers give back the stream's window and the connection's for each few KB they read.
  *   - Every PING and SETTINGS wants an answer of ours; those that wait are bounded.
  *   - PUSH_PROMISE: our first frame forbade it, before the peer could know any stream.
  *   - The peer's first frame is SETTINGS (RFC 9113 3.4). Most peers for which that is not so speak
@@ -23,6 +24,7 @@
 #define POINTS_MAX        160000
 #define POINTS_A_MS       80
 #define POINTS_EARNED     24 /* by a frame of ours */
+#define POINTS_A_KB       16 /* and by what of a body it carries */
 #define COST_IDLE         8  /* nothing comes of it */
 #define COST_SMALL        1  /* little comes of it */
 #define DATA_BYTES_USEFUL 32 /* a frame with as many is free */
@@ -133,7 +135,7 @@ lti_http2_passed lti_http2_budget_walk(lti_http2_budget *b, leat_slice bytes, ui
   return passed;
 }
 
-void lti_http2_budget_earn(lti_http2_budget *b) {
-  b->points += POINTS_EARNED;
+void lti_http2_budget_earn(lti_http2_budget *b, size_t size) {
+  b->points += POINTS_EARNED + (int64_t)(size * POINTS_A_KB / 1024);
   if (b->points > POINTS_MAX) b->points = POINTS_MAX;
 }

@@ -141,8 +141,8 @@ typedef struct lti_http2_passed {
   size_t from, to;
 } lti_http2_passed;
 lti_http2_passed lti_http2_budget_walk(lti_http2_budget *b, leat_slice bytes, uint64_t now_ns);
-/* A frame of ours left that may be answered by some of theirs. */
-void lti_http2_budget_earn(lti_http2_budget *b);
+/* A frame of ours left that may be answered by some of theirs, with `size` bytes of a body. */
+void lti_http2_budget_earn(lti_http2_budget *b, size_t size);
 
 /* ---- http2_memory.c: nghttp2_mem's four functions; `user` is the lti_alloc. */
 void *lti_http2_memory_malloc(size_t size, void *user);
