@@ -2,12 +2,16 @@
 // GOAWAY, twice and a second apart, are as they come.
 //
 // usage: h2chats PORT FOLDER_WITH_CERTIFICATE [close=N]
-// POST any path?n=N&ms=M&ttft=T: N pieces of content M ms apart, the first after T, then a finish.
+// POST any path?n=N&ms=M&ttft=T: N pieces of content M ms apart, the first after T, then a finish;
+// 422 when the body's SHA-256 is not what the header x-body-sha256 says. &early=STATUS: answered so
+// without reading the body.
 // close=N: every Nth answer says Connection: close, which ends its connection gracefully.
 // GET /stats counts connections, chats, and the most at once.
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -72,8 +76,18 @@ func leave() {
 func chat(w http.ResponseWriter, r *http.Request) {
 	turn := enter(r)
 	defer leave()
-	_, _ = io.Copy(io.Discard, r.Body)
 	query := r.URL.Query()
+	if early := number(query, "early", 0); early > 0 {
+		w.WriteHeader(early)
+		return
+	}
+	hash := sha256.New()
+	_, _ = io.Copy(hash, r.Body)
+	promised := r.Header.Get("X-Body-Sha256")
+	if promised != "" && hex.EncodeToString(hash.Sum(nil)) != promised {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		return
+	}
 	pause := func(name string) {
 		select {
 		case <-time.After(time.Duration(number(query, name, 1)) * time.Millisecond):

@@ -1,10 +1,14 @@
 // Node's own http2 module, saying chats: a gateway of a few lines that nobody tuned for the client.
 //
 // usage: node h2chats.mjs PORT FOLDER_WITH_CERTIFICATE [refuse=N] [close=N]
-// POST any path?n=N&ms=M&ttft=T: N pieces of content M ms apart, the first after T, then a finish.
+// POST any path?n=N&ms=M&ttft=T: N pieces of content M ms apart, the first after T, then a finish;
+// 422 when the body's SHA-256 is not what the header x-body-sha256 says. &early=STATUS: answered so
+// when the head is there, the body is never read, and RST_STREAM(NO_ERROR) follows; 200 is a chat.
+// &mute=1: neither read nor answered.
 // refuse=N: the first N streams are reset with REFUSED_STREAM. close=N: a session says GOAWAY
 // behind its Nth stream, and serves what it has. GET /stats counts sessions, streams, and the most
 // of them at once.
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { constants, createSecureServer } from 'node:http2';
 import { join } from 'node:path';
@@ -39,6 +43,29 @@ async function say(stream, query) {
   stream.end(`${chunk({}, 'stop')}data: [DONE]\n\n`);
 }
 
+function sayEarly(stream, status) {
+  stream.on('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
+  if (status !== 200) {
+    stream.respond({ ':status': status }, { endStream: true });
+    return;
+  }
+  stream.respond({ ':status': 200, 'content-type': 'text/event-stream' });
+  stream.end(`${chunk({ content: 'early' })}${chunk({}, 'stop')}data: [DONE]\n\n`);
+}
+
+// Says the chat behind the body's end, unless that is another body than was promised.
+function hear(stream, promised, query) {
+  const hash = createHash('sha256');
+  stream.on('data', (bytes) => hash.update(bytes));
+  stream.on('end', () => {
+    if (promised && hash.digest('hex') !== promised) {
+      stream.respond({ ':status': 422 }, { endStream: true });
+      return;
+    }
+    say(stream, query).catch(() => stream.destroy());
+  });
+}
+
 const server = createSecureServer({
   cert: pem('cert.pem'), key: pem('key.pem'), settings: { maxConcurrentStreams: 250 },
 });
@@ -66,8 +93,9 @@ server.on('stream', (stream, headers) => {
     seen.goaways++;
     stream.session.close();
   }
-  stream.resume();
-  stream.on('end', () => say(stream, url.searchParams).catch(() => stream.destroy()));
+  const query = url.searchParams;
+  if (query.get('early')) sayEarly(stream, Number(query.get('early')));
+  else if (!query.get('mute')) hear(stream, headers['x-body-sha256'], query);
 });
 server.on('sessionError', () => {});
 server.listen(Number(port), '127.0.0.1', () => console.log(`listening on ${port}`));

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Bursts of uploads and chats over HTTP/2 while the gateway leaves (GOAWAY) and refuses streams, and
-through windows that come back late: none is lost, and the gateway is asked for none twice. The
+"""Bursts of uploads and chats over HTTP/2 while the gateway leaves (GOAWAY) and refuses streams,
+and through windows that come back late: none is lost, and the gateway is asked for none twice. The
 client is that of bench/uploads/run.sh, which names each request; the gateway counts the names."""
 # ctest: e2e 240
 import json
