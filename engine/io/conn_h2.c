@@ -362,11 +362,13 @@ static void h2_resume(lti_exchange *x) {
 static void h2_abandon(lti_exchange *x, bool drain) {
   lti_conn *c = x->conn;
   lti_backlog *b = x->backlog;
-  (void)drain;
   x->backlog = NULL;
   if (b) backlog_free(b);
   if (!c) return;
-  lti_http2_cancel(c->h2.codec, &x->stream);
+  if (drain)
+    lti_http2_release(c->h2.codec, &x->stream);
+  else
+    lti_http2_cancel(c->h2.codec, &x->stream);
   detach(x);
   look_around(c);
 }

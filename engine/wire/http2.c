@@ -89,11 +89,27 @@ int lti_http2_open(lti_http2 *x, lti_http2_stream *s, const lti_http_request *re
   return LTI_OK;
 }
 
-void lti_http2_cancel(lti_http2 *x, lti_http2_stream *s) {
-  if (s->id == 0) return;
+static void forget_batch(lti_http2 *x, const lti_http2_stream *s) {
   for (size_t i = x->in.next; i < x->in.count; i++)
     if (x->in.batch[i].stream == s) x->in.batch[i].stream = NULL;
+}
+
+void lti_http2_cancel(lti_http2 *x, lti_http2_stream *s) {
+  if (s->id == 0) return;
+  forget_batch(x, s);
   stream_detach(x, s, NGHTTP2_CANCEL);
+}
+
+void lti_http2_release(lti_http2 *x, lti_http2_stream *s) {
+  bool waits = s->id && !s->closed && !x->dead && !x->error && s->outcome == LTI_HTTP2_RUNS;
+  if (!waits || s->body_sent < s->body.size) {
+    lti_http2_cancel(x, s);
+    return;
+  }
+  forget_batch(x, s);
+  nghttp2_session_set_stream_user_data(x->session, s->id, NULL);
+  lti_http2_linger_add(x, s->id);
+  stream_gone(x, s);
 }
 
 /* ---- failing, leaving, ending -----------------------------------------------------------------
@@ -192,7 +208,10 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *ctx) {
   lti_http2 *x = ctx;
   lti_http2_stream *s = nghttp2_session_get_stream_user_data(session, id);
-  if (!s) return 0;
+  if (!s) {
+    lti_http2_linger_closed(x, id);
+    return 0;
+  }
   s->closed = true;
   if (s->outcome == LTI_HTTP2_RUNS)
     lti_http2_fail(x, LEAT_EHTTP, code, "the server's SETTINGS raised a window too far");
@@ -274,6 +293,7 @@ int lti_http2_feed(lti_http2 *x, leat_slice bytes, uint64_t now_ns) {
   if (passed.to > passed.from && !x->error)
     receive(x, lti_slice(bytes.data + passed.from, passed.to - passed.from));
   x->in.batch = NULL;
+  lti_http2_linger_sweep(x);
   if (budget->breach) lti_http2_fail(x, LEAT_EHTTP, budget->code, budget->breach);
   if (x->error) return x->error;
   if (x->changed) {
@@ -326,8 +346,7 @@ void lti_http2_consume(lti_http2 *x, lti_http2_stream *s, size_t size) {
 
 /* Without memory for its head a response is lost, whatever it was. */
 static void lose(lti_http2 *x, lti_http2_stream *s) {
-  for (size_t i = x->in.next; i < x->in.count; i++)
-    if (x->in.batch[i].stream == s) x->in.batch[i].stream = NULL;
+  forget_batch(x, s);
   lti_http2_response_break(x, s,
                            &(lti_http2_failure){LEAT_ENOMEM, NGHTTP2_INTERNAL_ERROR, false, false,
                                                 "no memory for a header block"});
@@ -443,8 +462,8 @@ bool lti_http2_pending(const lti_http2 *x) {
 
 size_t lti_http2_slots(const lti_http2 *x) {
   if (x->state != LTI_HTTP2_OPEN || lti_http2_leaving(x)) return 0;
-  size_t most = lti_http2_streams_max(x);
-  return most > x->active ? most - x->active : 0;
+  size_t most = lti_http2_streams_max(x), taken = x->active + x->linger.count;
+  return most > taken ? most - taken : 0;
 }
 
 size_t lti_http2_active(const lti_http2 *x) {

@@ -109,6 +109,9 @@ int lti_http2_open(lti_http2 *x, lti_http2_stream *s, const lti_http_request *re
 /* Gives a stream up: RST_STREAM(CANCEL) unless it has ended; no callback of it comes any more. What
  * still arrives for it is counted and dropped. Harmless when it is not open. */
 void lti_http2_cancel(lti_http2 *x, lti_http2_stream *s);
+/* As cancel, for a stream whose answer is whole: its END_STREAM may come by itself, for a second,
+ * and only then it is reset. */
+void lti_http2_release(lti_http2 *x, lti_http2_stream *s);
 /* The owner has taken `size` more of the bytes that `body` left unread. Also after `complete`. */
 void lti_http2_consume(lti_http2 *x, lti_http2_stream *s, size_t size);
 

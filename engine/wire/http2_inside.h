@@ -76,6 +76,17 @@ typedef struct lti_http2_budget {
   uint32_t code;
 } lti_http2_budget;
 
+#define LTI_HTTP2_LINGERING 64
+
+/* Streams whose answers are whole, and whose ends are still to come: see http2_linger.c. */
+typedef struct lti_http2_linger {
+  struct {
+    int32_t id;
+    uint64_t until_ns;
+  } list[LTI_HTTP2_LINGERING]; /* the oldest first */
+  size_t count;
+} lti_http2_linger;
+
 struct lti_http2 {
   lti_alloc *alloc;
   struct nghttp2_session *session;
@@ -90,6 +101,7 @@ struct lti_http2 {
   int error;
   uint32_t code;
   int32_t window_peak;
+  lti_http2_linger linger;
   uint8_t state;   /* of lti_http2_state */
   bool dead;       /* nghttp2 gave up, or bytes of its output are lost: it is not called any more */
   bool by_nghttp2; /* it found the failure; its GOAWAY says what it was */
@@ -113,6 +125,14 @@ struct lti_http2 {
 void lti_http2_fail(lti_http2 *x, int error, uint32_t code, const char *reason);
 /* nghttp2 said `rc`, one of its fatal errors. */
 void lti_http2_fatal(lti_http2 *x, int rc);
+
+/* ---- http2_linger.c */
+/* Lets a stream's end come by itself, or resets it where that might cost too much. */
+void lti_http2_linger_add(lti_http2 *x, int32_t id);
+/* nghttp2 has closed it. */
+void lti_http2_linger_closed(lti_http2 *x, int32_t id);
+/* Resets those that have lingered long enough. */
+void lti_http2_linger_sweep(lti_http2 *x);
 
 /* ---- http2_request.c: nghttp2_submit_request with its arguments; the stream's id, 0 without
  * memory, or below 0: an error of nghttp2. */

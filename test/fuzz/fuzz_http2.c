@@ -135,6 +135,7 @@ static void run(play *p, bool bytewise) {
   p->comparable = !(p->flags & 0xc0);
   if (!h2_record_init(&p->record, p->flags & 32 ? &small : NULL, NULL)) abort();
   p->record.cancel_self = (p->flags & 128) != 0;
+  p->record.release = (p->flags & 16) != 0;
   if (p->flags & 64) p->record.hold_from = 0;
   for (int i = 0; i < (p->flags & 7); i++) open_one(p);
   h2_record_drain(&p->record);

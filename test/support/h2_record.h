@@ -46,6 +46,7 @@ typedef struct h2_record {
   size_t hold_from; /* calls from this one on take nothing of their bodies; SIZE_MAX: none */
   size_t cancel_in; /* cancels call N-1 in any first body callback; 0: none */
   bool cancel_last; /* each failure gives up the last call that runs, and tries to open one */
+  bool release;     /* lets go where it would cancel */
   bool cancel_self; /* each call gives itself up in its first body callback */
   /* what came */
   int breaches, ended, changes, code;
@@ -79,7 +80,10 @@ static inline void h2_record_head(void *ctx, lti_http2_stream *s, const lti_http
 static inline void h2_record_cancel(h2_record *r, size_t i) {
   if (i >= r->count) return;
   r->calls[i].over = r->calls[i].cancelled = true;
-  lti_http2_cancel(r->codec, &r->calls[i].stream);
+  if (r->release)
+    lti_http2_release(r->codec, &r->calls[i].stream);
+  else
+    lti_http2_cancel(r->codec, &r->calls[i].stream);
 }
 
 static inline size_t h2_record_body(void *ctx, lti_http2_stream *s, leat_slice bytes) {
