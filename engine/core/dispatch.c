@@ -369,6 +369,11 @@ void lti_dispatch_failed(lti_dispatch *d, lti_origin *o, void *wanted_by,
     starve(d, l);
     return;
   }
+  if (failure->doubted) {
+    unbind(l, lease);
+    mark(d, l);
+    return;
+  }
   if (lti_pool_serves(o)) {
     /* It would have been one more: who waits for it has a place without it. */
     unbind(l, lease);

@@ -289,6 +289,9 @@ bool lti_conn_waits(const lti_conn *c) {
 bool lti_conn_shook(const lti_conn *c) {
   return c->link.shook;
 }
+bool lti_conn_offered(const lti_conn *c) {
+  return c->link.offered;
+}
 bool lti_conn_resolving(const lti_conn *c) {
   return lti_link_resolving(&c->link);
 }

@@ -92,6 +92,8 @@ uint64_t *lti_conn_retire(lti_conn *c);
 /* Waits for lti_conn_shake; lti_conn_shake was called; the name is still being looked up. */
 bool lti_conn_waits(const lti_conn *c);
 bool lti_conn_shook(const lti_conn *c);
+/* With a session, that is. */
+bool lti_conn_offered(const lti_conn *c);
 bool lti_conn_resolving(const lti_conn *c);
 bool lti_conn_resumed_tls(const lti_conn *c);
 /* LEAT_TLS_DEFAULT: none. */

@@ -193,6 +193,22 @@ static int tunnel_ask(lti_link *l) {
   return LTI_OK;
 }
 
+static void drop_proxy_session(lti_link_env *env) {
+  lti_tls_session_free(env->proxy_session);
+  env->proxy_session = NULL;
+}
+
+/* One serves all connections to come, until the proxy refuses it. With TLS 1.3 it comes behind the
+ * handshake. */
+static void keep_proxy_session(lti_link *l) {
+  lti_tunnel *t = l->tunnel;
+  if (t->kept || !lti_tls_ticket_ready(t->tls)) return;
+  t->kept = true;
+  if (l->env->proxy_session && lti_tls_resumed(t->tls)) return;
+  drop_proxy_session(l->env);
+  l->env->proxy_session = lti_tls_session_save(t->tls);
+}
+
 static void tunnel_shake(lti_link *l, leat_slice *cipher) {
   lti_tunnel *t = l->tunnel;
   l->env->stats->bytes_copied_bio += cipher->size;
@@ -201,11 +217,12 @@ static void tunnel_shake(lti_link *l, leat_slice *cipher) {
   if (r == LTI_AGAIN) return;
   if (r != LTI_OK) {
     lti_link_flush(l); /* the alert that says why */
+    drop_proxy_session(l->env);
     fail_tls(l, t->tls, r);
     return;
   }
   t->shaken = true;
-  if (!l->env->proxy_session) l->env->proxy_session = lti_tls_session_save(t->tls);
+  keep_proxy_session(l);
   r = tunnel_ask(l);
   if (r != LTI_OK) fail(l, r, LEAT_LAYER_API, NULL);
 }
@@ -292,6 +309,7 @@ static void on_outer(lti_link *l, leat_slice cipher, uint64_t stamp_ns) {
   do {
     size_t size;
     r = lti_tls_read(t->tls, &cipher, l->env->outer, l->env->plain_size, &size);
+    keep_proxy_session(l);
     if (size > 0) take(l, lti_slice(l->env->outer, size), stamp_ns);
     if (l->state == LINK_CLOSED) return;
   } while (r == LTI_AGAIN);
@@ -331,6 +349,7 @@ void lti_link_shake(lti_link *l, const lti_tls_session *session) {
   assert(l->state == LINK_CONNECTED && l->target.tls);
   set_state(l, LINK_SHAKING);
   l->shook = true;
+  l->offered = session != NULL;
   lti_tls_target target = {.host = l->target.host, .alpn = l->target.alpn};
   int r = lti_tls_new(l->env->tls, &target, session, &l->out, &l->tls);
   if (r != LTI_OK)

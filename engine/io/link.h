@@ -39,6 +39,7 @@ typedef struct lti_failure {
   bool http1_wanted;   /* and it wants it over HTTP/1.1 */
   bool serves;         /* it did nothing with this one, but with others on the connection */
   bool shared;         /* a connection of many requests failed, perhaps for another one's fault */
+  bool doubted;        /* a session was offered, which may be why: it is not offered again */
 } lti_failure;
 
 /* What all links of an engine share. */
@@ -91,11 +92,11 @@ enum lti_link_state {
 
 /* Made while a tunnel is being asked for, and kept for its TLS. */
 typedef struct lti_tunnel {
-  lti_tls *tls;    /* with the proxy, NULL: plain */
-  lti_outq out;    /* what the proxy's TLS has made of the queue below */
-  lti_http1 *http; /* until the answer to CONNECT is there */
-  int status;      /* of that answer, 0: none yet */
-  bool shaken;
+  lti_tls *tls;      /* with the proxy, NULL: plain */
+  lti_outq out;      /* what the proxy's TLS has made of the queue below */
+  lti_http1 *http;   /* until the answer to CONNECT is there */
+  int status;        /* of that answer, 0: none yet */
+  bool shaken, kept; /* its session is kept for the next */
 } lti_tunnel;
 
 /* Embedded in its owner; the fields are link.c's. */
@@ -115,7 +116,7 @@ struct lti_link {
   uint64_t read_ns;  /* the last byte from the peer */
   uint64_t moved_ns; /* when the kernel had room again for what waited: the peer takes bytes */
   enum lti_link_state state;
-  bool shook, ticket_told, blocked,
+  bool shook, offered, ticket_told, blocked,
       broken; /* broken: sending failed; reading tells what happened */
 };
 

@@ -648,11 +648,14 @@ static void promote(lti_origin *o) {
   permit(o->first);
 }
 
-/* A server may choke on a ticket instead of refusing it: the next handshake goes without one. */
-static void doubt_session(lti_origin *o, int error) {
-  if (error != LEAT_ETLS && error != LEAT_ERESET) return;
+/* A server may choke on a ticket instead of refusing it, or speak another version of TLS by now:
+ * the next handshake goes without one, and whoever waited for this one gets another at no charge.
+ */
+static bool doubt_session(lti_origin *o, const lti_conn *c, int error) {
+  if (!lti_conn_shook(c) || (error != LEAT_ETLS && error != LEAT_ERESET)) return false;
   lti_tls_session_free(o->session);
   o->session = NULL;
+  return lti_conn_offered(c);
 }
 
 static void on_ticket(lti_conn *c) {
@@ -678,6 +681,7 @@ static void on_changed(lti_conn *c) {
 static void on_closed(lti_conn *c, const lti_failure *failure) {
   lti_origin *o = lti_conn_owner(c);
   lti_pool *p = o->pool;
+  lti_failure doubted;
   bool was_opening = lti_conn_http(c) == LEAT_HTTP_AUTO;
   lti_list_remove(lti_conn_node(c));
   lti_list_remove(lti_conn_turn(c));
@@ -685,7 +689,11 @@ static void on_closed(lti_conn *c, const lti_failure *failure) {
   if (was_opening) {
     o->opening--;
     if (lti_conn_shook(c)) p->shaking--;
-    if (lti_conn_shook(c) && failure) doubt_session(o, failure->error);
+    if (failure && doubt_session(o, c, failure->error)) {
+      doubted = *failure;
+      doubted.doubted = true;
+      failure = &doubted;
+    }
   }
   if (p->closing) return;
   if (o->first == c) promote(o);

@@ -10,6 +10,7 @@
 
 #include "support/flow.h"
 #include "support/proxy.h"
+#include "support/tls_scene.h"
 
 #define KEY       "secret-hunter2"
 #define AUTH      "Basic dTpwYXNzLWh1bnRlcg==" /* u:pass-hunter */
@@ -175,6 +176,22 @@ static void test_many_at_once_through_an_http_proxy(void **state) {
 
 static void test_many_at_once_through_an_https_proxy(void **state) {
   check_many(*state, true);
+}
+
+static void test_a_session_with_an_https_proxy_is_resumed(void **state) {
+  flow *f = *state;
+  tls_origin(f, (const char *const[]){CHAT_HELLO, NULL});
+  tls_server *own = tls_server_new(&(tls_server_options){.leaf = &f->leaf, .tickets = true});
+  use_proxy(f, &(proxy_options){.tls = own}, "");
+  f->config.keep_alive_ms = LEAT_NONE; /* each has a tunnel of its own */
+  for (unsigned i = 0; i < 6; i++) {
+    if (i == 3) tls_server_rotate(own);
+    flow_assert_error(ask(f), LEAT_OK);
+    assert_int_equal(tls_server_resumed(own), i < 3 ? i : i - 1);
+  }
+  flow_close(f, LEAT_CLOSE_NOW);
+  proxy_stop(proxies[--proxy_count]);
+  tls_server_free(own);
 }
 
 static void check_large(flow *f, bool tls) {
@@ -534,6 +551,7 @@ int main(void) {
       PROXY_TEST(test_a_tunnel_is_kept_and_used_again),
       PROXY_TEST(test_many_at_once_through_an_http_proxy),
       PROXY_TEST(test_many_at_once_through_an_https_proxy),
+      PROXY_TEST(test_a_session_with_an_https_proxy_is_resumed),
       PROXY_TEST(test_large_bodies_both_ways_through_an_http_proxy),
       PROXY_TEST(test_large_bodies_both_ways_through_an_https_proxy),
       PROXY_TEST(test_407_names_the_status),
@@ -568,5 +586,5 @@ int main(void) {
       PROXY_TEST(test_a_unix_socket_is_never_proxied),
       PROXY_TEST(test_a_redirect_is_judged_anew),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return tls_scene_run(tests, NULL, NULL);
 }

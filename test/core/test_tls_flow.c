@@ -560,6 +560,32 @@ static void test_tls_16_a_refused_ticket_costs_a_full_handshake(void **state) {
   assert_int_equal(flow_stats(f).handshakes_resumed, 2);
 }
 
+/* Once it hangs up, once it answers what is no answer: nobody's try is used up, and the session is
+ * not offered again. mbedTLS 3.6 brings that about when a server that spoke TLS 1.3 speaks 1.2
+ * alone. */
+static void test_tls_16_a_server_that_chokes_on_a_ticket_costs_a_full_handshake(void **state) {
+  static const char *const chokes[] = {"<<sleep 20>><<reset>>", "\x17\x03\x03\x01\x05<<fill 261>>"};
+  flow *f = *state;
+  flow_tls_server(f);
+  f->config.keep_alive_ms = LEAT_NONE;
+  f->request.retries = LEAT_NONE;
+  for (size_t i = 0; i < sizeof chokes / sizeof *chokes; i++) {
+    peer *p = peer_start(&(peer_options){.greets = (const char *const[]){"", chokes[i], "", NULL},
+                                         .answers = (const char *const[]){CHAT_HELLO, NULL},
+                                         .tls = f->tls});
+    for (int n = 0; n < 3; n++) {
+      flow_call *c = flow_chat(f, p);
+      flow_wait(f);
+      flow_assert_error(c, LEAT_OK);
+      assert_int_equal(c->result.attempts, 1);
+      assert_int_equal(c->result.resumed_tls, n == 2);
+    }
+    assert_int_equal(peer_conns(p), 4);
+    peer_stop(p);
+  }
+  assert_int_equal(flow_stats(f).conns_failed, 2);
+}
+
 static void test_tls_16_a_session_is_for_its_own_name(void **state) {
   flow *f = *state;
   char url[64], resolve[64];
@@ -613,6 +639,7 @@ int main(void) {
       FLOW_TEST(test_a_cold_start_of_64_costs_one_full_handshake),
       FLOW_TEST(test_without_tickets_every_handshake_is_full_and_none_waits_for_ever),
       FLOW_TEST(test_tls_16_a_refused_ticket_costs_a_full_handshake),
+      FLOW_TEST(test_tls_16_a_server_that_chokes_on_a_ticket_costs_a_full_handshake),
       FLOW_TEST(test_tls_16_a_session_is_for_its_own_name),
       FLOW_TEST(test_a_first_handshake_that_fails_lets_the_next_try),
   };

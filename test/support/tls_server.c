@@ -7,6 +7,7 @@
 #include <mbedtls/ssl_cache.h>
 #include <mbedtls/ssl_ticket.h>
 #include <mbedtls/version.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #endif
 
 #include "base/error.h"
+#include "base/slice.h"
 
 enum { BUFFER_BYTES_MAX = 64 << 20 };
 
@@ -27,6 +29,7 @@ struct tls_server {
   mbedtls_ssl_cache_context cache;
   mbedtls_x509_crt certificates;
   char name[256];
+  atomic_uint resumed;
 };
 
 /* A server's order counts. */
@@ -115,14 +118,22 @@ static void configure_line(tls_server *s) {
 }
 #endif
 
+static int parse_ticket(void *context, mbedtls_ssl_session *session, unsigned char *ticket,
+                        size_t size) {
+  tls_server *s = LTI_CONTAINER_OF(context, tls_server, tickets);
+  int native = mbedtls_ssl_ticket_parse(context, session, ticket, size);
+  if (native == 0) s->resumed++;
+  return native;
+}
+
 static void start_resumption(tls_server *s) {
   mbedtls_ssl_ticket_init(&s->tickets);
   mbedtls_ssl_cache_init(&s->cache);
   if (s->options.tickets) {
     must(mbedtls_ssl_ticket_setup(&s->tickets, certs_random, NULL, MBEDTLS_CIPHER_AES_256_GCM,
                                   86400));
-    mbedtls_ssl_conf_session_tickets_cb(&s->config, mbedtls_ssl_ticket_write,
-                                        mbedtls_ssl_ticket_parse, &s->tickets);
+    mbedtls_ssl_conf_session_tickets_cb(&s->config, mbedtls_ssl_ticket_write, parse_ticket,
+                                        &s->tickets);
   }
   if (s->options.cache) {
     mbedtls_ssl_conf_session_cache(&s->config, &s->cache, mbedtls_ssl_cache_get,
@@ -187,6 +198,10 @@ void tls_server_rotate(tls_server *s) {
   mbedtls_ssl_ticket_free(&s->tickets);
   mbedtls_ssl_cache_free(&s->cache);
   start_resumption(s);
+}
+
+unsigned tls_server_resumed(tls_server *s) {
+  return atomic_load(&s->resumed);
 }
 
 const char *tls_server_name(const tls_server *s) {

@@ -49,6 +49,8 @@ tls_server *tls_server_new(const tls_server_options *options);
 void tls_server_free(tls_server *server);
 /* Forgets ticket keys and cached sessions, so that nothing resumes any more. */
 void tls_server_rotate(tls_server *server);
+/* Tickets that were accepted so far. */
+unsigned tls_server_resumed(tls_server *server);
 /* The server name of the last ClientHello; "" when it had none. */
 const char *tls_server_name(const tls_server *server);
 
