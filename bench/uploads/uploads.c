@@ -76,9 +76,10 @@ struct run {
 
 /* ---- requests */
 
-#define FRONT      "{\"model\":\"m\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\""
-#define BACK       "\"}]}"
 #define NAME_BYTES 24
+#define BACK       "\"}]}"
+
+#define FRONT "{\"model\":\"m\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\""
 
 /* A chat's body with a prompt of so many bytes, and room for a name in front of it. */
 static char *make_body(long bytes) {
