@@ -186,6 +186,13 @@ static void ship(sim_h2_conn *c) {
   if (cut) sim_h2_end(c, c->manner.cut);
 }
 
+/* As servers do that mean it well: what the client still sends is read, or it would be answered
+ * with a reset, which may destroy the GOAWAY before it is read. */
+static void linger(sim_h2_conn *c) {
+  drop_session(c);
+  sim_link_fin(c->link, true);
+}
+
 static void pump(sim_h2_conn *c) {
   if (c->feeding || c->hushed) return;
   while (c->h2 && c->link && h2_server_drain(c->h2, &c->out, 65536)) {
@@ -196,7 +203,7 @@ static void pump(sim_h2_conn *c) {
     }
     ship(c);
   }
-  if (c->h2 && c->left && h2_server_active(c->h2) == 0) sim_h2_end(c, SIM_CUT_FIN);
+  if (c->h2 && c->link && c->left && h2_server_active(c->h2) == 0) linger(c);
 }
 
 /* ---- what a test may do */

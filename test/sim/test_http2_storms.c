@@ -21,7 +21,7 @@
 #define SEEDS             25 /* of each storm */
 #define RETRIES           40
 #define HELD_SLACK        4096 /* events of one record, which wait beside the window's bytes */
-#define CONNECTS_MAX      80   /* in one second: eight places, each of them lost every 100 ms */
+#define CONNECTS_MAX      160  /* in one second: 16 places, each of them lost every 100 ms */
 #define INITIAL_WINDOW    0x4  /* of SETTINGS (RFC 9113 6.5.2) */
 #define MAX_STREAMS       0x3
 #define ENHANCE_YOUR_CALM 0xb
