@@ -16,6 +16,8 @@
 #define ID_MAX        1024
 /* What the connection is given at once, at least. */
 #define GIVEN_BYTES ((size_t)256 * 1024)
+/* What an idle socket keeps of the memory that messages took. */
+#define KEPT_BYTES ((size_t)4096)
 
 /* ---- opening */
 
@@ -182,7 +184,7 @@ void lti_socket_flush(lti_socket *s) {
     return;
   }
   lti_buf_consume(frames, size);
-  lti_buf_shrink(frames, GIVEN_BYTES);
+  lti_buf_shrink(frames, KEPT_BYTES);
   lti_engine_kick(s->engine);
 }
 
