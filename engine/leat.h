@@ -320,7 +320,8 @@ typedef struct leat_message {
   const leat_tool_use *tool_uses; /* assistant */
   size_t tool_use_count;
   const char *tool_call_id; /* tool */
-  leat_slice reasoning;     /* reasoning_content, for models that want it back */
+  leat_slice reasoning;     /* for models that want it back, and */
+  leat_slice signature;     /* what came with it as LEAT_EVENT_SIGNATURE */
   leat_slice refusal;
 } leat_message;
 
@@ -354,6 +355,8 @@ typedef struct leat_chat_request {
   size_t tool_count;
   const char *tool_choice; /* none, auto, required, or a tool's name */
   const char *reasoning_effort;
+  bool has_reasoning_tokens; /* anthropic, gemini: how many tokens it may think; 0: not at all */
+  int64_t reasoning_tokens;
   const char *user;
   const char *service_tier;
   leat_slice response_format; /* JSON object, such as {"type":"json_object"} */
@@ -382,8 +385,9 @@ enum leat_event_kind {
   LEAT_EVENT_AUDIO,     /* media */
   LEAT_EVENT_USAGE,     /* usage: the last one counts */
   LEAT_EVENT_FINISH,    /* finish_reason: stop, length, tool_calls, content_filter, or any other */
-  LEAT_EVENT_RAW        /* text: bytes of the body as they arrived (protocol "raw"), or with
+  LEAT_EVENT_RAW,       /* text: bytes of the body as they arrived (protocol "raw"), or with
                            want_raw one record of the stream before its decoded events */
+  LEAT_EVENT_SIGNATURE  /* text: what proves the reasoning before it, to be sent back with it */
 };
 
 typedef struct leat_head {
@@ -516,10 +520,12 @@ typedef struct leat_request {
   bool once;     /* never sent twice: an attempt lost without an answer is LEAT_EUNCERTAIN */
   bool want_raw; /* also deliver each record of the stream as LEAT_EVENT_RAW */
   const leat_chat_request *chat; /* typed fields, or */
-  leat_slice body; /* the JSON itself: validated, then sent untouched. "raw": any bytes */
-  leat_id socket;  /* protocols over WebSocket ("chat-ws", "responses-ws"): a socket of leat_ws_open
-                      with the same protocol, on which this is the next turn, one at a time in the
-                      order of their submits; 0: a socket of its own, closed behind the answer */
+  leat_slice body;   /* the JSON itself: validated, then sent untouched. "raw": any bytes */
+  const char *model; /* with `body`, for dialects that have the model in the path ("gemini"), and */
+  bool stream;       /* whether it streams there too */
+  leat_id socket; /* protocols over WebSocket ("chat-ws", "responses-ws"): a socket of leat_ws_open
+                     with the same protocol, on which this is the next turn, one at a time in the
+                     order of their submits; 0: a socket of its own, closed behind the answer */
   const char *method;     /* "raw" only ["GET", with a body "POST"] */
   leat_event_cb on_event; /* NULL: events are dropped */
   leat_done_cb on_done;   /* required */

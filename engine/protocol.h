@@ -71,8 +71,13 @@ typedef struct lti_protocol_turn {
 #define LTI_PROTOCOL_LINGER_MS 1000
 
 typedef struct lti_protocol {
-  const char *name;       /* "openai-chat" */
-  const char *path;       /* behind the version root: "/chat/completions" */
+  const char *name;        /* "openai-chat" */
+  const char *path;        /* behind the version root: "/chat/completions"; or with a version of its
+                              own. "{model}" stands for the model, percent-encoded */
+  const char *stream_path; /* of a request that streams; NULL: the same */
+  const char *key_header;  /* the key alone stands in this field; NULL: Authorization's bearer */
+  const char *header, *value; /* one more field, which the caller may replace; NULL: none */
+  bool elements;          /* a body that begins with '[' is a stream: each element is a record */
   const char *end_marker; /* how `ended` is called when the dialect's own end came: "done" */
   const lti_protocol_socket *socket; /* NULL: spoken over HTTP */
 

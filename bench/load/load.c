@@ -89,6 +89,7 @@ static bool is_content(const leat_event *event) {
     case LEAT_EVENT_HEAD:
     case LEAT_EVENT_USAGE:
     case LEAT_EVENT_FINISH:
+    case LEAT_EVENT_SIGNATURE:
     case LEAT_EVENT_RAW: break;
   }
   return false;

@@ -106,6 +106,7 @@ void cli_chat_text_event(cli_chat_text *t, const leat_event *event) {
       break;
     case LEAT_EVENT_FINISH: cli_say_clean(event->finish_reason, t->finish, sizeof t->finish); break;
     case LEAT_EVENT_HEAD:
+    case LEAT_EVENT_SIGNATURE:
     case LEAT_EVENT_RAW: break;
   }
 }

@@ -20,6 +20,7 @@ static void init_text(cli_collect *c, lti_buf *text) {
 void cli_collect_init(cli_collect *c, lti_alloc *alloc) {
   memset(c, 0, sizeof *c);
   c->alloc = alloc;
+  init_text(c, &c->signature);
 }
 
 static void deinit_choice(cli_collect *c, cli_collect_choice *choice) {
@@ -36,6 +37,7 @@ static void deinit_choice(cli_collect *c, cli_collect_choice *choice) {
 void cli_collect_deinit(cli_collect *c) {
   for (size_t i = 0; i < c->choice_count; i++) deinit_choice(c, &c->choices[i]);
   lti_alloc_put(c->alloc, c->choices);
+  lti_buf_deinit(&c->signature);
   c->choices = NULL;
   c->choice_count = 0;
 }
@@ -65,6 +67,7 @@ int cli_collect_event(void *ctx, leat_event *event) {
     case LEAT_EVENT_REASONING: return lti_buf_append(&choice->reasoning, event->text);
     case LEAT_EVENT_REFUSAL: return lti_buf_append(&choice->refusal, event->text);
     case LEAT_EVENT_TOOL_CALL: return add_tool_call(c, choice, &event->tool_call);
+    case LEAT_EVENT_SIGNATURE: return lti_buf_append(&c->signature, event->text);
     case LEAT_EVENT_FINISH:
       lti_buf_clear(&choice->finish);
       return lti_buf_append(&choice->finish, event->finish_reason);
@@ -240,6 +243,8 @@ int cli_collect_write(const cli_collect *c, const lti_answer *answer, const lti_
   put_error(&w, verdict);
   put_string(&w, ",\"ended\":", lti_slice_of(ending(answer, verdict)));
   put(&w, ",\"complete\":");
-  put(&w, verdict->error == LEAT_OK ? "true}" : "false}");
+  put(&w, verdict->error == LEAT_OK ? "true" : "false");
+  if (c->signature.size) put_string(&w, ",\"signature\":", lti_buf_slice(&c->signature));
+  put(&w, "}");
   return w.error;
 }

@@ -3,7 +3,7 @@
  *
  *   {"format","transport","choices":[{"index","text","reasoning","refusal","tool_calls":[{"index",
  *   "id","name","arguments"}],"finish_reason"}],"usage":{"input","output","total","reasoning",
- *   "cached"}|null,"error":{"type","code","message"}|null,"ended","complete"}
+ *   "cached"}|null,"error":{"type","code","message"}|null,"ended","complete"[,"signature"]}
  *
  * Texts are joined for each choice and channel, choices and tool calls stand in the order of their
  * indexes. It is the sink of an lti_answer:
@@ -37,6 +37,7 @@ typedef struct cli_collect {
   lti_alloc *alloc;
   cli_collect_choice *choices;
   size_t choice_count;
+  lti_buf signature;
   bool has_usage;
   leat_usage usage;
 } cli_collect;

@@ -135,7 +135,9 @@ static int gather_headers(lti_spec *s, gathering *g, const lti_spec_input *in) {
   if (r == LTI_OK && (s->protocol || call))
     r = put_text(g, "Accept-Encoding", s->stream ? "identity" : "gzip");
   if (r == LTI_OK && json && s->has_body) r = put_text(g, "Content-Type", "application/json");
-  if (r == LTI_OK) r = put_key(g, q->api_key ? q->api_key : d->api_key, NULL);
+  const lti_protocol *p = s->protocol;
+  if (r == LTI_OK && p && p->header) r = put_text(g, p->header, p->value);
+  if (r == LTI_OK) r = put_key(g, q->api_key ? q->api_key : d->api_key, p ? p->key_header : NULL);
   if (r == LTI_OK) r = put_foreign(g, d->headers, d->header_count);
   if (r == LTI_OK) r = put_foreign(g, q->headers, q->header_count);
   return r;
@@ -360,6 +362,7 @@ static int make_body(lti_spec *s, const lti_spec_input *in) {
   if (q->body.data) {
     int r = s->protocol->inspect(q->body, &encoded);
     if (r != LTI_OK) return explain(message, &encoded, r);
+    encoded.stream |= q->stream && s->protocol->stream_path;
     keep_facts(s, &encoded);
     return keep_body(s, in, q->body);
   }
@@ -381,6 +384,30 @@ static int add_model(lti_buf *path, const lti_spec_upgrade *u) {
   return r == LTI_OK ? lti_url_encode(lti_slice_of(u->model), path) : r;
 }
 
+/* The dialect's own path; what the model is called may be a part of it. */
+static int own_path(const lti_spec *s, const lti_spec_input *in, leat_slice base, lti_buf *path) {
+  static const char place[] = "{model}";
+  const lti_protocol *p = in->upgrade ? in->upgrade->dialect : s->protocol;
+  const leat_request *q = in->request;
+  const char *tail = s->stream && p->stream_path ? p->stream_path : p->path;
+  const char *at = strstr(tail, place);
+  if (!at) return lti_url_join(base, tail, path);
+  const char *model = q->chat ? q->chat->model : q->model;
+  if (!model || !*model) {
+    lti_buf_format(in->message, "%s has the model in its path: the request must name one", p->name);
+    return LEAT_EINVAL;
+  }
+  lti_buf filled;
+  lti_buf_init(&filled, s->alloc, PATH_BYTES_MAX, LEAT_EURL);
+  int r = lti_buf_append(&filled, lti_slice(tail, (size_t)(at - tail)));
+  if (r == LTI_OK) r = lti_url_encode(lti_slice_of(model), &filled);
+  if (r == LTI_OK) r = lti_buf_text(&filled, at + sizeof place - 1);
+  if (r == LTI_OK) r = lti_buf_byte(&filled, '\0');
+  if (r == LTI_OK) r = lti_url_join(base, filled.data, path);
+  lti_buf_deinit(&filled);
+  return r;
+}
+
 static int build_path(const lti_spec *s, const lti_spec_input *in, const lti_url *url,
                       lti_buf *path) {
   const lti_spec_upgrade *u = in->upgrade;
@@ -391,7 +418,7 @@ static int build_path(const lti_spec *s, const lti_spec_input *in, const lti_url
   if (given)
     r = lti_buf_format(path, "%s%s", given[0] == '/' ? "" : "/", given);
   else if (joined)
-    r = lti_url_join(url->path, dialect->path, path);
+    r = own_path(s, in, url->path, path);
   else if (url->path.size && *url->path.data == '/')
     r = lti_buf_append(path, url->path);
   else
@@ -514,8 +541,8 @@ int lti_spec_init(lti_spec *s, const lti_spec_input *in, lti_url *url) {
   } else {
     r = find_protocol(s, in);
     if (r == LTI_OK) r = find_target(in, url);
+    if (r == LTI_OK) r = make_body(s, in); /* whether it streams may be a matter of the path */
     if (r == LTI_OK) r = make_path(s, in, url);
-    if (r == LTI_OK) r = make_body(s, in);
     if (r == LTI_OK) r = make_headers(s, in, url);
   }
   if (r != LTI_OK) lti_spec_deinit(s);

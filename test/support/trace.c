@@ -57,6 +57,7 @@ int trace_event(void *ctx, leat_event *event) {
     case LEAT_EVENT_REASONING: say(t, "R%u ", event->choice); break;
     case LEAT_EVENT_REFUSAL: say(t, "X%u ", event->choice); break;
     case LEAT_EVENT_RAW: say(t, "RAW "); break;
+    case LEAT_EVENT_SIGNATURE: say(t, "S%u ", event->choice); break;
     case LEAT_EVENT_FINISH:
       say(t, "F%u ", event->choice);
       put(t, event->finish_reason);
@@ -71,7 +72,8 @@ int trace_event(void *ctx, leat_event *event) {
     case LEAT_EVENT_HEAD: fail_msg("a head out of nowhere"); break;
   }
   if (event->kind == LEAT_EVENT_TEXT || event->kind == LEAT_EVENT_REASONING ||
-      event->kind == LEAT_EVENT_REFUSAL || event->kind == LEAT_EVENT_RAW) {
+      event->kind == LEAT_EVENT_REFUSAL || event->kind == LEAT_EVENT_RAW ||
+      event->kind == LEAT_EVENT_SIGNATURE) {
     put(t, event->text);
   }
   if (event->logprobs.size) {
