@@ -53,6 +53,7 @@ static void mix_event(outcome *o, const leat_event *event) {
     case LEAT_EVENT_REASONING:
     case LEAT_EVENT_REFUSAL: mix(o, event->text, true); break;
     case LEAT_EVENT_FINISH: mix(o, event->finish_reason, true); break;
+    case LEAT_EVENT_SIGNATURE:
     case LEAT_EVENT_RAW: mix(o, event->text, false); break;
     case LEAT_EVENT_USAGE:
       mix_number(o, (uint64_t)event->usage.input);
