@@ -239,18 +239,24 @@ typedef struct leat_config {
                     load, at the price of that delay in every stamp, and of as long for
                     whatever else lives on a borrowed loop */
 
-  /* the pool, for each origin */
+  /* the pool, for each origin. HTTP/2 has one send window for all requests of a connection, and
+   * what a large body uses up of it the others wait for: so a request goes where the window lets
+   * its body through at once, and where none does another connection is opened first. One of four
+   * or more is kept clear of bodies that fill a window. With LEAT_HTTP_AUTO a body above 64 KiB
+   * goes over HTTP/1.1 when the server's window is no larger than that, or when it would wait
+   * behind others on every HTTP/2 connection, as long as one of conns_max is to be had. */
   int conns_max;      /* HTTP/1.1 connections [64] */
-  int h2_conns_max;   /* HTTP/2 connections [8] */
+  int h2_conns_max;   /* HTTP/2 connections [8]: with 100 requests each at least 800 at once, and
+                         eight windows for what is sent */
   int h2_streams_max; /* requests at once on one HTTP/2 connection [1,000], or fewer if the server
-                         says so. A second connection is opened when the first carries 100, or
-                         when its send window would hold a request up */
+                         says so. A second connection is opened when the first carries 100 */
   int64_t h2_stream_window; /* bytes that may be under way on one stream, and what a paused request
                                can hold at most [512 KiB, 64 KiB to 1 GiB] */
   int64_t h2_conn_window;   /* and on one connection [16 MiB, 64 KiB to 1 GiB] */
-  int64_t ping_ms; /* an HTTP/2 connection with requests that has been silent for so long is
-                      asked whether it lives [20,000]; without an answer in ping_timeout_ms
-                      [10,000] it is given up, and what can be sent again is */
+  int64_t ping_ms; /* an HTTP/2 connection with requests that has been silent for so long, and took
+                      nothing of what waits to be sent, is asked whether it lives [20,000]; without
+                      an answer in ping_timeout_ms [10,000] it is given up, and what can be sent
+                      again is */
   int64_t ping_timeout_ms;
   int64_t conn_age_ms; /* a connection takes no new request once it is so old, less up to a quarter
                           at random [3,600,000] */

@@ -111,6 +111,17 @@ class Windows(unittest.TestCase):
         self.assertLess(3 * chat, shared)
         self.assertEqual((said["connections"], said["http2"]), (8, 8))
 
+    def test_more_uploads_than_http1_has_connections_share_http2(self):
+        """Each answer keeps its HTTP/1.1 connection for 2 s: no upload waits for one of those."""
+        slow = ("--ttft", "1s", "--gap", "100ms", "--events", "10")
+        with mock.Mock(*slow, "--h2-window", "65535", "--h2-window-delay", "1ms") as gateway:
+            said = Bursts.client(self, gateway, uploads=60, bytes=100_000, chats=20, conns=10)
+            seen = counters(gateway)
+        self.assertEqual(seen["ids"]["repeated"], 0)
+        self.assertEqual(seen["h1"]["requests"] - 1, 10)  # besides the counters
+        self.assertEqual(seen["h2"]["requests"], 70)
+        self.assertEqual(said["connections"] - said["http2"], 10)
+
 
 if __name__ == "__main__":
     mock.main()
