@@ -1,7 +1,7 @@
 """What the end-to-end tests share: the program, servers as foreground children, and the gateway.
 
-Environment, set by ctest: LEAT_PROGRAM, LEAT_BUILD_DIR, LEAT_SOURCE_DIR; LEAT_CORPORA from the
-caller. Every wait is bounded, every port is the system's choice, and every child is stopped by its
+Environment, set by ctest: LEAT_PROGRAM, LEAT_BUILD_DIR, LEAT_SOURCE_DIR, LEAT_TLS_VERSION;
+LEAT_CORPORA from the caller. Every wait is bounded, every port is the system's choice, and every child is stopped by its
 own process id; should the test itself be killed, the kernel ends its children.
 
     with mock.Mock("--events", "10") as gateway:
@@ -27,6 +27,8 @@ SOURCE = os.environ.get("LEAT_SOURCE_DIR") or os.path.abspath(
     os.path.join(os.path.dirname(__file__), "../.."))
 BUILD = os.environ.get("LEAT_BUILD_DIR") or os.path.join(SOURCE, "build/release")
 PROGRAM = os.environ.get("LEAT_PROGRAM") or os.path.join(BUILD, "leat")
+# The best that the mbedTLS speaks which the program was built with.
+TLS_VERSION = os.environ.get("LEAT_TLS_VERSION", "1.2")
 # What would make the program behave as its caller's shell is set up, and not as the test says.
 SETTINGS = ("LEAT_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY",
             "GEMINI_API_KEY", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY",
@@ -70,9 +72,9 @@ def free_port():
 class Server:
     """A server in the foreground. It is ready when `ready()` is true, and stopped by `with`."""
 
-    def __init__(self, command, ready=None, env=None):
+    def __init__(self, command, ready=None, env=None, stdin=subprocess.DEVNULL):
         self.log = []
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, env=env or environment(),
                                         preexec_fn=die_with_parent, text=True, errors="replace")
         # Read to the end all the time: a full pipe would stop the server.
@@ -112,6 +114,8 @@ class Server:
                 self.process.wait()
         self.reader.join(WAIT_SECONDS)
         self.process.stdout.close()
+        if self.process.stdin:
+            self.process.stdin.close()
 
     def __enter__(self):
         return self

@@ -135,7 +135,7 @@ def make_client_certificate(folder):
 class Front(mock.Server):
     """A server with a certificate in front of something: url, port, ca, folder."""
 
-    def __init__(self, make_command, ready=None):
+    def __init__(self, make_command, ready=None, **how):
         self.scratch = tempfile.TemporaryDirectory()
         self.folder = self.scratch.name
         try:
@@ -143,7 +143,7 @@ class Front(mock.Server):
             self.ca = os.path.join(self.folder, "ca.pem")
             self.port = mock.free_port()
             self.url = f"https://127.0.0.1:{self.port}"
-            super().__init__(make_command(self), ready or mock.answers(self.port))
+            super().__init__(make_command(self), ready or mock.answers(self.port), **how)
         except BaseException:
             self.scratch.cleanup()
             raise
