@@ -117,6 +117,7 @@ static bool open_all(leat_engine *engine, const char *url, crowd *c) {
   ws.api_key = getenv("LEAT_API_KEY");
   ws.on_event = on_event;
   ws.on_done = on_done;
+  ws.deadlines.connect_ms = 60000; /* the last of thousands of handshakes may be late */
   for (long i = 0; i < c->count; i++) {
     talk *t = &c->talks[i];
     *t = (talk){.crowd = c, .number = i};

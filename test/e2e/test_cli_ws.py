@@ -22,7 +22,7 @@ import tunnel
 
 sys.path.append("/usr/lib/python3/dist-packages")  # Debian's, whichever Python runs this
 try:
-    import websockets
+    from websockets.legacy import server as websockets  # the interface that 10 and 15 share
 except ImportError:
     websockets = None
 

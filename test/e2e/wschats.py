@@ -12,7 +12,7 @@ import sys
 import urllib.parse
 
 sys.path.append("/usr/lib/python3/dist-packages")  # Debian's, whichever Python runs this
-import websockets  # noqa: E402  (it may lie there alone)
+from websockets.legacy import server as websockets  # noqa: E402  (what 10 and 15 share)
 
 SEEN = {"sockets": 0, "messages": 0, "open": 0, "peak": 0, "codes": {}}
 
