@@ -1,8 +1,9 @@
 """What the end-to-end tests share: the program, servers as foreground children, and the gateway.
 
 Environment, set by ctest: LEAT_PROGRAM, LEAT_BUILD_DIR, LEAT_SOURCE_DIR, LEAT_TLS_VERSION;
-LEAT_CORPORA from the caller. Every wait is bounded, every port is the system's choice, and every child is stopped by its
-own process id; should the test itself be killed, the kernel ends its children.
+LEAT_CORPORA from the caller. Every wait is bounded, every port is the system's choice, and every
+child is stopped by its own process id; should the test itself be killed, the kernel ends its
+children.
 
     with mock.Mock("--events", "10") as gateway:
         ran = mock.leat("chat", "hi", "--base-url", gateway.url, "--cacert", gateway.ca)

@@ -46,7 +46,7 @@ class Sserver(servers.Front):
         self.process.stdin.flush()
 
     def head(self, size):
-        """Once the request has come, whose body has no line end: it says `size` bytes of a stream."""
+        """Once the request's head has come: it says `size` bytes of a stream."""
         self.wait_until(lambda: "\nContent-Type: application/json" in self.text())
         self.type(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
                   b"Content-Length: %d\r\n\r\n" % size)
