@@ -2,9 +2,11 @@
  *
  * One easy handle a stream, all of them in one multi handle driven by its socket and timer
  * callbacks, which is how libcurl is meant to be used for many transfers. What comes in is split at
- * blank lines and searched for the content, about as much as a careful user would do by hand.
+ * blank lines and searched for the content, about as much as a careful user would do by hand. Over
+ * HTTP/2 transfers wait for a connection that they can share (CURLOPT_PIPEWAIT), as libcurl's
+ * documentation advises. TLS is 1.2, as in every line of the comparison.
  *
- * usage: peer_curl URL STREAMS CA_FILE
+ * usage: peer_curl URL STREAMS CA_FILE 1.1|2 CONNECTIONS
  * Prints {"events":N,"streams":N,"failed":N}. Exit status 1 when a transfer failed. */
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +15,9 @@
 
 #include <curl/curl.h>
 #include <uv.h>
+
+#define COUNT_MAX     1000000
+#define STREAMS_USUAL 250L /* on one connection; the gateway's own limit */
 
 typedef struct socket_watch {
   uv_poll_t poll;
@@ -136,7 +141,7 @@ static int set_socket(CURL *easy, curl_socket_t fd, int action, void *user, void
   return uv_poll_start(&watch->poll, events, on_ready);
 }
 
-static bool add(const char *url, const char *ca_file, struct curl_slist *headers) {
+static bool add(char **argv, long version, struct curl_slist *headers) {
   static const char body[] =
       "{\"model\":\"m\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}";
   CURL *easy = curl_easy_init();
@@ -146,9 +151,12 @@ static bool add(const char *url, const char *ca_file, struct curl_slist *headers
     free(t);
     return false;
   }
-  curl_easy_setopt(easy, CURLOPT_URL, url);
-  curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+  curl_easy_setopt(easy, CURLOPT_URL, argv[1]);
+  curl_easy_setopt(easy, CURLOPT_CAINFO, argv[3]);
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
+  curl_easy_setopt(easy, CURLOPT_PIPEWAIT, (long)(version != CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy, CURLOPT_SSLVERSION,
+                   (long)CURL_SSLVERSION_TLSv1_2 | (long)CURL_SSLVERSION_MAX_TLSv1_2);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -161,25 +169,40 @@ static bool add(const char *url, const char *ca_file, struct curl_slist *headers
   return true;
 }
 
-int main(int argc, char **argv) {
-  unsigned long count = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
-  if (count == 0 || count > 1000000) {
-    fprintf(stderr, "usage: peer_curl URL STREAMS CA_FILE\n");
-    return 2;
-  }
-  curl_global_init(CURL_GLOBAL_ALL);
+static void set_up_multi(long version, long conns) {
   uv_loop_init(&run.loop);
   uv_timer_init(&run.loop, &run.timer);
   run.multi = curl_multi_init();
   curl_multi_setopt(run.multi, CURLMOPT_SOCKETFUNCTION, set_socket);
   curl_multi_setopt(run.multi, CURLMOPT_TIMERFUNCTION, set_timer);
-  curl_multi_setopt(run.multi, CURLMOPT_MAXCONNECTS, (long)count);
+  curl_multi_setopt(run.multi, CURLMOPT_MAXCONNECTS, conns);
+  if (version == CURL_HTTP_VERSION_1_1) return;
+  curl_multi_setopt(run.multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+  curl_multi_setopt(run.multi, CURLMOPT_MAX_HOST_CONNECTIONS, conns);
+  curl_multi_setopt(run.multi, CURLMOPT_MAX_CONCURRENT_STREAMS, STREAMS_USUAL);
+}
+
+int main(int argc, char **argv) {
+  unsigned long count = argc == 6 ? strtoul(argv[2], NULL, 10) : 0;
+  unsigned long conns = argc == 6 ? strtoul(argv[5], NULL, 10) : 0;
+  if (count == 0 || count > COUNT_MAX || conns == 0 || conns > count) {
+    fprintf(stderr, "usage: peer_curl URL STREAMS CA_FILE 1.1|2 CONNECTIONS\n");
+    return 2;
+  }
+  long version = strcmp(argv[4], "2") == 0 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
+  curl_global_init(CURL_GLOBAL_ALL);
+  set_up_multi(version, (long)conns);
   struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
   headers = curl_slist_append(headers, "Authorization: Bearer sk-test");
 
   bool good = true;
-  for (unsigned long i = 0; good && i < count; i++) good = add(argv[1], argv[3], headers);
+  for (unsigned long i = 0; good && i < count; i++) good = add(argv, version, headers);
   while (good && run.left > 0) uv_run(&run.loop, UV_RUN_ONCE);
   printf("{\"events\":%llu,\"streams\":%lu,\"failed\":%lu}\n", run.events, count, run.failed);
+  curl_multi_cleanup(run.multi);
+  curl_slist_free_all(headers);
+  uv_timer_stop(&run.timer);
+  uv_run(&run.loop, UV_RUN_DEFAULT); /* sockets' watches are freed */
+  curl_global_cleanup();
   return good && run.failed == 0 ? 0 : 1;
 }

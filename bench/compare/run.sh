@@ -1,19 +1,17 @@
 #!/usr/bin/env bash
-# The same streams through leat, through libcurl, and through nothing but recv and decryption: CPU
-# an event, CPU to bring up a stream, memory a stream. Installs and builds what is missing.
+# The same streams through leat, through libcurl, and through nothing but recv, decryption and (over
+# HTTP/2) frames: CPU an event, CPU to bring up a stream, memory a stream, and the gaps between
+# events. Over HTTP/1.1 and HTTP/2, and leat with --coalesce too. Installs and builds what is
+# missing; two to three minutes.
 #
-# usage: bench/compare/run.sh [-C STREAMS] [-N EVENTS] [--ms INTERVAL] [-R ROUNDS] [--json FILE]
-# [500 streams of 200 events at 20 ms, 3 rounds]; the table goes to standard output.
+# usage: bench/compare/run.sh [-C STREAMS] [-N EVENTS] [--ms INTERVAL] [-R ROUNDS] [--http 1.1|2]
+#        [--only ROW,...] [--json FILE]
+# [500 streams of 200 events at 20 ms, 3 rounds]; the table goes to standard output. A remark in its
+# last column says why a row is not to be trusted.
 set -eu -o pipefail
 cd "$(dirname "$0")/../.."
 . test/packages.sh
 packages_ensure build compare || exit 2
-out=build/compare
-mkdir -p "$out"
 cmake --preset release >&2
-cmake --build build/release --target leat >&2
-flags=(-O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra)
-cc "${flags[@]}" -o "$out/pinned" bench/compare/pinned.c
-cc "${flags[@]}" -o "$out/floor" bench/compare/floor.c -lmbedtls -lmbedx509 -lmbedcrypto
-cc "${flags[@]}" -o "$out/peer_curl" bench/compare/peer_curl.c -lcurl -luv
-exec python3 bench/compare/table.py --programs "$out" --leat build/release/leat "$@"
+cmake --build build/release --target compare >&2
+exec python3 bench/compare/table.py --programs build/release/bench --leat build/release/leat "$@"
