@@ -80,7 +80,7 @@ static void greet(void *ctx, sim_h2_conn *c, sim_h2_manner *manner) {
   manner->streams_max = chance(s, 500) ? 100 : 1 + (uint32_t)below(s, 12);
   if (chance(s, 500)) manner->conn_window = 65535 + (uint32_t)below(s, 4000000);
   if (chance(s, 500)) manner->stream_window = 1 + (uint32_t)below(s, 1000000);
-  manner->tick_ns = 1 + below(s, 30 * SIM_MS);
+  manner->tick_ns = 2 * SIM_MS + below(s, 30 * SIM_MS); /* more often were a flood of SETTINGS */
   if (s->greet) s->greet(s, manner);
 }
 
