@@ -3,6 +3,8 @@
  * TLS 1.3 computes through PSA, whose state belongs to the whole process: it is started once and
  * never ended, because others may use it. Tickets come behind the handshake and interrupt calls
  * (MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET), which a client must ask for.
+ * KeyUpdate (RFC 8446 section 4.6.3) it does not know: one ends the connection, with a named error.
+ *
  * Looks inside the library for its record buffers, its kept certificate and what it made of a
  * session. Those fields are private by name; their places stay the same within 3.6, because
  * programs allocate the structures themselves. */
@@ -14,6 +16,10 @@
 
 #if MBEDTLS_VERSION_NUMBER < 0x03060300
 #error "leat needs mbedTLS 3.6.3 or better: those before it have CVE-2025-27809 and CVE-2025-27810"
+#endif
+
+#if !defined(MBEDTLS_THREADING_C)
+#error "leat needs mbedTLS 3.6 with MBEDTLS_THREADING_C: engines in several threads share its keys"
 #endif
 
 #include <mbedtls/ctr_drbg.h>

@@ -198,6 +198,7 @@ static void *work(void *user) {
   leat_engine *e;
   leat_config_init(&config);
   config.ca_pem = w->flow->config.ca_pem;
+  config.keep_alive_ms = LEAT_NONE; /* a handshake for each request */
   if (leat_open(&e, &config, NULL) != LEAT_OK) return NULL;
   q.base_url = w->url;
   q.on_done = on_worker_done;
@@ -212,8 +213,7 @@ static void *work(void *user) {
   return NULL;
 }
 
-static void test_engines_in_threads_share_nothing(void **state) {
-  flow *f = *state;
+static void check_threads(flow *f) {
   worker workers[4] = {0};
   flow_tls_server(f);
   peer *p = flow_peer(f, (const char *const[]){CHAT_HELLO, NULL});
@@ -227,6 +227,18 @@ static void test_engines_in_threads_share_nothing(void **state) {
     assert_int_equal(workers[i].dones, 20);
     assert_int_equal(workers[i].good, 20);
   }
+}
+
+static void test_engines_in_threads_share_nothing(void **state) {
+  check_threads(*state);
+}
+
+/* Whose handshakes all compute with keys of one store in mbedTLS, that of the process. */
+static void test_engines_in_threads_speak_tls_13(void **state) {
+  if (!tls_server_has_13()) skip();
+  tls_server_speak_13(true);
+  check_threads(*state);
+  tls_server_speak_13(false);
 }
 
 /* API-10: what would be inherited by a program that the host starts. */
@@ -276,6 +288,7 @@ int main(void) {
       FLOW_TEST(test_api_09_a_stopped_loop_that_runs_again),
       FLOW_TEST(test_api_09_two_engines_on_one_loop),
       FLOW_TEST(test_engines_in_threads_share_nothing),
+      FLOW_TEST(test_engines_in_threads_speak_tls_13),
       FLOW_TEST(test_api_10_descriptors_are_close_on_exec),
       FLOW_TEST(test_api_06_a_callback_that_blocks_does_not_expire_what_has_come),
   };
