@@ -21,7 +21,7 @@ usage() {
 preset=release label='' groups=(build)
 while [ $# -gt 0 ]; do
   case $1 in
-    --peers) groups+=(servers languages) ;;
+    --peers) groups+=(servers languages compare) ;;
     --servers) groups+=(servers) ;;
     --preset) preset=${2:-}; shift ;;
     --label) label=${2:-}; shift ;;

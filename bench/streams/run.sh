@@ -13,5 +13,5 @@ cd "$(dirname "$0")/../.."
 packages_ensure build || exit 2
 cmake --preset release >&2
 cmake --build build/release --target leat pinned >&2
-exec python3 bench/streams/streams.py --pinned build/release/bench/pinned --leat build/release/leat \
-  "$@"
+exec python3 bench/streams/streams.py --pinned build/release/bench/pinned \
+  --leat build/release/leat "$@"
