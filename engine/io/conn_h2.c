@@ -72,6 +72,7 @@ static int h2_open(lti_conn *c) {
   if (!c->h2.codec) return LEAT_ENOMEM;
   lti_list_init(&c->h2.unsent);
   c->h2.sent_mark = UINT64_MAX;
+  c->link.shared = true;
   c->link.read_ns = c->link.ready_ns;
   lti_link_mark(&c->link); /* the preface */
   return LTI_OK;

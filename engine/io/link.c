@@ -403,7 +403,7 @@ static void on_cipher(lti_link *l, leat_slice cipher, uint64_t stamp_ns) {
     if (size > 0) l->sink->bytes(l, lti_slice(env->plain, size), stamp_ns);
     if (l->state == LINK_CLOSED) return;
   } while (r == LTI_AGAIN);
-  if (total >= PURGE_BYTES) lti_tls_purge(l->tls);
+  if (total >= PURGE_BYTES && !l->shared) lti_tls_purge(l->tls);
   if (lti_outq_size(&l->out) > 0) lti_link_mark(l); /* an alert, or an answer to the peer's */
   if (r == LTI_STOPPED)
     l->sink->ended(l, true, 0);

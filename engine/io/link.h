@@ -116,8 +116,9 @@ struct lti_link {
   uint64_t read_ns;  /* the last byte from the peer */
   uint64_t moved_ns; /* when the kernel had room again for what waited: the peer takes bytes */
   enum lti_link_state state;
-  bool shook, offered, ticket_told, blocked,
-      broken; /* broken: sending failed; reading tells what happened */
+  bool shook, offered, ticket_told, blocked;
+  bool broken; /* sending failed; reading tells what happened */
+  bool shared; /* set by the owner: it carries many, so the pages of TLS's buffers stay */
 };
 
 void lti_link_init(lti_link *l, lti_link_env *env, const lti_link_sink *sink,
