@@ -438,6 +438,8 @@ typedef struct leat_event {
   uint32_t attempt;     /* from 1 */
   leat_slice raw;       /* the provider's bytes: the data of the SSE event, or the JSON body */
   leat_slice logprobs;  /* JSON as it was sent, beside text or refusal; empty: none */
+  leat_slice finish_detail; /* beside finish_reason, where the provider says more: the sequence that
+                               stopped it (anthropic), why it is incomplete (openai-responses) */
   const leat_response *response;
   union {
     leat_head head;

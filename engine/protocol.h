@@ -35,8 +35,10 @@ typedef struct lti_provider_error {
 
 /* What a decoder knows when asked. */
 typedef struct lti_verdict {
-  int error; /* LEAT_OK: the dialect's evidence of a whole answer is there; LEAT_EAPI;
-                LEAT_EINCOMPLETE */
+  int error;         /* LEAT_OK: the dialect's evidence of a whole answer is there; LEAT_EAPI;
+                        LEAT_EINCOMPLETE */
+  const char *ended; /* how the dialect's own end is called this time, static text; NULL: by its
+                        end_marker */
   lti_provider_error provider;
 } lti_verdict;
 

@@ -6,6 +6,7 @@
 
 extern const lti_protocol lti_openai_chat;
 extern const lti_protocol lti_openai_completions;
+extern const lti_protocol lti_openai_responses;
 extern const lti_protocol lti_chat_ws;
 extern const lti_protocol lti_responses_ws;
 extern const lti_protocol lti_realtime;

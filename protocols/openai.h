@@ -94,7 +94,8 @@ typedef struct lti_openai_out {
   lti_openai *d;
   lti_emit *emit;
   lti_openai_choice *choice;
-  leat_slice logprobs; /* of the next text or refusal */
+  leat_slice logprobs;  /* of the next text or refusal */
+  lti_json_text detail; /* of the next finish; empty: none */
   bool sent;
 } lti_openai_out;
 

@@ -19,7 +19,7 @@ typedef struct piece {
 /* A response as it was sent. */
 typedef struct about {
   lti_json_text id, model, tier, status;
-  leat_slice self, details, usage, output; /* JSON */
+  leat_slice self, details, incomplete, usage, output; /* JSON */
   int64_t created;
 } about;
 
@@ -240,6 +240,8 @@ static void read_about(leat_slice json, about *a) {
       if (!lti_json_int(&r, &a->created)) a->created = 0;
     } else if (lti_json_key_is(key, "status_details")) {
       a->details = lti_openai_raw(&r);
+    } else if (lti_json_key_is(key, "incomplete_details")) {
+      a->incomplete = lti_openai_raw(&r);
     } else if (lti_json_key_is(key, "usage")) {
       a->usage = lti_openai_raw(&r);
     } else if (lti_json_key_is(key, "output")) {
@@ -322,12 +324,25 @@ static lti_json_text word_of(const char *word) {
   return (lti_json_text){.raw = lti_slice_of(word), .ascii = true};
 }
 
+/* {"reason":"max_output_tokens"}, or Realtime's status_details. */
+static lti_json_text reason_of(const about *a) {
+  lti_json r;
+  leat_slice said;
+  leat_slice where = a->incomplete.size ? a->incomplete : a->details;
+  lti_json_text none = {.ascii = true};
+  if (where.size == 0 || !lti_json_find(where, "/reason", &said)) return none;
+  lti_json_init(&r, said);
+  return lti_json_peek(&r) == LTI_JSON_STRING ? lti_openai_string(&r) : none;
+}
+
 static int tell_end(lti_responses_step *s, const about *a, enum lti_responses_end end) {
   const leat_slice where[] = {a->self, a->details};
   leat_event cancelled = {.kind = LEAT_EVENT_FINISH, .finish_reason = {"cancelled", 9}};
   switch (end) {
     case LTI_RESPONSES_COMPLETED: return lti_openai_piece_finish(&s->out, word_of("completed"));
-    case LTI_RESPONSES_INCOMPLETE: return lti_openai_piece_finish(&s->out, word_of("incomplete"));
+    case LTI_RESPONSES_INCOMPLETE:
+      s->out.detail = reason_of(a);
+      return lti_openai_piece_finish(&s->out, word_of("incomplete"));
     case LTI_RESPONSES_FAILED:
       return note_failure(s, where, sizeof where / sizeof *where,
                           "the response failed, and does not say why");
@@ -347,6 +362,7 @@ int lti_openai_item_conclude(lti_responses_step *s, leat_slice response,
   if (rc == LTI_OK) rc = tell_usage(s, a.usage);
   if (end == LTI_RESPONSES_BY_STATUS) end = end_of(a.status);
   if (rc == LTI_OK) rc = tell_end(s, &a, end);
+  s->d->end = (uint8_t)(end + 1);
   s->out.d->ended = true;
   return rc == LTI_OK ? LTI_STOPPED : rc;
 }

@@ -185,9 +185,24 @@ static int emit_rarities(lti_openai_out *o, const lti_openai_piece *piece) {
   return rc;
 }
 
+/* What the finish says more, where it does not move when the reason is decoded. */
+static int decode_detail(lti_openai_out *o, leat_slice *detail) {
+  lti_json_text text = o->detail;
+  if (text.raw.size == 0) return LTI_OK;
+  int rc = lti_json_decode(text, NULL, &o->d->scratch, detail);
+  if (rc != LTI_OK || (text.ascii && !text.escaped)) return rc;
+  lti_openai_rare *rare = lti_openai_rarely(o->d);
+  if (!rare) return LEAT_ENOMEM;
+  lti_buf_clear(&rare->names);
+  rc = lti_buf_append(&rare->names, *detail);
+  *detail = lti_buf_slice(&rare->names);
+  return rc;
+}
+
 int lti_openai_piece_finish(lti_openai_out *o, lti_json_text reason) {
   leat_event event = {.kind = LEAT_EVENT_FINISH};
   int rc = lti_openai_piece_flush(o->d, o->choice, o->emit);
+  if (rc == LTI_OK) rc = decode_detail(o, &event.finish_detail);
   if (rc == LTI_OK) rc = lti_json_decode(reason, NULL, &o->d->scratch, &event.finish_reason);
   if (rc != LTI_OK) return rc;
   if (!o->choice->finished) o->d->unfinished--;

@@ -1,4 +1,5 @@
-/* The decoder of OpenAI's Responses and Realtime events: records in, events out.
+/* OpenAI's Responses over HTTP (POST /responses, "openai-responses"), and the decoder that it
+ * shares with Responses and Realtime over sockets: records in, events out.
  *
  * Each record is an object whose `type` says what it is (SSE's event name is believed only where
  * that is missing). Deltas become events at once; the wholes behind them (`*.done`, the item, the
@@ -12,6 +13,8 @@
 #include "openai_responses.h"
 
 #include <string.h>
+
+#include "dialects.h"
 
 /* What a type means. */
 enum kind {
@@ -340,3 +343,49 @@ static int tell(lti_responses_step *s, leat_slice data) {
   }
   return LTI_OK;
 }
+
+/* ---- over HTTP ------------------------------------------------------------------------------- */
+
+static int encode(const leat_chat_request *chat, lti_buf *out, lti_encoded *encoded) {
+  return lti_openai_responses_write(chat, false, out, encoded);
+}
+
+/* The whole of an answer: a response, or an error in whatever shape a gateway has for it. */
+static int body(void *decoder, leat_slice json, lti_emit *emit) {
+  lti_responses *d = decoder;
+  bool found = false, before = d->base.ended;
+  int rc = lti_openai_responses_body(d, json, emit);
+  if (before || (rc != LTI_OK && rc != LEAT_EDECODE) || d->base.ended) return rc;
+  int noted = lti_openai_error(&d->base, json, false, &found);
+  return noted != LTI_OK ? noted : found ? LTI_OK : rc;
+}
+
+static void verdict(void *decoder, lti_verdict *v) {
+  static const char *const ends[] = {
+      [LTI_RESPONSES_COMPLETED + 1] = "response.completed",
+      [LTI_RESPONSES_INCOMPLETE + 1] = "response.incomplete",
+      [LTI_RESPONSES_FAILED + 1] = "response.failed",
+      [LTI_RESPONSES_CANCELLED + 1] = "response.cancelled",
+      [LTI_RESPONSES_BY_STATUS + 1] = NULL,
+  };
+  const lti_responses *d = decoder;
+  lti_openai_verdict(decoder, v);
+  v->ended = ends[d->end];
+}
+
+const lti_protocol lti_openai_responses = {
+    .name = "openai-responses",
+    .path = "/responses",
+    .end_marker = "done",
+    .encode = encode,
+    .inspect = lti_openai_inspect,
+    .decoder_size = sizeof(lti_responses),
+    .decoder_init = lti_openai_responses_init,
+    .decoder_deinit = lti_openai_responses_deinit,
+    .record = lti_openai_responses_record,
+    .stray = lti_openai_stray,
+    .body = body,
+    .flush = lti_openai_responses_flush,
+    .verdict = verdict,
+    .response = lti_openai_response,
+};

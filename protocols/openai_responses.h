@@ -32,6 +32,7 @@ typedef struct lti_responses {
   lti_json_half transcript;
   uint64_t before,
       own;     /* hashes of the ids of the response before, and of this one; 0: not known */
+  uint8_t end; /* enum lti_responses_end and one; 0: none, or another */
   bool led;    /* it is the answer to a turn of ours */
   bool strict; /* ... and what belongs to another response is none of it: Realtime */
 } lti_responses;

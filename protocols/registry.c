@@ -5,7 +5,7 @@
 #include "protocol.h"
 
 static const lti_protocol *const dialects[] = {
-    &lti_openai_chat,  &lti_openai_completions, &lti_chat_ws,
+    &lti_openai_chat,  &lti_openai_completions, &lti_openai_responses, &lti_chat_ws,
     &lti_responses_ws, &lti_realtime,           &lti_realtime_beta,
 };
 

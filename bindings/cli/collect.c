@@ -21,6 +21,7 @@ void cli_collect_init(cli_collect *c, lti_alloc *alloc) {
   memset(c, 0, sizeof *c);
   c->alloc = alloc;
   init_text(c, &c->signature);
+  init_text(c, &c->incomplete);
 }
 
 static void deinit_choice(cli_collect *c, cli_collect_choice *choice) {
@@ -38,6 +39,7 @@ void cli_collect_deinit(cli_collect *c) {
   for (size_t i = 0; i < c->choice_count; i++) deinit_choice(c, &c->choices[i]);
   lti_alloc_put(c->alloc, c->choices);
   lti_buf_deinit(&c->signature);
+  lti_buf_deinit(&c->incomplete);
   c->choices = NULL;
   c->choice_count = 0;
 }
@@ -48,6 +50,14 @@ static int add_tool_call(cli_collect *c, cli_collect_choice *choice, const leat_
   int rc = lti_buf_append(&tool->id, call->id);
   if (rc == LTI_OK) rc = lti_buf_append(&tool->name, call->name);
   return rc == LTI_OK ? lti_buf_append(&tool->arguments, call->arguments) : rc;
+}
+
+static int keep_finish(cli_collect *c, cli_collect_choice *choice, const leat_event *event) {
+  lti_buf_clear(&choice->finish);
+  lti_buf_clear(&c->incomplete);
+  int rc = lti_buf_append(&choice->finish, event->finish_reason);
+  if (rc != LTI_OK || !lti_slice_is(event->finish_reason, "incomplete")) return rc;
+  return lti_buf_append(&c->incomplete, event->finish_detail);
 }
 
 int cli_collect_event(void *ctx, leat_event *event) {
@@ -68,9 +78,7 @@ int cli_collect_event(void *ctx, leat_event *event) {
     case LEAT_EVENT_REFUSAL: return lti_buf_append(&choice->refusal, event->text);
     case LEAT_EVENT_TOOL_CALL: return add_tool_call(c, choice, &event->tool_call);
     case LEAT_EVENT_SIGNATURE: return lti_buf_append(&c->signature, event->text);
-    case LEAT_EVENT_FINISH:
-      lti_buf_clear(&choice->finish);
-      return lti_buf_append(&choice->finish, event->finish_reason);
+    case LEAT_EVENT_FINISH: return keep_finish(c, choice, event);
     case LEAT_EVENT_HEAD:
     case LEAT_EVENT_USAGE:
     case LEAT_EVENT_RAW:
@@ -221,7 +229,8 @@ static void put_error(writer *w, const lti_verdict *verdict) {
 
 static const char *ending(const lti_answer *answer, const lti_verdict *verdict) {
   if (verdict->error != LEAT_OK && verdict->error != LEAT_EINCOMPLETE) return "error";
-  return answer->ended ? answer->protocol->end_marker : "eof";
+  if (!answer->ended) return "eof";
+  return verdict->ended ? verdict->ended : answer->protocol->end_marker;
 }
 
 static const char *transport(const lti_answer *answer) {
@@ -245,6 +254,7 @@ int cli_collect_write(const cli_collect *c, const lti_answer *answer, const lti_
   put(&w, ",\"complete\":");
   put(&w, verdict->error == LEAT_OK ? "true" : "false");
   if (c->signature.size) put_string(&w, ",\"signature\":", lti_buf_slice(&c->signature));
+  if (c->incomplete.size) put_buf(&w, ",\"incomplete_reason\":", &c->incomplete);
   put(&w, "}");
   return w.error;
 }

@@ -3,7 +3,8 @@
  *
  *   {"format","transport","choices":[{"index","text","reasoning","refusal","tool_calls":[{"index",
  *   "id","name","arguments"}],"finish_reason"}],"usage":{"input","output","total","reasoning",
- *   "cached"}|null,"error":{"type","code","message"}|null,"ended","complete"[,"signature"]}
+ *   "cached"}|null,"error":{"type","code","message"}|null,"ended","complete"[,"signature"]
+ *   [,"incomplete_reason"]}
  *
  * Texts are joined for each choice and channel, choices and tool calls stand in the order of their
  * indexes. It is the sink of an lti_answer:
@@ -38,6 +39,7 @@ typedef struct cli_collect {
   cli_collect_choice *choices;
   size_t choice_count;
   lti_buf signature;
+  lti_buf incomplete; /* why the answer is */
   bool has_usage;
   leat_usage usage;
 } cli_collect;

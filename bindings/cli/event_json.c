@@ -89,6 +89,7 @@ void cli_event_json_event(cli_jsonw *w, const leat_event *event) {
     case LEAT_EVENT_USAGE: put_usage(w, &event->usage); break;
     case LEAT_EVENT_FINISH: cli_jsonw_text(w, "finish_reason", event->finish_reason); break;
   }
+  if (event->finish_detail.size) cli_jsonw_text(w, "finish_detail", event->finish_detail);
   if (event->logprobs.size) cli_jsonw_raw(w, "logprobs", event->logprobs);
   if (event->attempt > 1) cli_jsonw_uint(w, "attempt", event->attempt);
   cli_jsonw_uint(w, "received_ns", event->received_ns);
