@@ -516,7 +516,9 @@ typedef void (*leat_done_cb)(leat_engine *engine, leat_id id, const leat_result 
 
 typedef struct leat_request {
   size_t struct_size;
-  const char *protocol; /* "openai-chat", "openai-completions", "raw" */
+  const char *protocol; /* "openai-chat", "openai-completions", "openai-responses", "raw"; over
+                           a WebSocket "chat-ws",
+                           "responses-ws", "realtime", "realtime-beta" */
   const char *base_url;
   const char *path; /* from the origin's root, instead of the protocol's own; may have a query */
   const char *api_key;
@@ -640,7 +642,20 @@ LEAT_API int leat_task_start(leat_engine *engine, const leat_task *task, leat_id
  *     leat_ws_open() -> event* -> done
  *
  * It has an id as a request has, obeys leat_cancel and leat_resume, and takes a connection of its
- * own (HTTP/1.1, through the proxy and with the TLS settings of the engine). */
+ * own (HTTP/1.1, through the proxy and with the TLS settings of the engine), one of the origin's
+ * conns_max for as long as it lives: further ones wait.
+ *
+ * There are two ways to use one, which may be mixed. As bytes: leat_ws_send, and LEAT_WS_MESSAGE in
+ * pieces as they come, never put together. With a protocol, also in turns: a leat_request with
+ * `socket` is a question whose answer is told as that of any other request, with a result and
+ * deadlines of its own. Turns wait in line, and one at a time is asked; none is ever asked twice. A
+ * turn that is cancelled or too late leaves the socket as it is: the rest of its answer is read,
+ * for 30 s at most, before the next one begins. When the socket ends, so do its turns: the one
+ * under way with LEAT_ETRUNCATED or what befell the socket, those that were not asked yet with an
+ * error that says so and `retryable`. What comes while no turn is under way is LEAT_WS_DECODED.
+ *
+ * While a socket or its running turn has paused nothing is read, PINGs included: a pause should be
+ * shorter than the peer's patience. PINGs are answered by themselves, of many the newest. */
 enum leat_ws_type { LEAT_WS_TEXT = 1, LEAT_WS_BINARY = 2 };
 
 enum leat_ws_event_kind {

@@ -313,7 +313,8 @@ static void fail_one(lti_socket *s, lti_request *r) {
                          .message = size           ? line
                                     : shake->error ? NULL
                                                    : "the socket was closed before its turn"};
-  if (shake->error == LEAT_OK) r->retryable = true;
+  bool unasked = r->state == REQUEST_QUEUED && shake->status == 101;
+  if (unasked && error != LEAT_ECANCELLED) r->retryable = true;
   lti_request_finish(r, &failure);
 }
 

@@ -231,6 +231,27 @@ static void test_a_handshake_has_a_deadline(void **state) {
   talk_free(t);
 }
 
+static void test_a_socket_waits_for_a_connection_of_its_own(void **state) {
+  flow *f = *state;
+  f->config.conns_max = 1;
+  peer *server = talk_peer(f, SCRIPTS("> one\nclosed 1000\nclose 1000"));
+  talk *first = talk_open(f, server, NULL), *second = talk_open(f, server, NULL);
+  talk_wait_events(first, 2);
+  flow_run(f, 30);
+  assert_int_equal(second->events, 0);
+  talk_close(first, 1000, "");
+  talk_wait(first);
+  talk_wait_events(second, 2);
+  talk_close(second, 1000, "");
+  talk_wait(second);
+  flow_assert_error(first->call, LEAT_OK);
+  flow_assert_error(second->call, LEAT_OK);
+  assert_int_equal(peer_open_peak(server), 1);
+  talk_free(first);
+  talk_free(second);
+  talk_peer_over(f, server);
+}
+
 static void test_a_refused_connection(void **state) {
   flow *f = *state;
   talk *t = talk_new(f);
@@ -362,6 +383,7 @@ int main(void) {
       FLOW_TEST(test_ws_03_frames_beside_the_answer_are_not_lost),
       FLOW_TEST(test_a_socket_over_tls),
       FLOW_TEST(test_a_handshake_has_a_deadline),
+      FLOW_TEST(test_a_socket_waits_for_a_connection_of_its_own),
       FLOW_TEST(test_a_refused_connection),
       FLOW_TEST(test_what_cannot_be_opened_is_refused_at_once),
       FLOW_TEST(test_what_cannot_be_sent_is_refused_at_once),

@@ -152,7 +152,7 @@ static void test_turns_of_a_lost_socket(void **state) {
     flow_assert_error(t->call, rows[i].socket);
     flow_assert_error(one, rows[i].running);
     assert_true(two->error < 0 && two->error != LEAT_EAPI);
-    assert_true(two->events == 0 && two->result.attempts <= 1);
+    assert_true(two->events == 0 && two->result.attempts <= 1 && two->result.retryable);
     assert_true(strlen(one->message) > 5 && strlen(two->message) > 5);
     if (rows[i].running == LEAT_EAPI) {
       assert_string_equal(one->provider_code, "4001");
@@ -400,6 +400,18 @@ static void test_a_draining_engine_lets_every_turn_end(void **state) {
   talk_peer_over(f, server);
 }
 
+static void test_a_draining_engine_waits_for_turns_of_their_own(void **state) {
+  flow *f = *state;
+  peer *server = talk_peer(f, SCRIPTS("< one\nsleep 30\n" ANSWERED("c1", "1") "closed 1000"));
+  flow_call *one = ask(f, server, 0, ASK_CHAT("one"));
+  flow_call *two = ask(f, server, 0, ASK_CHAT("one"));
+  flow_close(f, LEAT_CLOSE_DRAIN);
+  flow_assert_error(one, LEAT_OK);
+  flow_assert_error(two, LEAT_OK);
+  assert_string_equal(two->text, "1");
+  talk_peer_over(f, server);
+}
+
 static void test_an_engine_that_closes_now_cancels_every_turn(void **state) {
   flow *f = *state;
   peer *server = talk_peer(f, SCRIPTS("< one\n" DELTA("c1", "1") "\nsilent"));
@@ -435,6 +447,7 @@ int main(void) {
       FLOW_TEST(test_a_paused_socket_holds_its_turns),
       FLOW_TEST(test_a_peer_that_ends_while_a_turn_is_paused),
       FLOW_TEST(test_a_draining_engine_lets_every_turn_end),
+      FLOW_TEST(test_a_draining_engine_waits_for_turns_of_their_own),
       FLOW_TEST(test_an_engine_that_closes_now_cancels_every_turn),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
