@@ -39,6 +39,8 @@ typedef struct lti_verdict {
                         LEAT_EINCOMPLETE */
   const char *ended; /* how the dialect's own end is called this time, static text; NULL: by its
                         end_marker */
+  bool derived; /* LEAT_EAPI, though no error object ended the answer: it says by itself that it
+                   is none, such as one to a prompt that was blocked */
   lti_provider_error provider;
 } lti_verdict;
 
@@ -79,8 +81,9 @@ typedef struct lti_protocol {
   const char *stream_path; /* of a request that streams; NULL: the same */
   const char *key_header;  /* the key alone stands in this field; NULL: Authorization's bearer */
   const char *header, *value; /* one more field, which the caller may replace; NULL: none */
-  bool elements;          /* a body that begins with '[' is a stream: each element is a record */
-  const char *end_marker; /* how `ended` is called when the dialect's own end came: "done" */
+  bool elements;              /* JSON is a stream too: each element of an array, or without one each
+                                 object, is a record with an empty type */
+  const char *end_marker;     /* how `ended` is called when the dialect's own end came: "done" */
   const lti_protocol_socket *socket; /* NULL: spoken over HTTP */
 
   /* Writes the JSON body; over a socket the text messages that begin a turn, each a JSON text, with
@@ -93,16 +96,17 @@ typedef struct lti_protocol {
   size_t decoder_size; /* bytes of state the driver provides, zeroed */
   void (*decoder_init)(void *decoder, lti_alloc *alloc);
   void (*decoder_deinit)(void *decoder);
-  /* One SSE event; over a socket one text message, whose `type` is empty. LTI_OK; LTI_STOPPED: the
-   * dialect's end marker or an error object, behind which nothing counts; LTI_AGAIN, over a socket:
-   * the turn is whole, but what was asked for beside it (usage) has not come: it ends with the next
-   * record that says so, or when LTI_PROTOCOL_LINGER_MS have passed; LEAT_EDECODE; LEAT_ENOMEM. */
+  /* One SSE event; or one of `elements`, or over a socket one text message, whose `type` is empty.
+   * LTI_OK; LTI_STOPPED: the dialect's end marker or an error object, behind which nothing counts;
+   * LTI_AGAIN, over a socket: the turn is whole, but what was asked for beside it (usage) has not
+   * come: it ends with the next record that says so, or when LTI_PROTOCOL_LINGER_MS have passed;
+   * LEAT_EDECODE; LEAT_ENOMEM. */
   int (*record)(void *decoder, leat_slice type, leat_slice data, lti_emit *emit);
   /* A line outside SSE's framing, or one that named an unknown field: an error may hide in it. A
    * JSON document that stands there on several lines comes as one. */
   int (*stray)(void *decoder, leat_slice text, lti_emit *emit);
   /* The whole of an answer that is JSON, streamed or not, of a success status; of a socket's
-   * dialect the messages of one turn, one behind the other. */
+   * dialect the messages of one turn, one behind the other. NULL where there are `elements`. */
   int (*body)(void *decoder, leat_slice json, lti_emit *emit);
   /* The input ended without the end marker: hands out what is held back (half a surrogate). */
   int (*flush)(void *decoder, lti_emit *emit);

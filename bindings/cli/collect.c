@@ -228,13 +228,25 @@ static void put_error(writer *w, const lti_verdict *verdict) {
 }
 
 static const char *ending(const lti_answer *answer, const lti_verdict *verdict) {
-  if (verdict->error != LEAT_OK && verdict->error != LEAT_EINCOMPLETE) return "error";
+  bool failed = verdict->error != LEAT_OK && verdict->error != LEAT_EINCOMPLETE;
+  if (lti_answer_closed(answer)) return "array_close";
+  if (failed && !verdict->derived) return "error";
   if (!answer->ended) return "eof";
   return verdict->ended ? verdict->ended : answer->protocol->end_marker;
 }
 
+/* One object is a whole answer; several are lines of a stream. */
 static const char *transport(const lti_answer *answer) {
-  return answer->form == LTI_FORM_JSON ? "json" : "sse";
+  switch (answer->form) {
+    case LTI_FORM_JSON: return "json";
+    case LTI_FORM_ARRAY: return "json-array";
+    case LTI_FORM_OBJECTS: return answer->records > 1 ? "json-lines" : "json";
+    case LTI_FORM_UNDECIDED:
+    case LTI_FORM_SSE:
+    case LTI_FORM_RAW:
+    case LTI_FORM_FOREIGN: break;
+  }
+  return "sse";
 }
 
 int cli_collect_write(const cli_collect *c, const lti_answer *answer, const lti_verdict *verdict,

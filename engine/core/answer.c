@@ -1,6 +1,10 @@
 /* The answer: bytes of one body in, a dialect's events out.
  *
  *     UNDECIDED --'{' '['--> JSON      collected, decoded when the body ends
+ *               --'['--> ARRAY         instead, of a dialect with `elements`: a record each, and
+ *                                      the closing bracket is the end
+ *               --'{'--> OBJECTS       likewise, without an end of their own: a whole answer, which
+ *                                      is one record, cannot be told from the first of several
  *               --'<' or a byte that is no text--> FOREIGN   refused once there is enough to show
  *               --anything else--> SSE
  *     no dialect: RAW from the start
@@ -35,13 +39,20 @@ static int on_event(void *ctx, const lti_sse_event *event);
 static int on_stray(void *ctx, leat_slice line);
 static const lti_sse_sink sse_sink = {on_event, on_stray};
 
+static int on_element(void *ctx, leat_slice json);
+static int on_closed(void *ctx);
+static const lti_elements_sink array_sink = {on_element, on_closed, LEAT_EEVENTMAX};
+static const lti_elements_sink objects_sink = {on_element, NULL, LEAT_EBODYMAX};
+
 static int emit_event(lti_emit *emit, leat_event *event);
 static size_t skip_blank(lti_answer *a, leat_slice bytes);
 static int decide(lti_answer *a, leat_slice bytes);
 static int show(lti_answer *a, leat_slice bytes);
 static int feed_sse(lti_answer *a, leat_slice bytes, size_t *taken);
+static int feed_elements(lti_answer *a, leat_slice bytes, size_t *taken);
 static int feed_raw(lti_answer *a, leat_slice bytes);
 static int end_form(lti_answer *a);
+static bool has_elements(const lti_answer *a);
 static int emit_raw(lti_answer *a);
 
 static void init(lti_answer *a, lti_alloc *alloc, const lti_protocol *protocol,
@@ -89,6 +100,7 @@ void lti_answer_free(lti_answer *a) {
 void lti_answer_deinit(lti_answer *a) {
   if (a->form == LTI_FORM_SSE) lti_sse_deinit(&a->sse);
   if (a->form == LTI_FORM_JSON) lti_buf_deinit(&a->json);
+  if (has_elements(a)) lti_elements_deinit(&a->elements);
   if (a->decoder) a->protocol->decoder_deinit(a->decoder);
   if (a->stray) lti_buf_deinit(&a->stray->text);
   if (!a->joined) lti_alloc_put(a->alloc, a->decoder);
@@ -121,6 +133,8 @@ int lti_answer_feed(lti_answer *a, leat_slice bytes, size_t *taken) {
         rc = lti_buf_append(&a->json, bytes);
         a->copied += rc == LTI_OK ? bytes.size : 0;
         break;
+      case LTI_FORM_ARRAY:
+      case LTI_FORM_OBJECTS: rc = feed_elements(a, bytes, taken); break;
       case LTI_FORM_RAW: rc = feed_raw(a, bytes); break;
       case LTI_FORM_FOREIGN:
         rc = show(a, bytes);
@@ -201,6 +215,14 @@ static bool is_field(leat_slice bytes) {
 static int decide(lti_answer *a, leat_slice bytes) {
   unsigned char c = (unsigned char)bytes.data[0];
   lti_answer_limits limits = a->limits;
+  if ((c == '{' || c == '[') && a->protocol->elements) {
+    bool array = c == '[';
+    a->form = array ? LTI_FORM_ARRAY : LTI_FORM_OBJECTS;
+    lti_elements_init(&a->elements, a->alloc,
+                      array ? limits.event_bytes_max : limits.body_bytes_max,
+                      array ? &array_sink : &objects_sink, a);
+    return LTI_OK;
+  }
   if (c == '{' || c == '[') {
     a->form = LTI_FORM_JSON;
     lti_buf_init(&a->json, a->alloc, limits.body_bytes_max, LEAT_EBODYMAX);
@@ -253,6 +275,21 @@ static int feed_sse(lti_answer *a, leat_slice bytes, size_t *taken) {
   return rc;
 }
 
+static bool has_elements(const lti_answer *a) {
+  return a->form == LTI_FORM_ARRAY || a->form == LTI_FORM_OBJECTS;
+}
+
+bool lti_answer_closed(const lti_answer *a) {
+  return a->form == LTI_FORM_ARRAY && lti_elements_closed(&a->elements);
+}
+
+static int feed_elements(lti_answer *a, leat_slice bytes, size_t *taken) {
+  size_t before = a->elements.copied;
+  int rc = lti_elements_feed(&a->elements, bytes, taken);
+  a->copied += a->elements.copied - before;
+  return rc;
+}
+
 static int feed_raw(lti_answer *a, leat_slice bytes) {
   leat_event event = {.kind = LEAT_EVENT_RAW, .text = bytes};
   a->raw = bytes;
@@ -273,6 +310,8 @@ static int end_form(lti_answer *a) {
     case LTI_FORM_RAW: return LTI_OK;
     case LTI_FORM_FOREIGN: return LEAT_ENOTSTREAM;
     case LTI_FORM_SSE: rc = lti_sse_end(&a->sse); break;
+    case LTI_FORM_ARRAY:
+    case LTI_FORM_OBJECTS: break; /* half a record is dropped, as half an event is */
     case LTI_FORM_JSON:
       a->raw = lti_buf_slice(&a->json);
       rc = emit_raw(a);
@@ -307,18 +346,35 @@ static int emit_event(lti_emit *emit, leat_event *event) {
   return LTI_OK;
 }
 
-static int on_event(void *ctx, const lti_sse_event *event) {
-  lti_answer *a = ctx;
+static int decode(lti_answer *a, leat_slice type, leat_slice record) {
   a->records++;
-  a->raw = event->data;
-  if (a->shown) show_nothing(a);
-  if (a->stray) a->stray->depth = 0;
+  a->raw = record;
   int rc = emit_raw(a);
-  if (rc == LTI_OK) rc = a->protocol->record(a->decoder, event->type, event->data, &a->emit);
+  if (rc == LTI_OK) rc = a->protocol->record(a->decoder, type, record, &a->emit);
   a->raw = lti_slice(NULL, 0);
   if (rc == LTI_STOPPED) a->ended = true;
   if (rc == LTI_AGAIN) rc = LTI_OK; /* of a socket's dialect; in here the body's end ends it */
   return rc == LTI_OK && a->want_stop ? LTI_STOPPED : rc;
+}
+
+static int on_event(void *ctx, const lti_sse_event *event) {
+  lti_answer *a = ctx;
+  if (a->shown) show_nothing(a);
+  if (a->stray) a->stray->depth = 0;
+  return decode(a, event->type, event->data);
+}
+
+static int on_element(void *ctx, leat_slice json) {
+  return decode(ctx, lti_slice(NULL, 0), json);
+}
+
+/* An array that had nothing in it is no answer. */
+static int on_closed(void *ctx) {
+  lti_answer *a = ctx;
+  if (a->records == 0) return LEAT_EDECODE;
+  int rc = a->protocol->flush(a->decoder, &a->emit);
+  a->ended = rc == LTI_OK;
+  return rc == LTI_OK ? LTI_STOPPED : rc;
 }
 
 /* How deep the brackets are behind `line`; a string does not go on in the next one. */

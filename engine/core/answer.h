@@ -2,7 +2,9 @@
  *
  * Decides by the first bytes, never by Content-Type, whether the body is an event stream or one
  * JSON document (leading white space, which gateways send as keep-alive, is skipped), splits it,
- * and drives the dialect's decoder. A body that is neither ("<html>") is LEAT_ENOTSTREAM, with its
+ * and drives the dialect's decoder. Where the dialect streams `elements`, JSON is a stream of
+ * objects as well: those of one array, or without '[' one behind the other, and a whole answer is
+ * such a stream of one. A body that is neither ("<html>") is LEAT_ENOTSTREAM, with its
  * first bytes kept for the message. A dialect of NULL passes bytes through as LEAT_EVENT_RAW
  * ("raw").
  *
@@ -15,6 +17,7 @@
 
 #include "base/buf.h"
 #include "protocol.h"
+#include "wire/elements.h"
 #include "wire/sse.h"
 
 #define LTI_ANSWER_SHOWN 512 /* bytes of a foreign body kept for the message */
@@ -23,6 +26,8 @@ enum lti_answer_form {
   LTI_FORM_UNDECIDED = 0,
   LTI_FORM_SSE,
   LTI_FORM_JSON,
+  LTI_FORM_ARRAY,   /* elements of a streamed array */
+  LTI_FORM_OBJECTS, /* elements without one, whose first is bounded as a body is */
   LTI_FORM_RAW,
   LTI_FORM_FOREIGN /* certainly neither */
 };
@@ -56,12 +61,13 @@ typedef struct lti_answer {
     lti_answer_limits limits; /* while undecided */
     lti_sse sse;
     lti_buf json;
+    lti_elements elements;
   };
   leat_slice raw; /* the record being decoded */
   enum lti_answer_form form;
   bool want_raw;     /* emit each record as LEAT_EVENT_RAW first */
   bool want_stop;    /* the sink asked */
-  bool ended;        /* the dialect's end marker came */
+  bool ended;        /* the dialect's end marker came, or its array's */
   int error;         /* sticky */
   unsigned char bom; /* bytes of a BOM skipped while undecided; 4: there is none */
   bool joined;       /* the decoder stands right behind */
@@ -91,6 +97,8 @@ int lti_answer_end(lti_answer *a, lti_verdict *verdict);
 int lti_answer_message(lti_answer *a, leat_slice text);
 /* ... and the turn was cut: what the decoder holds back is emitted. */
 void lti_answer_cut(lti_answer *a);
+/* The body was an array, and came to its closing bracket. */
+bool lti_answer_closed(const lti_answer *a);
 /* First bytes of a body that is no answer: empty when it is one. */
 leat_slice lti_answer_shows(const lti_answer *a);
 /* The verdict as things stand, without ending. */
