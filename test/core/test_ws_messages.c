@@ -154,6 +154,52 @@ static void test_ws_04_to_07_breaches_are_told_to_the_peer(void **state) {
   }
 }
 
+static void test_ws_10_floods_of_pings(void **state) {
+  flow *f = *state;
+  static const struct {
+    const char *script;
+    int error;
+  } rows[] = {{"pings 450\n> a\npings 450\n> b\nclosed 1000\nclose 1000", LEAT_OK},
+              {"pings 100000\nsilent", LEAT_EWS}};
+  for (int i = 0; i < 2; i++) {
+    peer *server = talk_peer(f, SCRIPTS(rows[i].script));
+    talk *t = talk_open(f, server, NULL);
+    while (!t->call->dones && strlen(t->text) < 4) uv_run(&f->loop, UV_RUN_ONCE);
+    talk_close(t, 1000, "");
+    talk_wait(t);
+    flow_assert_error(t->call, rows[i].error);
+    assert_true(t->events <= 2000);
+    assert_true(f->memory.peak_bytes < 400000); /* answers to PINGs do not pile up */
+    talk_free(t);
+    flow_peer_stop(f, server);
+  }
+}
+
+static void test_ws_11_endless_fragments(void **state) {
+  flow *f = *state;
+  peer *server = talk_peer(f, SCRIPTS(">- x\nraw 0000\nraw 0000\n>+ y\n>. z\nclose 1000"));
+  talk *t = talk_open(f, server, NULL);
+  talk_wait(t);
+  flow_assert_error(t->call, LEAT_OK);
+  assert_string_equal(t->text, "xyz|");
+  talk_free(t);
+  talk_peer_over(f, server);
+  enum { FRAGMENTS = 70000 };
+  char *script = malloc(4 * FRAGMENTS + 32);
+  assert_non_null(script);
+  memcpy(script, "raw 010178", 10);
+  for (size_t i = 0; i < FRAGMENTS; i++) memcpy(script + 10 + 4 * i, "0000", 4);
+  memcpy(script + 10 + 4 * (size_t)FRAGMENTS, "\nsilent", 8);
+  server = talk_peer(f, SCRIPTS(script));
+  t = talk_open(f, server, NULL);
+  talk_wait(t);
+  flow_assert_error(t->call, LEAT_EWS);
+  assert_true(f->memory.peak_bytes < 400000);
+  talk_free(t);
+  flow_peer_stop(f, server);
+  free(script);
+}
+
 static void test_ws_11_a_message_above_the_limit(void **state) {
   flow *f = *state;
   peer *server = talk_peer(f, SCRIPTS("> four\nfill 5\nclosed 1009"));
@@ -245,6 +291,8 @@ int main(void) {
       FLOW_TEST(test_pings_both_ways),
       FLOW_TEST(test_fragments_are_handed_on_as_they_come),
       FLOW_TEST(test_ws_04_to_07_breaches_are_told_to_the_peer),
+      FLOW_TEST(test_ws_10_floods_of_pings),
+      FLOW_TEST(test_ws_11_endless_fragments),
       FLOW_TEST(test_ws_11_a_message_above_the_limit),
       FLOW_TEST(test_decoded_events_come_behind_their_messages),
       FLOW_TEST(test_nothing_comes_while_paused_and_nothing_is_lost),

@@ -193,6 +193,14 @@ static bool fill(server *s, size_t size) {
   return ok;
 }
 
+/* In one piece, and without a look at the answers. */
+static bool send_pings(server *s, unsigned long count) {
+  static const char ping[] = "\x89\x04ping";
+  bool ok = true;
+  for (unsigned long i = 0; i < count && ok; i++) ok = put(s, lti_slice(ping, sizeof ping - 1));
+  return ok;
+}
+
 static bool ends(peer_link *l, bool reset) {
   peer_hang_up(l, reset);
   return false;
@@ -219,6 +227,7 @@ static bool act(server *s, const char *line) {
   if (!strcmp(word, "closed")) return await_close(s, line, (unsigned)number);
   if (!strcmp(word, "sleep")) return peer_sleep(s->l, (int)number);
   if (!strcmp(word, "fill")) return fill(s, number);
+  if (!strcmp(word, "pings")) return send_pings(s, number);
   if (!strcmp(word, "raw")) return send_raw(s, rest);
   if (!strcmp(word, "echo")) return echo(s);
   if (!strcmp(word, "drip")) return peer_say(s->l, "<<drip>>");

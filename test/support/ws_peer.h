@@ -7,6 +7,7 @@
  *   ping TEXT    sends a PING                     pong TEXT   waits for this PONG
  *   close CODE REASON   sends a Close (0: empty)  closed CODE waits for this Close (1005: empty)
  *   ping?        waits for a PING                 fill N      sends a text of N bytes
+ *   pings N      sends N PINGs at once, "ping"
  *   sleep MS     waits                            reset, end  ends the connection, with RST or not
  *   raw HEX      sends bytes as they are          silent      reads until the other side ends
  *   echo         returns messages, answers PING and Close, until a Close
