@@ -131,7 +131,7 @@ static int equip(lti_request *r, const leat_request *q, const lti_url *url) {
   r->lease.sink = &lease_sink;
   r->exchange.sink = &lti_response_sink;
   r->wanted = (signed char)(q->http ? q->http : e->config.http);
-  r1 = lti_pool_origin(e->pool, url, r->wanted, &r->origin);
+  r1 = lti_pool_origin(e->pool, url, (enum leat_http)r->wanted, &r->origin);
   return r1 == LTI_OK ? r1 : lti_engine_fail(e, r1, NULL);
 }
 
@@ -479,7 +479,7 @@ void lti_request_finish(lti_request *r, const lti_failure *failure) {
   r->state = REQUEST_FINISHED;
   r->error = failure->error;
   r->native = failure->native;
-  r->layer = layer_of(failure);
+  r->layer = (unsigned char)layer_of(failure);
   lti_request_say(r, lti_slice_of(failure->message));
   if (failure->error == LEAT_EHELDMAX) {
     /* What is held is what there is too much of: it does not wait for its reader. */

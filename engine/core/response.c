@@ -231,7 +231,7 @@ static int follow(lti_request *r, leat_slice location, const char **why) {
   lti_buf_init(&path, &e->alloc, 32 * 1024, LEAT_EREDIRECT);
   lti_origin *origin = NULL;
   int rc = lti_url_redirect(&from, location, &to, &path, why);
-  if (rc == LTI_OK) rc = lti_pool_origin(e->pool, &to, r->wanted, &origin);
+  if (rc == LTI_OK) rc = lti_pool_origin(e->pool, &to, (enum leat_http)r->wanted, &origin);
   if (rc == LTI_OK)
     rc = lti_spec_redirect(&r->spec, lti_buf_slice(&path), lti_url_same_origin(&from, &to));
   lti_buf_deinit(&path);
