@@ -8,6 +8,7 @@ children.
     with mock.Mock("--events", "10") as gateway:
         ran = mock.leat("chat", "hi", "--base-url", gateway.url, "--cacert", gateway.ca)
 """
+import contextlib
 import ctypes
 import json
 import os
@@ -116,7 +117,8 @@ class Server:
         self.reader.join(WAIT_SECONDS)
         self.process.stdout.close()
         if self.process.stdin:
-            self.process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # what it has not read is lost
+                self.process.stdin.close()
 
     def __enter__(self):
         return self

@@ -181,9 +181,13 @@ class Nginx(Front):
             return [find("nginx"), "-p", front.folder, "-e", "stderr", "-c", path]
         super().__init__(command)
 
-    def requests(self):
-        """What it logged: (connection, status, gzip ratio or -, session reused) a request."""
-        return [line.split(" ") for line in self.read("access.log").splitlines()]
+    def requests(self, least=0):
+        """What it logged: (connection, status, gzip ratio or -, session reused) a request. It does
+        so behind its answer, so a test says how many it waits for."""
+        def lines():
+            return self.read("access.log").splitlines()
+        self.wait_until(lambda: len(lines()) >= least)
+        return [line.split(" ") for line in lines()]
 
 
 class Haproxy(Front):

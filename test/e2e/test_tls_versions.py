@@ -89,7 +89,7 @@ class NginxTest(Case):
         connections = self.load(front, "--http", "1.1")
         self.assertEqual((connections["opened"], connections["full_handshakes"],
                           connections["resumed"]), (8, 1, 7))
-        marks = [request[3] for request in front.requests()]  # and nginx says so
+        marks = [request[3] for request in front.requests(201)]  # nginx says so too
         self.assertIn("r", marks)
         self.assertIn(".", marks)
 

@@ -287,18 +287,21 @@ static void tls_a_thousand_resumed_connections_stay_small(void **state) {
   lti_tls_session_free(session);
 }
 
+/* What the allocator keeps for the next call counts as in use, so some of it may come and go; one
+ * block for each handshake would be 24 bytes or more. */
 static void tls_24_failing_handshakes_leave_nothing_behind(void **state) {
   (void)state;
+  enum { COUNT = 200, WARM = 20 };
   size_t before = 0;
-  for (int i = 0; i < 220; i++) {
+  for (int i = 0; i < WARM + COUNT; i++) {
     tls_link l;
-    if (i == 20) before = mallinfo2().uordblks;
+    if (i == WARM) before = mallinfo2().uordblks;
     assert_int_equal(tls_link_open(&l, &scene.alloc, scene.context, "evil.test", NULL), LTI_OK);
     tls_link_accept(&l, scene.server);
     assert_int_equal(tls_link_handshake(&l, TLS_LINK_WHOLE), LEAT_ECERT);
     tls_link_close(&l);
   }
-  if (!SANITIZED) assert_int_equal(mallinfo2().uordblks, before);
+  if (!SANITIZED) assert_true(mallinfo2().uordblks < before + COUNT * (size_t)16);
 }
 
 int main(void) {
