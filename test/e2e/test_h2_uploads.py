@@ -16,7 +16,7 @@ from h2crowd import EVENTS, FAST_PATH, Crowd
 
 KB, MB = 1 << 10, 1 << 20
 # Bytes of a body, and how many at once.
-SIZES = ((1, 100), (65_536, 100), (300 * KB, 100), (MB, 40), (8 * MB, 5))
+SIZES = ((1, 100), (65_536, 100), (300 * KB, 100), (MB, 100), (8 * MB, 5))
 PIECE = '{"id":"c","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}'
 FINISH = '{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
 CHAT = (f"data: {PIECE}\n\n" * EVENTS + f"data: {FINISH}\n\ndata: [DONE]\n\n").encode()
