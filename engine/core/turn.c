@@ -9,6 +9,8 @@
 #include "core/socket.h"
 
 #define FRAME_HEAD_MAX 14
+/* For the end of a socket whose only turn has all that it wants. */
+#define OWN_CLOSE_MS 1000
 
 /* ---- submitting */
 
@@ -25,6 +27,7 @@ static int open_own(leat_engine *e, const leat_request *q, lti_request *r) {
   /* These run for the turn. */
   ws.deadlines.total_ms = ws.deadlines.idle_ms = ws.deadlines.queue_ms = LEAT_NONE;
   ws.message_bytes_max = e->config.event_bytes_max;
+  ws.close_ms = OWN_CLOSE_MS;
   lti_socket_plan plan = {.ws = &ws, .path = q->path, .retries = q->retries, .own = true};
   int rc = lti_socket_open(e, &plan, &r->socket);
   if (rc == LTI_OK) r->socket->refs++;

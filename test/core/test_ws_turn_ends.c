@@ -223,7 +223,7 @@ static void serve_second(peer_link *l, void *ctx) {
 
 static void test_the_handshake_of_a_turns_own_socket_is_tried_again(void **state) {
   flow *f = *state;
-  static const char *const script = "< one\n" ANSWERED("c", "1") "closed 1000";
+  static const char *const script = "< one\n" ANSWERED("c", "1") "closed 1000\nclose 1000";
   ws_peer *p = flow_keep(f, sizeof *p);
   p->scripts = flow_keep(f, 2 * sizeof *p->scripts);
   memcpy((void *)(size_t)p->scripts, &script, sizeof script);
@@ -402,7 +402,8 @@ static void test_a_draining_engine_lets_every_turn_end(void **state) {
 
 static void test_a_draining_engine_waits_for_turns_of_their_own(void **state) {
   flow *f = *state;
-  peer *server = talk_peer(f, SCRIPTS("< one\nsleep 30\n" ANSWERED("c1", "1") "closed 1000"));
+  peer *server =
+      talk_peer(f, SCRIPTS("< one\nsleep 30\n" ANSWERED("c1", "1") "closed 1000\nclose 1000"));
   flow_call *one = ask(f, server, 0, ASK_CHAT("one"));
   flow_call *two = ask(f, server, 0, ASK_CHAT("one"));
   flow_close(f, LEAT_CLOSE_DRAIN);

@@ -20,8 +20,8 @@
 static void test_a_chat_in_pieces_over_its_own_socket(void **state) {
   flow *f = *state;
   f->config.api_key = KEY;
-  peer *server = talk_peer(
-      f, SCRIPTS("< one\n" DELTA("c", "hel") "\n" DELTA("c", "lo") "\n" STOP("c") "\nclosed 1000"));
+  peer *server = talk_peer(f, SCRIPTS("< one\n" DELTA("c", "hel") "\n" DELTA(
+                                  "c", "lo") "\n" STOP("c") "\nclosed 1000\nclose 1000"));
   flow_call *c = ask(f, server, 0, ASK_CHAT("one"));
   flow_wait(f);
   flow_assert_error(c, LEAT_OK);
@@ -44,9 +44,9 @@ static void test_a_chat_in_pieces_over_its_own_socket(void **state) {
 
 static void test_a_chat_in_messages_is_told_once(void **state) {
   flow *f = *state;
-  peer *server =
-      talk_peer(f, SCRIPTS("< one\n" WHOLE("c", "hel", "null") "\n" WHOLE(
-                       "c", "hello", "null") "\n" WHOLE("c", "hello", "\"stop\"") "\nclosed 1000"));
+  peer *server = talk_peer(
+      f, SCRIPTS("< one\n" WHOLE("c", "hel", "null") "\n" WHOLE("c", "hello", "null") "\n" WHOLE(
+             "c", "hello", "\"stop\"") "\nclosed 1000\nclose 1000"));
   flow_call *c = ask(f, server, 0, ASK_CHAT("one"));
   flow_wait(f);
   flow_assert_error(c, LEAT_OK);
@@ -56,9 +56,10 @@ static void test_a_chat_in_messages_is_told_once(void **state) {
 
 static void test_a_message_in_fragments_is_one_record(void **state) {
   flow *f = *state;
-  peer *server = talk_peer(
-      f, SCRIPTS("drip\n< one\n>- {\"id\":\"c\",\"choices\":[{\"index\":0,\nping x\n>+ "
-                 "\"delta\":{\"content\":\"hello\"}\n>. }]}\npong x\n" STOP("c") "\nclosed 1000"));
+  peer *server =
+      talk_peer(f, SCRIPTS("drip\n< one\n>- {\"id\":\"c\",\"choices\":[{\"index\":0,\nping x\n>+ "
+                           "\"delta\":{\"content\":\"hello\"}\n>. }]}\npong x\n" STOP(
+                               "c") "\nclosed 1000\nclose 1000"));
   flow_call *c = ask(f, server, 0, ASK_CHAT("one"));
   flow_wait(f);
   flow_assert_error(c, LEAT_OK);
@@ -72,7 +73,7 @@ static void test_a_response_over_its_own_socket(void **state) {
   f->config.api_key = KEY;
   peer *server =
       talk_peer(f, SCRIPTS("< response.create\n" CREATED("r") "\n" PIECE("he") "\n" PIECE(
-                       "llo") "\n" COMPLETED("r", "hello") "\nclosed 1000"));
+                       "llo") "\n" COMPLETED("r", "hello") "\nclosed 1000\nclose 1000"));
   flow_call *c = ask(f, server, 0, ASK_RESPONSE("one"));
   flow_wait(f);
   flow_assert_error(c, LEAT_OK);
@@ -87,16 +88,16 @@ static void test_typed_chats_are_written_for_each_dialect(void **state) {
   static const struct {
     const char *protocol, *script;
   } rows[] = {{"chat-ws", "< \"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]\n" DELTA(
-                              "c", "hello") "\n" STOP("c") "\nclosed 1000"},
+                              "c", "hello") "\n" STOP("c") "\nclosed 1000\nclose 1000"},
               {"responses-ws", "< {\"type\":\"response.create\"\n" PIECE("hello") "\n" COMPLETED(
-                                   "r", "hello") "\nclosed 1000"},
+                                   "r", "hello") "\nclosed 1000\nclose 1000"},
               {"realtime",
                "< conversation.item.create\n< response.create\n"
                "> {\"type\":\"response.created\",\"response\":{\"id\":\"r\"}}\n"
                "> {\"type\":\"response.output_text.delta\",\"response_id\":\"r\","
                "\"delta\":\"hello\"}\n"
                "> {\"type\":\"response.done\",\"response\":{\"id\":\"r\","
-               "\"status\":\"completed\"}}\nclosed 1000"}};
+               "\"status\":\"completed\"}}\nclosed 1000\nclose 1000"}};
   leat_message message = {.role = "user", .text = lti_slice_of("Hi")};
   leat_chat_request chat;
   leat_chat_request_init(&chat);
@@ -117,9 +118,22 @@ static void test_typed_chats_are_written_for_each_dialect(void **state) {
   }
 }
 
+static void test_a_goodbye_that_is_not_answered_holds_nobody_up(void **state) {
+  flow *f = *state;
+  peer *server = talk_peer(f, SCRIPTS("< one\n" DELTA("c", "x") "\n" STOP("c") "\nsilent"));
+  flow_call *c = ask(f, server, 0, ASK_CHAT("one"));
+  flow_wait(f);
+  flow_assert_error(c, LEAT_OK);
+  assert_int_equal(flow_stats(f).conns_open, 1);
+  uv_run(&f->loop, UV_RUN_DEFAULT); /* the socket alone keeps it alive */
+  assert_int_equal(flow_stats(f).conns_open, 0);
+  talk_peer_over(f, server);
+}
+
 static void test_a_path_of_the_callers(void **state) {
   flow *f = *state;
-  peer *server = talk_peer(f, SCRIPTS("< one\n" DELTA("c", "x") "\n" STOP("c") "\nclosed 1000"));
+  peer *server =
+      talk_peer(f, SCRIPTS("< one\n" DELTA("c", "x") "\n" STOP("c") "\nclosed 1000\nclose 1000"));
   f->request.path = "/v9/talk?room=1";
   flow_call *c = ask(f, server, 0, ASK_CHAT("one"));
   flow_wait(f);
@@ -130,7 +144,8 @@ static void test_a_path_of_the_callers(void **state) {
 
 static void test_raw_events_are_the_messages(void **state) {
   flow *f = *state;
-  peer *server = talk_peer(f, SCRIPTS("< one\n" DELTA("c", "x") "\n" STOP("c") "\nclosed 1000"));
+  peer *server =
+      talk_peer(f, SCRIPTS("< one\n" DELTA("c", "x") "\n" STOP("c") "\nclosed 1000\nclose 1000"));
   f->request.want_raw = true;
   flow_call *c = ask(f, server, 0, ASK_CHAT("one"));
   flow_wait(f);
@@ -145,7 +160,8 @@ static void test_raw_events_are_the_messages(void **state) {
 static void test_a_turn_over_tls(void **state) {
   flow *f = *state;
   flow_tls_server(f);
-  peer *server = talk_peer(f, SCRIPTS("< one\n" DELTA("c", "x") "\n" STOP("c") "\nclosed 1000"));
+  peer *server =
+      talk_peer(f, SCRIPTS("< one\n" DELTA("c", "x") "\n" STOP("c") "\nclosed 1000\nclose 1000"));
   flow_call *c = ask(f, server, 0, ASK_CHAT("one"));
   flow_wait(f);
   flow_assert_error(c, LEAT_OK);
@@ -157,7 +173,8 @@ static void test_a_turn_over_tls(void **state) {
 static void check_proxied(flow *f, bool tls) {
   f->config.api_key = KEY;
   flow_tls_server(f);
-  peer *server = talk_peer(f, SCRIPTS("< one\n" DELTA("c", "x") "\n" STOP("c") "\nclosed 1000"));
+  peer *server =
+      talk_peer(f, SCRIPTS("< one\n" DELTA("c", "x") "\n" STOP("c") "\nclosed 1000\nclose 1000"));
   proxy *via = proxy_start(&(proxy_options){.tls = tls ? f->tls : NULL});
   f->config.proxy = proxy_url(via);
   flow_call *c = ask(f, server, 0, ASK_CHAT("one"));
@@ -202,8 +219,8 @@ static void test_a_turn_over_a_unix_socket(void **state) {
   flow *f = *state;
   char path[64];
   snprintf(path, sizeof path, "/tmp/leat-ws-%ld.sock", (long)getpid());
-  peer *server =
-      talk_peer_at(f, path, SCRIPTS("< one\n" DELTA("c", "x") "\n" STOP("c") "\nclosed 1000"));
+  peer *server = talk_peer_at(
+      f, path, SCRIPTS("< one\n" DELTA("c", "x") "\n" STOP("c") "\nclosed 1000\nclose 1000"));
   flow_call *c = ask(f, server, 0, ASK_CHAT("one"));
   flow_wait(f);
   flow_assert_error(c, LEAT_OK);
@@ -390,6 +407,7 @@ int main(void) {
       FLOW_TEST(test_a_message_in_fragments_is_one_record),
       FLOW_TEST(test_a_response_over_its_own_socket),
       FLOW_TEST(test_typed_chats_are_written_for_each_dialect),
+      FLOW_TEST(test_a_goodbye_that_is_not_answered_holds_nobody_up),
       FLOW_TEST(test_a_path_of_the_callers),
       FLOW_TEST(test_raw_events_are_the_messages),
       FLOW_TEST(test_a_turn_over_tls),
