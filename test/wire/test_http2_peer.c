@@ -23,9 +23,10 @@ typedef struct scene {
   lti_buf back; /* from the server */
   size_t requests, closed;
   h2_request last;
-  size_t answer_bytes; /* of each answer's body */
-  bool answer;         /* each request at once, with the body and the end */
-  bool echo_length;    /* says Content-Length */
+  size_t answer_bytes;                      /* of each answer's body */
+  bool answer;                              /* each request at once, with the body and the end */
+  bool echo_length;                         /* says Content-Length */
+  void (*judge)(const h2_request *request); /* looks at each, when it is whole; may be NULL */
 } scene;
 
 static void answer(scene *t, h2_request *request) {
@@ -46,6 +47,7 @@ static void on_request(void *ctx, h2_server *server, h2_request *request) {
   scene *t = ctx;
   t->requests++;
   t->last = *request;
+  if (t->judge) t->judge(request);
   if (t->answer) answer(t, request);
 }
 
@@ -242,16 +244,65 @@ static lti_http_request post_of(size_t size) {
   return post;
 }
 
+static void fill_upload(void) {
+  for (size_t i = 0; i < sizeof upload; i++) upload[i] = (char)(i * 7 + i / 251);
+}
+
+/* As the server counts it. */
+static uint64_t hash_of(leat_slice bytes) {
+  uint64_t hash = 14695981039346656037u;
+  for (size_t i = 0; i < bytes.size; i++)
+    hash = (hash ^ (unsigned char)bytes.data[i]) * 1099511628211u;
+  return hash;
+}
+
+#define UPLOADS 60
+
+/* Number `n` of them: each another part of `upload`, sizes from nothing to all of it. */
+static leat_slice part_of(size_t n) {
+  static const size_t sizes[] = {0, 1, 9, 16383, 16384, 16385, 65534, 65535, 65536, 300000};
+  size_t size = n + 1 == UPLOADS ? sizeof upload - n : sizes[n % 10] + n / 10 * (n % 10);
+  return lti_slice(upload + n, size);
+}
+
+static void judge_part(const h2_request *request) {
+  leat_slice part = part_of((size_t)request->id / 2);
+  assert_int_equal(request->body_bytes, part.size);
+  if (part.size) assert_true(request->body_hash == hash_of(part));
+}
+
+/* All at once, through windows of all kinds: each arrives as it was. */
+static void test_uploads_of_all_sizes_at_once(void **state) {
+  static const uint32_t windows[][2] = {{0, 0}, {1000, 0}, {65535, 70000}, {4 << 20, 8 << 20}};
+  (void)state;
+  fill_upload();
+  for (size_t w = 0; w < sizeof windows / sizeof *windows; w++) {
+    scene t;
+    scene_open(&t,
+               (h2_server_config){
+                   .give_back = true, .stream_window = windows[w][0], .conn_window = windows[w][1]},
+               NULL);
+    t.answer = true;
+    t.judge = judge_part;
+    for (size_t n = 0; n < UPLOADS; n++) {
+      lti_http_request post = post_of(part_of(n).size);
+      assert_int_equal(h2_record_open(&t.client, &post, part_of(n)), LTI_OK);
+    }
+    talk(&t);
+    assert_int_equal(t.requests, UPLOADS);
+    for (size_t n = 0; n < UPLOADS; n++) assert_int_equal(t.client.calls[n].completes, 1);
+    assert_int_equal(lti_http2_upload(t.client.codec), 0);
+    scene_close(&t);
+  }
+}
+
 static void test_upload_through_a_window(void **state) {
   (void)state;
   scene t;
   scene_open(&t, (h2_server_config){.give_back = true}, NULL);
   t.answer = true;
-  uint64_t hash = 14695981039346656037u;
-  for (size_t i = 0; i < sizeof upload; i++) {
-    upload[i] = (char)(i * 7 + i / 251);
-    hash = (hash ^ (unsigned char)upload[i]) * 1099511628211u;
-  }
+  fill_upload();
+  uint64_t hash = hash_of(lti_slice(upload, sizeof upload));
   lti_http_request post = post_of(sizeof upload);
   for (int i = 0; i < 3; i++)
     assert_int_equal(h2_record_open(&t.client, &post, lti_slice(upload, sizeof upload)), LTI_OK);
@@ -386,6 +437,7 @@ int main(void) {
       cmocka_unit_test(test_thousand_streams),
       cmocka_unit_test(test_thousand_streams_through_small_windows),
       cmocka_unit_test(test_h2_11_held_stream_starves_nobody),
+      cmocka_unit_test(test_uploads_of_all_sizes_at_once),
       cmocka_unit_test(test_upload_through_a_window),
       cmocka_unit_test(test_upload_waits_for_windows),
       cmocka_unit_test(test_answer_before_the_upload_is_through),
