@@ -337,7 +337,12 @@ typedef struct leat_tool {
   bool strict;
 } leat_tool;
 
-/* A completion, written once for every dialect. A number counts where its presence bit is set. */
+/* A completion, written once for every dialect. A number counts where its presence bit is set. A
+ * field that a dialect does not have is refused with LEAT_EINVAL, never dropped.
+ *
+ * "anthropic" cannot do without a limit of tokens: where neither is set it is 4,096, and
+ * reasoning_tokens besides. What the system says stands in front of all messages there, reasoning
+ * goes back with its signature only, and files are PDFs or images. */
 typedef struct leat_chat_request {
   size_t struct_size;
   const char *model;
@@ -416,7 +421,8 @@ typedef struct leat_media {
   leat_slice transcript, id;
 } leat_media;
 
-/* Token counts; -1 where the provider did not say. */
+/* Token counts; -1 where the provider did not say. "anthropic" counts cached tokens beside the
+ * input and gives no total; elsewhere they are a part of it. */
 typedef struct leat_usage {
   int64_t input, output, total;
   int64_t reasoning, cached, cache_write;
@@ -516,9 +522,9 @@ typedef void (*leat_done_cb)(leat_engine *engine, leat_id id, const leat_result 
 
 typedef struct leat_request {
   size_t struct_size;
-  const char *protocol; /* "openai-chat", "openai-completions", "openai-responses", "raw"; over
-                           a WebSocket "chat-ws",
-                           "responses-ws", "realtime", "realtime-beta" */
+  const char *protocol; /* "openai-chat", "openai-completions", "openai-responses", "anthropic",
+                           "raw"; over a WebSocket "chat-ws", "responses-ws", "realtime",
+                           "realtime-beta" */
   const char *base_url;
   const char *path; /* from the origin's root, instead of the protocol's own; may have a query */
   const char *api_key;

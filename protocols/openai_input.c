@@ -267,6 +267,7 @@ const char *lti_openai_input_contradiction(const leat_chat_request *c) {
   if (c->suffix.size) return "suffix belongs to completions";
   if (c->has_n && c->n != 1) return "this dialect gives one answer: n must be 1";
   if (c->stop_count) return "this dialect has no stop";
+  if (c->has_reasoning_tokens) return "this dialect has no reasoning_tokens";
   if (c->has_seed) return "this dialect has no seed";
   if (c->has_top_k) return "this dialect has no top_k";
   if (c->has_frequency_penalty || c->has_presence_penalty) return "this dialect has no penalties";

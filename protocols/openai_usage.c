@@ -43,6 +43,7 @@ static const struct {
     {INPUT, "audio_tokens", offsetof(leat_usage, input_audio)},
     {INPUT, "image_tokens", offsetof(leat_usage, input_image)},
     {OUTPUT, "reasoning_tokens", offsetof(leat_usage, reasoning)},
+    {OUTPUT, "thinking_tokens", offsetof(leat_usage, reasoning)},
     {OUTPUT, "text_tokens", offsetof(leat_usage, output_text)},
     {OUTPUT, "audio_tokens", offsetof(leat_usage, output_audio)},
 };

@@ -326,6 +326,7 @@ static const char *contradiction(const leat_chat_request *chat, bool text_only) 
   if (typed + json + prompt > 1)
     return "only one of messages, messages_json and prompt may be given";
   if (!text_only && chat->suffix.size) return "suffix belongs to completions";
+  if (chat->has_reasoning_tokens) return "this dialect has no reasoning_tokens";
   if (chat->tool_count && chat->tools_json.size) return "both tools and tools_json are given";
   if (chat->tool_choice && chat->tool_choice_json.size) {
     return "both tool_choice and tool_choice_json are given";

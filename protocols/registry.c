@@ -5,8 +5,9 @@
 #include "protocol.h"
 
 static const lti_protocol *const dialects[] = {
-    &lti_openai_chat,  &lti_openai_completions, &lti_openai_responses, &lti_chat_ws,
-    &lti_responses_ws, &lti_realtime,           &lti_realtime_beta,
+    &lti_openai_chat,        &lti_openai_completions, &lti_openai_responses,
+    &lti_anthropic_messages, &lti_gemini_generate,    &lti_chat_ws,
+    &lti_responses_ws,       &lti_realtime,           &lti_realtime_beta,
 };
 
 enum { DIALECTS = sizeof dialects / sizeof *dialects };

@@ -92,7 +92,7 @@ static void test_js_09_how_a_response_may_end(void **state) {
   check(&first,
         FINISHED("r1", "incomplete",
                  ",\"status_details\":{\"type\":\"incomplete\",\"reason\":\"max_output_tokens\"}"),
-        "F0 incomplete\n> end\n= LEAT_OK");
+        "F0 incomplete # max_output_tokens\n> end\n= LEAT_OK");
   check(&first,
         FINISHED("r1", "cancelled",
                  ",\"status_details\":{\"type\":\"cancelled\",\"reason\":\"turn_detected\"}"),

@@ -256,7 +256,7 @@ static void test_js_09_what_is_evidence_of_a_whole_answer(void **state) {
                     RESPONSE("incomplete",
                              ",\"incomplete_details\":{\"reason\":\"max_output_tokens\"},"
                              "\"usage\":" COUNTS)) TEXT("behind"),
-        "T0 a\nU 37 11 48\nF0 incomplete\n> end\n= LEAT_OK");
+        "T0 a\nU 37 11 48\nF0 incomplete # max_output_tokens\n> end\n= LEAT_OK");
   check(&first, M("response.cancelled", RESPONSE("cancelled", "")),
         "F0 cancelled\n> end\n= LEAT_EINCOMPLETE");
   check(&first, M("response.done", RESPONSE("in_progress", "")), "> end\n= LEAT_EINCOMPLETE");

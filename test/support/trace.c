@@ -61,6 +61,8 @@ int trace_event(void *ctx, leat_event *event) {
     case LEAT_EVENT_FINISH:
       say(t, "F%u ", event->choice);
       put(t, event->finish_reason);
+      if (event->finish_detail.size) say(t, " # ");
+      put(t, event->finish_detail);
       break;
     case LEAT_EVENT_USAGE:
       say(t, "U %lld %lld %lld", (long long)event->usage.input, (long long)event->usage.output,
