@@ -19,7 +19,8 @@
 #define POLLS_MAX 12
 
 /* The gateway: what it answers to the submit and to poll n, the last one for all that follow; how
- * large its content is and at which offsets a download breaks off, each once. */
+ * large its content is and at which offsets a download breaks off, each once. It is static in each
+ * test, because the peer still looks at it when the test's function has returned. */
 typedef struct gateway {
   const char *submit;
   const char *polls[POLLS_MAX];
@@ -127,7 +128,8 @@ static flow_call *run(flow *f, gateway *g) {
 
 static void test_a_task_from_submit_to_success(void **state) {
   flow *f = *state;
-  gateway g = {.polls = {RUNNING("10"), RUNNING("10"), RUNNING("60"), COMPLETED}};
+  static gateway g;
+  g = (gateway){.polls = {RUNNING("10"), RUNNING("10"), RUNNING("60"), COMPLETED}};
   peer *p = flow_peer_script(f, serve, &g);
   leat_task t = basic(p);
   t.api_key = "sk-task";
@@ -150,7 +152,8 @@ static void test_a_task_from_submit_to_success(void **state) {
 
 static void test_an_id_is_encoded_into_the_path(void **state) {
   flow *f = *state;
-  gateway g = {.submit = ANSWER_JSON("200 OK", "{\"id\":\"a/b?c d\",\"status\":\"queued\"}")};
+  static gateway g;
+  g = (gateway){.submit = ANSWER_JSON("200 OK", "{\"id\":\"a/b?c d\",\"status\":\"queued\"}")};
   peer *p = flow_peer_script(f, serve, &g);
   leat_task t = basic(p);
   flow_task(f, &t);
@@ -160,7 +163,8 @@ static void test_an_id_is_encoded_into_the_path(void **state) {
 
 static void test_a_hostile_id_goes_nowhere(void **state) {
   flow *f = *state;
-  gateway g = {.submit = ANSWER_JSON("200 OK", "{\"id\":\"..\",\"status\":\"queued\"}")};
+  static gateway g;
+  g = (gateway){.submit = ANSWER_JSON("200 OK", "{\"id\":\"..\",\"status\":\"queued\"}")};
   flow_call *c = run(f, &g);
   flow_assert_error(c, LEAT_EURL);
   assert_int_equal(g.polled, 0);
@@ -168,7 +172,8 @@ static void test_a_hostile_id_goes_nowhere(void **state) {
 
 static void test_a_task_that_failed_says_why(void **state) {
   flow *f = *state;
-  gateway g = {.polls = {RUNNING("5"), FAILED}};
+  static gateway g;
+  g = (gateway){.polls = {RUNNING("5"), FAILED}};
   flow_call *c = run(f, &g);
   flow_assert_error(c, LEAT_ETASKFAILED);
   flow_assert_has(c->message, "not this one");
@@ -179,13 +184,15 @@ static void test_a_task_that_failed_says_why(void **state) {
 
 static void test_a_task_that_wants_input(void **state) {
   flow *f = *state;
-  gateway g = {.polls = {ANSWER_JSON("200 OK", "{\"id\":\"task-1\",\"status\":\"MODAL\"}")}};
+  static gateway g;
+  g = (gateway){.polls = {ANSWER_JSON("200 OK", "{\"id\":\"task-1\",\"status\":\"MODAL\"}")}};
   flow_assert_error(run(f, &g), LEAT_ETASKINPUT);
 }
 
 static void test_js_14_an_unknown_status_runs_until_the_deadline(void **state) {
   flow *f = *state;
-  gateway g = {.polls = {ANSWER_JSON("200 OK", "{\"id\":\"task-1\",\"status\":\"pondering\"}")}};
+  static gateway g;
+  g = (gateway){.polls = {ANSWER_JSON("200 OK", "{\"id\":\"task-1\",\"status\":\"pondering\"}")}};
   peer *p = flow_peer_script(f, serve, &g);
   leat_task t = basic(p);
   t.deadline_ms = 120;
@@ -199,7 +206,8 @@ static void test_js_14_an_unknown_status_runs_until_the_deadline(void **state) {
 
 static void test_the_deadline_ends_a_poll_that_hangs(void **state) {
   flow *f = *state;
-  gateway g = {.polls = {"<<silent>>"}};
+  static gateway g;
+  g = (gateway){.polls = {"<<silent>>"}};
   peer *p = flow_peer_script(f, serve, &g);
   leat_task t = basic(p);
   t.deadline_ms = 120;
@@ -222,11 +230,12 @@ static void test_js_14_not_found_right_after_the_submit_is_asked_again(void **st
 
 static void test_polls_that_fail_in_passing(void **state) {
   flow *f = *state;
-  gateway g = {.polls = {"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n", "<<close>>", "<<reset>>",
-                         ANSWER("200 OK", "text/html", "<html>maintenance</html>"),
-                         "HTTP/1.1 429 X\r\nRetry-After-Ms: 20\r\nContent-Length: 0\r\n\r\n",
-                         "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"id\"<<close>>",
-                         COMPLETED}};
+  static gateway g;
+  g = (gateway){.polls = {"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n", "<<close>>", "<<reset>>",
+                          ANSWER("200 OK", "text/html", "<html>maintenance</html>"),
+                          "HTTP/1.1 429 X\r\nRetry-After-Ms: 20\r\nContent-Length: 0\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"id\"<<close>>",
+                          COMPLETED}};
   flow_call *c = run(f, &g);
   flow_assert_error(c, LEAT_OK);
   assert_int_equal(g.polled, 7);
@@ -234,7 +243,8 @@ static void test_polls_that_fail_in_passing(void **state) {
 
 static void test_a_refused_poll_ends_the_task(void **state) {
   flow *f = *state;
-  gateway g = {.polls = {RUNNING("1"), REFUSED("401 No", "bad_key")}};
+  static gateway g;
+  g = (gateway){.polls = {RUNNING("1"), REFUSED("401 No", "bad_key")}};
   flow_call *c = run(f, &g);
   flow_assert_error(c, LEAT_ESTATUS);
   assert_int_equal(c->result_status, 401);
@@ -243,9 +253,10 @@ static void test_a_refused_poll_ends_the_task(void **state) {
 
 static void test_the_server_says_when_to_poll(void **state) {
   flow *f = *state;
-  gateway g = {.polls = {"HTTP/1.1 200 OK\r\nRetry-After-Ms: 120\r\n<<body>>{\"id\":\"task-1\","
-                         "\"status\":\"running\"}<<cut>>",
-                         COMPLETED}};
+  static gateway g;
+  g = (gateway){.polls = {"HTTP/1.1 200 OK\r\nRetry-After-Ms: 120\r\n<<body>>{\"id\":\"task-1\","
+                          "\"status\":\"running\"}<<cut>>",
+                          COMPLETED}};
   flow_call *c = run(f, &g);
   flow_assert_error(c, LEAT_OK);
   assert_true(flow_took_ms(c) >= 119);
@@ -254,7 +265,8 @@ static void test_the_server_says_when_to_poll(void **state) {
 /* ---- submits cost money */
 
 static void check_submit(flow *f, const char *answer, int error, unsigned posts) {
-  gateway g = {.submit = answer};
+  static gateway g;
+  g = (gateway){.submit = answer};
   peer *p = flow_peer_script(f, serve, &g);
   leat_task t = basic(p);
   t.retries = 2;
@@ -292,7 +304,8 @@ static void test_submits_that_are_refused(void **state) {
 
 static void test_a_job_from_elsewhere_is_only_polled(void **state) {
   flow *f = *state;
-  gateway g = {.polls = {RUNNING("1"), COMPLETED}};
+  static gateway g;
+  g = (gateway){.polls = {RUNNING("1"), COMPLETED}};
   peer *p = flow_peer_script(f, serve, &g);
   leat_task t = basic(p);
   t.model = t.prompt = NULL;
@@ -347,7 +360,8 @@ static void check_content(keeper *k, size_t from, size_t to) {
 
 static void test_download_to_a_callback(void **state) {
   flow *f = *state;
-  gateway g = {.content = 300000};
+  static gateway g;
+  g = (gateway){.content = 300000};
   keeper k = {0};
   flow_call *c = download(f, &g, &k, NULL);
   flow_assert_error(c, LEAT_OK);
@@ -363,8 +377,9 @@ static void test_download_to_a_callback(void **state) {
 
 static void test_download_resumes_behind_each_cut(void **state) {
   flow *f = *state;
-  gateway g = {.content = 100000,
-               .cuts = {5000, 10000, 20001, 33333, 40000, 50000, 60000, 70000, 99999}};
+  static gateway g;
+  g = (gateway){.content = 100000,
+                .cuts = {5000, 10000, 20001, 33333, 40000, 50000, 60000, 70000, 99999}};
   keeper k = {0};
   flow_call *c = download(f, &g, &k, NULL);
   flow_assert_error(c, LEAT_OK);
@@ -375,7 +390,8 @@ static void test_download_resumes_behind_each_cut(void **state) {
 
 static void test_download_to_a_descriptor(void **state) {
   flow *f = *state;
-  gateway g = {.content = 50000, .cuts = {20000}};
+  static gateway g;
+  g = (gateway){.content = 50000, .cuts = {20000}};
   int fd = memfd_create("content", MFD_CLOEXEC);
   char bytes[50001];
   flow_call *c = download(f, &g, NULL, &(leat_task){.fd_plus_one = fd + 1});
@@ -387,7 +403,8 @@ static void test_download_to_a_descriptor(void **state) {
 
 static void test_download_from_where_a_file_ends(void **state) {
   flow *f = *state;
-  gateway g = {.content = 9000, .cuts = {7000}};
+  static gateway g;
+  g = (gateway){.content = 9000, .cuts = {7000}};
   keeper k = {0};
   flow_call *c = download(f, &g, &k, &(leat_task){.resume_from = 4000});
   flow_assert_error(c, LEAT_OK);
@@ -412,7 +429,8 @@ static void test_a_server_that_cannot_resume_is_an_error_not_a_mixture(void **st
 
 static void test_a_download_that_makes_no_progress_ends(void **state) {
   flow *f = *state;
-  gateway g = {.content = 9000, .cuts = {7000}, .cuts_stay = true};
+  static gateway g;
+  g = (gateway){.content = 9000, .cuts = {7000}, .cuts_stay = true};
   keeper k = {0};
   flow_call *c = download(f, &g, &k, NULL);
   flow_assert_error(c, LEAT_ETRUNCATED);
@@ -422,7 +440,8 @@ static void test_a_download_that_makes_no_progress_ends(void **state) {
 
 static void test_a_receiver_that_takes_no_more(void **state) {
   flow *f = *state;
-  gateway g = {.content = 300000};
+  static gateway g;
+  g = (gateway){.content = 300000};
   keeper k = {.refuse_after = 1};
   flow_assert_error(download(f, &g, &k, NULL), LEAT_EIO);
   free(k.bytes);
@@ -434,7 +453,8 @@ static void test_a_receiver_that_takes_no_more(void **state) {
 
 static void test_a_refused_download(void **state) {
   flow *f = *state;
-  gateway g = {.content = 9, .content_head = REFUSED("410 Gone", "expired")};
+  static gateway g;
+  g = (gateway){.content = 9, .content_head = REFUSED("410 Gone", "expired")};
   keeper k = {0};
   flow_call *c = download(f, &g, &k, NULL);
   flow_assert_error(c, LEAT_ESTATUS);
@@ -445,12 +465,14 @@ static void test_a_refused_download(void **state) {
 static void test_key_01_content_elsewhere_is_fetched_without_the_key(void **state) {
   flow *f = *state;
   static char moved[160];
-  gateway store = {.content = 5000};
+  static gateway store;
+  store = (gateway){.content = 5000};
   peer *cdn = flow_peer_script(f, serve, &store);
   snprintf(moved, sizeof moved,
            "HTTP/1.1 302 Found\r\nLocation: %s/x/content\r\nContent-Length: 0\r\n\r\n",
            peer_url(cdn));
-  gateway g = {.content_head = moved};
+  static gateway g;
+  g = (gateway){.content_head = moved};
   peer *p = flow_peer_script(f, serve, &g);
   leat_task t = basic(p);
   keeper k = {0};
@@ -476,7 +498,8 @@ static void cancel_now(flow_call *c, const leat_task_update *u) {
 static void test_api_01_cancel_in_every_update(void **state) {
   flow *f = *state;
   for (int at = 1; at <= 4; at++) {
-    gateway g = {.polls = {RUNNING("1"), RUNNING("2"), COMPLETED}, .content = 300000};
+    static gateway g;
+    g = (gateway){.polls = {RUNNING("1"), RUNNING("2"), COMPLETED}, .content = 300000};
     peer *p = flow_peer_script(f, serve, &g);
     leat_task t = basic(p);
     t.download = true;
@@ -509,7 +532,8 @@ static int close_in_content(leat_engine *e, leat_id id, uint64_t offset, leat_sl
 
 static void test_api_01_cancel_and_close_while_content_comes(void **state) {
   flow *f = *state;
-  gateway g = {.content = 3000000};
+  static gateway g;
+  g = (gateway){.content = 3000000};
   leat_task t = basic(flow_peer_script(f, serve, &g));
   t.download = true;
   t.on_content = cancel_in_content;
@@ -528,10 +552,11 @@ static void test_api_01_cancel_and_close_while_content_comes(void **state) {
 static void test_cancel_in_every_phase(void **state) {
   static const char *const slow[] = {"<<silent>>", NULL};
   flow *f = *state;
-  gateway gs[] = {{.submit = slow[0]},
-                  {.polls = {slow[0]}},
-                  {.polls = {RUNNING("1")}},
-                  {.content_head = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nab<<silent>>"}};
+  static gateway gs[4];
+  gs[0] = (gateway){.submit = slow[0]};
+  gs[1] = (gateway){.polls = {slow[0]}};
+  gs[2] = (gateway){.polls = {RUNNING("1")}};
+  gs[3] = (gateway){.content_head = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nab<<silent>>"};
   flow_call *calls[4];
   for (int i = 0; i < 4; i++) {
     leat_task t = basic(flow_peer_script(f, serve, &gs[i]));
@@ -555,14 +580,16 @@ static void test_cancel_in_every_phase(void **state) {
 
 static void test_close_now_ends_tasks_and_drain_lets_them_end(void **state) {
   flow *f = *state;
-  gateway g = {.polls = {RUNNING("1"), RUNNING("2"), COMPLETED}};
+  static gateway g;
+  g = (gateway){.polls = {RUNNING("1"), RUNNING("2"), COMPLETED}};
   peer *p = flow_peer_script(f, serve, &g);
   leat_task t = basic(p);
   flow_call *c = flow_task(f, &t);
   flow_close(f, LEAT_CLOSE_DRAIN);
   flow_assert_error(c, LEAT_OK);
   f->closed = false;
-  gateway g2 = {.polls = {RUNNING("1")}};
+  static gateway g2;
+  g2 = (gateway){.polls = {RUNNING("1")}};
   t = basic(flow_peer_script(f, serve, &g2));
   c = flow_task(f, &t);
   flow_run(f, 40);
