@@ -182,6 +182,16 @@ static void reroute(lti_dispatch *d, line *l, lti_lease *lease) {
     lease->sink->failed(lease, &(lti_failure){.error = r, .layer = LEAT_LAYER_API});
 }
 
+/* A server that picks HTTP/2 by ALPN, and nothing when only HTTP/1.1 is offered, may let the
+ * handshake pass all the same: what it would make of a request is not tried out. */
+static void decline(lti_dispatch *d, line *l, lti_lease *lease, lti_conn *conn) {
+  lti_conn_leave(conn);
+  tell_failed(d, l, lease,
+              &(lti_failure){.error = LEAT_EHTTP,
+                             .layer = LEAT_LAYER_TLS,
+                             .message = "the server does not offer HTTP/1.1"});
+}
+
 /* Failures that every waiter would meet. */
 static bool concerns_all(int error) {
   return error == LEAT_ECERT || error == LEAT_ERESOLVE || error == LEAT_ENOCA;
@@ -234,6 +244,10 @@ static bool grant(lti_dispatch *d, line *l) {
     lti_conn *conn;
     switch (lti_pool_take(l->origin, lease->body_size, lease->at_home, &conn)) {
       case LTI_POOL_TAKEN:
+        if (lease->rerouted && !lti_conn_agreed(conn)) {
+          decline(d, l, lease, conn);
+          break;
+        }
         lti_queue_serve(&l->queue, &lease->item);
         take_out(d, l, lease);
         l->wasted = 0;

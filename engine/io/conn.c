@@ -311,6 +311,9 @@ int64_t lti_conn_keep_alive_ms(const lti_conn *c) {
 lti_tls *lti_conn_tls(const lti_conn *c) {
   return c->link.tls;
 }
+bool lti_conn_agreed(const lti_conn *c) {
+  return !c->link.tls || lti_tls_alpn(c->link.tls) != LTI_TLS_ALPN_NONE;
+}
 uint64_t lti_conn_connected_ns(const lti_conn *c) {
   return c->link.connected_ns;
 }

@@ -102,6 +102,8 @@ bool lti_conn_reused(const lti_conn *c);
 /* The server's Keep-Alive timeout in ms, -1: none told. */
 int64_t lti_conn_keep_alive_ms(const lti_conn *c);
 lti_tls *lti_conn_tls(const lti_conn *c);
+/* The server itself said, by ALPN, that it speaks this HTTP; without TLS it could not. */
+bool lti_conn_agreed(const lti_conn *c);
 uint64_t lti_conn_connected_ns(const lti_conn *c);
 uint64_t lti_conn_ready_ns(const lti_conn *c);
 

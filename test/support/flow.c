@@ -194,9 +194,15 @@ tls_server *flow_tls_server(flow *f) {
 }
 
 tls_server *flow_tls_server_of(flow *f, const char *const *alpn) {
+  return flow_tls_server_with(f, &(tls_server_options){.tickets = true, .alpn = alpn});
+}
+
+tls_server *flow_tls_server_with(flow *f, const tls_server_options *options) {
   certs_make(&f->ca, &(certs_spec){.cn = "Flow CA", .ca = true}, NULL);
   certs_make(&f->leaf, &(certs_spec){.cn = "x", .dns = {"api.x.test"}, .ip = "127.0.0.1"}, &f->ca);
-  f->tls = tls_server_new(&(tls_server_options){.leaf = &f->leaf, .tickets = true, .alpn = alpn});
+  tls_server_options filled = *options;
+  filled.leaf = &f->leaf;
+  f->tls = tls_server_new(&filled);
   f->config.ca_pem = certs_pem(&f->ca);
   return f->tls;
 }

@@ -102,6 +102,8 @@ void *flow_keep(flow *f, size_t size);
 tls_server *flow_tls_server(flow *f);
 /* One that speaks these protocols, the best first, ended by NULL. */
 tls_server *flow_tls_server_of(flow *f, const char *const *alpn);
+/* With these, whose leaf is made here. */
+tls_server *flow_tls_server_with(flow *f, const tls_server_options *options);
 
 leat_engine *flow_open(flow *f);
 /* f->request to the peer, streaming; and with whatever the test set in f->request. Both fail the

@@ -247,7 +247,10 @@ void tls_peer_free(tls_peer *p) {
 static int shake_hands(tls_peer *p) {
   int native = 0;
   while (native == 0 && p->ssl.state != MBEDTLS_SSL_HANDSHAKE_OVER) {
-    if (p->server->options.alpn_forced) p->ssl.alpn_chosen = p->server->options.alpn_forced;
+    const tls_server_options *options = &p->server->options;
+    const char *picked = p->ssl.alpn_chosen, *untold = options->alpn_untold;
+    if (untold && picked && strcmp(picked, untold) == 0) p->ssl.alpn_chosen = NULL;
+    if (options->alpn_forced) p->ssl.alpn_chosen = options->alpn_forced;
     native = mbedtls_ssl_handshake_step(&p->ssl);
     if (p->server->options.holds_tickets && is_before_ticket(p)) {
       p->ssl.state = MBEDTLS_SSL_HANDSHAKE_OVER;

@@ -27,6 +27,7 @@ typedef struct tls_server_options {
   bool renegotiates;       /* so that tls_peer_ask_again works */
   const char *const *alpn; /* what it speaks, the best first, ended by NULL; NULL: no ALPN */
   const char *alpn_forced; /* what it says it picked, whatever was offered; needs `alpn` */
+  const char *alpn_untold; /* what it picks without a word; needs `alpn` */
   const int *suites;       /* NULL: ECDHE with AES-GCM first; ended by 0, must outlive the server */
 } tls_server_options;
 
