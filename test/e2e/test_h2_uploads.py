@@ -8,6 +8,7 @@ import hashlib
 import http.server
 import json
 import subprocess
+import sys
 import threading
 
 import mock
@@ -60,6 +61,11 @@ class Upstream(http.server.ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.heard = []
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        """A front that closes a connection it keeps is no error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def __exit__(self, *_):
         self.shutdown()
@@ -139,6 +145,57 @@ class Uploads(Crowd):
         with Upstream() as upstream, servers.Haproxy(upstream.server_port, alpn="h2") as front:
             report = self.upload(front, 4 * MB, 1)
             self.assertEqual(report["connections"]["opened"], 1)
+
+
+class AsOffered(Crowd):
+    """Which HTTP is leat's choice: large bodies may go over HTTP/1.1, where the server has that."""
+
+    def upload(self, front, *more, size=MB, count=60):
+        path = self.body_file(size)
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
+        ran, report = mock.load(
+            "--base-url", front.url, "--cacert", front.ca, "--body", path, "--requests",
+            str(count), "--concurrency", str(count), "--connections", "16", "--header",
+            f"x-body-sha256: {digest}", *more, seconds=120)
+        self.assertEqual(ran.returncode, 0, ran.stderr + json.dumps(report["errors"]))
+        self.assertEqual(report["requests"]["completed"], count)
+        self.assertEqual(report["requests"]["retried"], 0)
+        self.assertLessEqual(report["connections"]["peak"], 32)
+        return report["http"]
+
+    def through(self, make_front):
+        for size in (70_000, MB):
+            with self.subTest(size=size), Upstream() as upstream:
+                with make_front(upstream.server_port) as front:
+                    self.upload(front, size=size)
+                self.assertEqual(upstream.heard, [True] * 60)
+
+    def test_fronts_that_have_both(self):
+        servers.require("openssl")
+        fronts = (("nginx", lambda port: servers.Nginx(port, listen="ssl http2",
+                                                       server="client_max_body_size 9m;")),
+                  ("h2o", servers.H2o), ("nghttpx", servers.Nghttpx),
+                  ("haproxy", lambda port: servers.Haproxy(port, alpn="h2,http/1.1")))
+        for name, make_front in fronts:
+            if servers.find(name):
+                with self.subTest(front=name):
+                    self.through(make_front)
+
+    def test_go_has_both(self):
+        servers.require("go", "openssl")
+        with servers.GoChats() as front:
+            self.upload(front, "--chat-path", FAST_PATH)
+
+    def test_node_ends_a_handshake_without_http2(self):
+        servers.require("node", "openssl")
+        with servers.NodeChats() as front:
+            self.assertEqual(self.upload(front, "--chat-path", FAST_PATH)["version"], "2")
+
+    def test_nghttpd_lets_it_pass_and_speaks_nothing_else(self):
+        servers.require("nghttpd", "openssl")
+        with servers.Nghttpd({"chat": CHAT.decode()}) as front:
+            self.assertEqual(self.upload(front, "--chat-path", "/chat")["version"], "2")
 
 
 class Deaf(Crowd):
