@@ -12,6 +12,5 @@ cd "$(dirname "$0")/../.."
 . test/packages.sh
 packages_ensure build || exit 2
 cmake --preset release >&2
-cmake --build build/release --target leat pinned >&2
-exec python3 bench/streams/streams.py --pinned build/release/bench/pinned \
-  --leat build/release/leat "$@"
+cmake --build build/release --target leat pinned floor_h2 >&2
+exec python3 bench/streams/streams.py --programs build/release/bench --leat build/release/leat "$@"

@@ -3,10 +3,12 @@
 the parts.
 
 Each run has a gateway of its own (`leat mock`, pinned to core 0) and `leat load` pinned to core 1;
-one follows the other. The gateway stamps each event when it writes it, alone, in a TLS record of
-its own; the lag is how much later the client had read it. CPU and peak memory are the kernel's
+one follows the other. The gateway writes each event alone, in a TLS record of its own, and where
+events have gaps stamps it then; the lag is how much later the client had read it. CPU and peak memory are the kernel's
 figures of the whole client, from its start to its end; wall is from the first request to the last
-answer's end. Every figure that has a target stands beside it.
+answer's end. Every figure that has a target has it beside it. What the machine can do at all stands
+beside the events without gaps: the floor of bench/compare, which drops the bytes that it has
+decrypted, on the same work.
 """
 import argparse
 import json
@@ -66,7 +68,7 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=25, help="of the paced runs [25]")
     parser.add_argument("--coalesce", action="store_true", help="leat reads up to 1 ms late")
     parser.add_argument("--json", metavar="FILE", help="write the figures to this file, too")
-    parser.add_argument("--pinned", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--programs", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--leat", required=True, help=argparse.SUPPRESS)
     given = parser.parse_args()
     given.only = given.only.split(",")
@@ -77,20 +79,32 @@ def arguments():
     return given
 
 
-def measure(given, run):
-    """-> what the client said, what the kernel said of it, and the gateway's counters."""
-    path = f"/v1/chat/completions?n={run.events}&ms={run.gap_ms}&ttft={run.gap_ms}&stamp=1"
-    options = ["--requests", run.streams, "--concurrency", run.streams, "--connections",
-               run.connections, "--http", "2", "--header", "x-mock-stamp: 1", "--gap-timeout",
-               run.gap_deadline]
-    if given.coalesce:
-        options.append("--coalesce")
+def measure(given, run, command):
+    """Runs a command, made of a gateway and a path -> what it said, what the kernel said of it, and
+    the gateway's counters."""
+    path = f"/v1/chat/completions?n={run.events}&ms={run.gap_ms}&ttft={run.gap_ms}"
     limit = START_SECONDS + 3 * run.events * (run.gap_ms + 1) / 1000
     with bench.fresh(given.leat) as gateway:
-        client = bench.load(given.leat, gateway, path, *options)
-        ran = bench.measure(given.pinned, client, limit)
+        ran = bench.measure(f"{given.programs}/pinned", command(gateway, path), limit)
         sys.stderr.write(ran["stderr"])
         return {**ran, "stats": gateway.stats()}
+
+
+def leat_client(given, run):
+    options = ["--requests", run.streams, "--concurrency", run.streams, "--connections",
+               run.connections, "--http", "2", "--gap-timeout", run.gap_deadline]
+    if run.gap_ms:
+        options += ["--header", "x-mock-stamp: 1"]
+    if given.coalesce:
+        options.append("--coalesce")
+    return lambda gateway, path: bench.load(given.leat, gateway, path, *options)
+
+
+def floor_rate(given, run):
+    """-> the events a second of CPU that nothing but decryption and frames comes to."""
+    ran = measure(given, run, lambda gateway, path: [
+        f"{given.programs}/floor_h2", gateway.port, str(run.streams), path, str(run.connections)])
+    return ran["said"]["events"] / ran["cpu"]
 
 
 def figures(ran):
@@ -137,6 +151,7 @@ def lines(run, seen):
         yield at_most("events a second of wall", "events_a_wall_second", None)
         rate, least = seen["events_a_cpu_second"], run.events_a_second
         yield "events a second of CPU", f"{rate:,.0f}", f">= {least:,}", rate >= least
+        yield "the same of the floor", f"{seen['floor_events_a_cpu_second']:,.0f}", "", None
 
 
 def pace(run):
@@ -152,7 +167,9 @@ def main():
     print("|---|---|---|---|---|", flush=True)
     report = {}
     for run in runs:
-        seen = figures(measure(given, run))
+        seen = figures(measure(given, run, leat_client(given, run)))
+        if run.gap_ms == 0:
+            seen["floor_events_a_cpu_second"] = floor_rate(given, run)
         report[run.name] = seen
         title = (f"{run.streams:,} streams over {run.connections}, {run.events:,} events each, "
                  f"{pace(run)}")

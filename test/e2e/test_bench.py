@@ -74,9 +74,8 @@ class Compare(Bench):
 
 class Streams(Bench):
     def test_many_streams_few_here(self):
-        text, figures = self.run_bench("streams/streams.py", "--pinned",
-                                       os.path.join(PARTS, "pinned"), "--divide", "500",
-                                       "--seconds", "1")
+        text, figures = self.run_bench("streams/streams.py", "--programs", PARTS, "--divide",
+                                       "500", "--seconds", "1")
         for name, streams in (("crowd", 20), ("mass", 200), ("flat", 1)):
             seen = figures["runs"][name]
             self.assertEqual((seen["completed"], seen["errors"]), (streams, []))
