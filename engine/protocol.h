@@ -76,6 +76,7 @@ typedef struct lti_protocol_turn {
 
 typedef struct lti_protocol {
   const char *name;        /* "openai-chat" */
+  const char *base;        /* where it is spoken when nobody says; NULL: "https://api.openai.com" */
   const char *path;        /* behind the version root: "/chat/completions"; or with a version of its
                               own. "{model}" stands for the model, percent-encoded */
   const char *stream_path; /* of a request that streams; NULL: the same */

@@ -330,6 +330,7 @@ static int tell(lti_anthropic_step *s, const note *n, leat_slice data) {
 
 const lti_protocol lti_anthropic_messages = {
     .name = "anthropic",
+    .base = "https://api.anthropic.com",
     .path = "/messages",
     .key_header = "x-api-key",
     .header = "anthropic-version",

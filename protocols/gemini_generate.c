@@ -10,6 +10,7 @@
 
 const lti_protocol lti_gemini_generate = {
     .name = "gemini",
+    .base = "https://generativelanguage.googleapis.com",
     .path = "/v1beta/models/{model}:generateContent",
     .stream_path = "/v1beta/models/{model}:streamGenerateContent?alt=sse",
     .key_header = "x-goog-api-key",

@@ -4,8 +4,15 @@
 
 #include "input.h"
 #include "program.h"
+#include "protocol.h"
 #include "say.h"
 #include "wire/json.h"
+
+/* What says the model, and whether it streams, is the path: both may stand beside --body. */
+static bool in_path(const cli_options *o) {
+  const lti_protocol *protocol = o->protocol ? lti_protocol_find(o->protocol) : NULL;
+  return protocol && protocol->stream_path;
+}
 
 /* --body is the whole request: what would have to be put into it is refused, not dropped. */
 static const char *clash(const cli_options *o) {
@@ -14,7 +21,7 @@ static const char *clash(const cli_options *o) {
     const char *name;
   } typed[] = {{o->prompt, "--prompt"},
                {o->arg_count > 0, "a prompt"},
-               {o->model, "--model"},
+               {o->model && !in_path(o), "--model"},
                {o->system, "--system"},
                {o->max_tokens.set, "--max-tokens"},
                {o->temperature.set, "--temperature"},
@@ -23,7 +30,7 @@ static const char *clash(const cli_options *o) {
                {o->stop.count > 0, "--stop"},
                {o->reasoning_effort, "--reasoning-effort"},
                {o->extra_body, "--extra-body"},
-               {o->no_stream, "--no-stream"},
+               {o->no_stream && !in_path(o), "--no-stream"},
                {o->no_usage, "--no-usage"}};
   for (size_t i = 0; i < sizeof typed / sizeof typed[0]; i++)
     if (typed[i].given) return typed[i].name;
@@ -92,6 +99,8 @@ bool cli_compose_chat(cli_compose *c, const cli_options *o, const char *default_
     if (other) cli_say("--body is the whole request: %s cannot join it", other);
     if (other || !cli_input_body(&c->text, o->body)) return false;
     c->request.body = lti_buf_slice(&c->text);
+    c->request.model = o->model;
+    c->request.stream = in_path(o) && !o->no_stream;
     return true;
   }
   set_fields(&c->chat, o);

@@ -12,6 +12,7 @@
 
 #include "input.h"
 #include "program.h"
+#include "protocol.h"
 #include "say.h"
 #include "transport.h"
 
@@ -48,7 +49,8 @@ bool cli_settings_init(cli_settings *s, const cli_options *o) {
   leat_config_init(c);
   c->base_url = o->base_url;
   if (!c->base_url && is_openai(o)) c->base_url = environment("OPENAI_BASE_URL");
-  if (!c->base_url) c->base_url = DEFAULT_BASE;
+  const lti_protocol *protocol = o->protocol ? lti_protocol_find(o->protocol) : NULL;
+  if (!c->base_url) c->base_url = protocol && protocol->base ? protocol->base : DEFAULT_BASE;
   c->protocol = o->protocol;
   c->allow_plain_key = o->allow_plain_key;
   c->insecure = o->insecure;

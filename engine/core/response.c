@@ -11,6 +11,7 @@
 #include "core/socket.h"
 #include "plan/hint.h"
 #include "plan/retry.h"
+#include "wire/json.h"
 
 #define REFUSAL_BYTES_MAX ((size_t)64 * 1024)
 #define TEXTS_BYTES_MAX   ((size_t)256 * 1024)
@@ -379,8 +380,29 @@ static int on_body(lti_exchange *x, leat_slice bytes, size_t *taken) {
 
 /* ---- the end of an attempt */
 
+/* Google says in the error's details when to come again, not in a header. */
+static int64_t read_delay(leat_slice body) {
+  static const char member[] = "retryDelay";
+  enum { DETAILS_MAX = 16 };
+  for (int i = 0; i < 2 * DETAILS_MAX; i++) {
+    char pointer[64];
+    lti_json r;
+    lti_json_text text;
+    leat_slice value;
+    int64_t ms;
+    snprintf(pointer, sizeof pointer, "%s/error/details/%d/%s", i % 2 ? "/0" : "", i / 2, member);
+    if (!lti_json_find(body, pointer, &value)) continue;
+    lti_json_init(&r, value);
+    if (lti_json_string(&r, &text) && lti_hint_ms(lti_slice_of(member), text.raw, 0, &ms))
+      return ms;
+  }
+  return -1;
+}
+
 void lti_response_refused(lti_request *r) {
   lti_refusal *f = r->refusal;
+  if (r->retry_after_ms < 0 && lti_slice_find(lti_buf_slice(&f->body), lti_slice_of("retryDelay")))
+    r->retry_after_ms = read_delay(lti_buf_slice(&f->body));
   lti_protocol_error(lti_buf_slice(&f->body), &f->error, &f->error_texts);
   lti_request_failed(r, LEAT_ESTATUS, LEAT_LAYER_PROVIDER, NULL);
 }

@@ -460,11 +460,11 @@ const char *lti_spec_protocol(const leat_request *q, const lti_spec_defaults *d)
   return q->protocol ? q->protocol : d->protocol ? d->protocol : "openai-chat";
 }
 
-static int find_target(const lti_spec_input *in, lti_url *url) {
+static int find_target(const lti_protocol *p, const lti_spec_input *in, lti_url *url) {
   const char *base = in->request->base_url ? in->request->base_url : in->defaults->base_url;
   bool own = in->upgrade && in->upgrade->url;
   if (own) base = in->upgrade->url;
-  if (!base) base = "https://api.openai.com";
+  if (!base) base = p && p->base ? p->base : "https://api.openai.com";
   const char *why = NULL;
   leat_slice text = lti_slice_of(base);
   int r = in->upgrade ? lti_url_parse_ws(url, text, &why) : lti_url_parse(url, text, &why);
@@ -525,7 +525,7 @@ static int init_turn(lti_spec *s, const lti_spec_input *in) {
 
 static int init_handshake(lti_spec *s, const lti_spec_input *in, lti_url *url) {
   s->upgrade = true;
-  int r = find_target(in, url);
+  int r = find_target(s->protocol, in, url);
   if (r == LTI_OK) r = make_path(s, in, url);
   if (r == LTI_OK) r = make_headers(s, in, url);
   return r;
@@ -540,7 +540,7 @@ int lti_spec_init(lti_spec *s, const lti_spec_input *in, lti_url *url) {
     r = init_handshake(s, in, url);
   } else {
     r = find_protocol(s, in);
-    if (r == LTI_OK) r = find_target(in, url);
+    if (r == LTI_OK) r = find_target(s->protocol, in, url);
     if (r == LTI_OK) r = make_body(s, in); /* whether it streams may be a matter of the path */
     if (r == LTI_OK) r = make_path(s, in, url);
     if (r == LTI_OK) r = make_headers(s, in, url);

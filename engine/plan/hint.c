@@ -217,6 +217,8 @@ bool lti_hint_ms(leat_slice name, leat_slice value, int64_t now_unix_ms, int64_t
   if (lti_slice_is_nocase(name, "retry-after-ms") ||
       lti_slice_is_nocase(name, "openai-poll-after-ms"))
     ok = decimal_ms(value, 1, ms);
+  else if (lti_slice_is(name, "retryDelay"))
+    ok = go_duration(value, ms);
   else if (lti_slice_is_nocase(name, "retry-after"))
     ok =
         decimal_ms(value, 1000, ms) || (http_date(value, &at) && until(at * 1000, now_unix_ms, ms));

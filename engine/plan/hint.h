@@ -2,8 +2,8 @@
  *
  * Retry-After (RFC 9110 10.2.3) as seconds, with decimals as gateways send them, or as one of the
  * three HTTP-dates (5.6.7); retry-after-ms; x-ratelimit-reset-* as a Go duration ("6m0s", "12ms");
- * and anthropic-ratelimit-*-reset as an RFC 3339 time. What is malformed, negative or absurd is
- * ignored. */
+ * anthropic-ratelimit-*-reset as an RFC 3339 time; and Gemini's retryDelay, which stands in the
+ * body of an error, as a duration ("46s"). What is malformed, negative or absurd is ignored. */
 #ifndef LTI_HINT_H
 #define LTI_HINT_H
 

@@ -181,6 +181,10 @@ static void test_rt_10_ratelimit_resets(void **state) {
       {"anthropic-ratelimit-tokens-reset", "2023-09-29T16:26:38.Z", -1},
       {"anthropic-ratelimit-tokens-reset", "2023-09-29T16:26:38+25:00", -1},
       {"anthropic-ratelimit-tokens-remaining", "5", -1},
+      {"retryDelay", "46s", 46000},
+      {"retryDelay", "0.5s", 500},
+      {"retryDelay", "10h17m5.7s", 37025700},
+      {"retryDelay", "soon", -1},
   };
   (void)state;
   ASSERT_ROWS(rows);
@@ -189,7 +193,7 @@ static void test_rt_10_ratelimit_resets(void **state) {
 /* Whatever stands there, the reader stays inside it and what it says is a sane wait. */
 static void test_rt_01_cut_and_bent_at_every_place(void **state) {
   static const char *const names[] = {"retry-after", "retry-after-ms", "x-ratelimit-reset-tokens",
-                                      "anthropic-ratelimit-requests-reset"};
+                                      "anthropic-ratelimit-requests-reset", "retryDelay"};
   static const char *const texts[] = {"Fri, 29 Sep 2023 16:27:37 GMT",
                                       "Friday, 29-Sep-23 16:26:57 GMT",
                                       "Fri Sep  9 16:26:57 2023",

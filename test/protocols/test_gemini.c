@@ -43,7 +43,7 @@ static void test_the_same_answer_in_every_framing(void **state) {
 
 static void test_a_whole_answer_is_one_object(void **state) {
   (void)state;
-  check("{\n  \"candidates\": [ { " PARTS("{\"text\":\"}]{\"}") ",\n \"finishReason\": \"STOP\" } ],\n"
+  check("{\n  \"candidates\": [{" PARTS("{\"text\":\"}]{\"}") ", \"finishReason\":\"STOP\"}],\n"
         "  \"usageMetadata\": {\"promptTokenCount\": 1, \"candidatesTokenCount\": 2,"
         " \"totalTokenCount\": 3}\n}\n",
         "T0 }]{\nF0 STOP\nU 1 2 3\n= LEAT_OK");
