@@ -4,11 +4,11 @@ the parts.
 
 Each run has a gateway of its own (`leat mock`, pinned to core 0) and `leat load` pinned to core 1;
 one follows the other. The gateway writes each event alone, in a TLS record of its own, and where
-events have gaps stamps it then; the lag is how much later the client had read it. CPU and peak memory are the kernel's
-figures of the whole client, from its start to its end; wall is from the first request to the last
-answer's end. Every figure that has a target has it beside it. What the machine can do at all stands
-beside the events without gaps: the floor of bench/compare, which drops the bytes that it has
-decrypted, on the same work.
+events have gaps stamps it then; the lag is how much later the client had read it. CPU and peak
+memory are the kernel's figures of the whole client, from its start to its end; wall is from the
+first request to the last answer's end. Every figure that has a target has it beside it. What the
+machine can do at all stands beside the events without gaps: the floor of bench/compare, which drops
+the bytes that it has decrypted, on the same work.
 """
 import argparse
 import json
