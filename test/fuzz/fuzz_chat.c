@@ -1,8 +1,8 @@
-/* Fuzzes the reading side of an answer with OpenAI's two dialects: form, splitter and decoder.
+/* Fuzzes the reading side of an answer with each dialect of HTTP: form, splitter and decoder.
  *
- *   byte 0      bit 0: completions instead of chat   bit 1: want_raw   bit 2: the sink stops at
+ *   byte 0      bit 0: the second dialect of a pair   bit 1: want_raw   bit 2: the sink stops at
  *               every event   bits 3-7: bytes a feed in the third run, plus one
- *   byte 1      which allocation fails in the fourth run
+ *   byte 1      bits 0-4: which allocation fails in the fourth run   bits 5-7: the pair
  *   the rest    the body
  *
  * The same body is read whole, byte by byte and in pieces: the events, the verdict and the
@@ -31,7 +31,8 @@ typedef struct outcome {
 typedef struct script {
   leat_slice body;
   size_t piece;
-  bool completions, want_raw, stops;
+  const lti_protocol *protocol;
+  bool want_raw, stops;
   const leat_allocator *allocator;
 } script;
 
@@ -52,8 +53,11 @@ static void mix_event(outcome *o, const leat_event *event) {
     case LEAT_EVENT_TEXT:
     case LEAT_EVENT_REASONING:
     case LEAT_EVENT_REFUSAL: mix(o, event->text, true); break;
-    case LEAT_EVENT_FINISH: mix(o, event->finish_reason, true); break;
-    case LEAT_EVENT_SIGNATURE:
+    case LEAT_EVENT_FINISH:
+      mix(o, event->finish_reason, true);
+      mix(o, event->finish_detail, true);
+      break;
+    case LEAT_EVENT_SIGNATURE: mix(o, event->text, true); break;
     case LEAT_EVENT_RAW: mix(o, event->text, false); break;
     case LEAT_EVENT_USAGE:
       mix_number(o, (uint64_t)event->usage.input);
@@ -115,8 +119,7 @@ static outcome play(const script *s) {
   leat_slice rest = s->body;
   lti_answer_sink sink = {on_event, &o};
   lti_alloc_init(&alloc, s->allocator);
-  const lti_protocol *p = lti_protocol_find(s->completions ? "openai-completions" : "openai-chat");
-  o.error = lti_answer_init(&a, &alloc, p, &limits, sink);
+  o.error = lti_answer_init(&a, &alloc, s->protocol, &limits, sink);
   if (o.error != LTI_OK) return o;
   a.want_raw = s->want_raw;
   int rc = LTI_OK;
@@ -158,12 +161,21 @@ static void meager_free(void *user, void *ptr) {
   free(ptr);
 }
 
+static const lti_protocol *protocol_of(const uint8_t *input) {
+  static const char *const names[] = {"openai-chat", "openai-completions", "openai-responses",
+                                      "anthropic", "gemini"};
+  size_t i = (size_t)(input[1] >> 5) * 2 + (input[0] & 1u);
+  const lti_protocol *p = lti_protocol_find(names[i % (sizeof names / sizeof *names)]);
+  if (!p) abort();
+  return p;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
   if (size < 2) return 0;
-  unsigned left = input[1];
+  unsigned left = input[1] & 31;
   const leat_allocator meager = {meager_malloc, meager_realloc, meager_free, &left};
   script s = {.body = {(const char *)input + 2, size - 2}, .piece = SIZE_MAX};
-  s.completions = input[0] & 1;
+  s.protocol = protocol_of(input);
   s.want_raw = input[0] & 2;
   s.stops = input[0] & 4;
   outcome whole = play(&s);
