@@ -289,8 +289,13 @@ static bool is_version(leat_slice segment) {
   return true;
 }
 
+/* Gateways mount both side by side, whichever of them their base URL was given with. */
+static bool is_usual(leat_slice version) {
+  return lti_slice_is(version, "v1") || lti_slice_is(version, "v1beta");
+}
+
 /* Cuts what the joint would have twice from the base's path: slashes at its end, and a version
- * segment that `tail`, which has no slash in front, begins with. */
+ * segment that `tail`, which has no slash in front, begins with, or has its own of. */
 static leat_slice base_before(leat_slice path, leat_slice tail) {
   leat_slice rest;
   leat_slice first = until(tail, "/", &rest);
@@ -298,9 +303,9 @@ static leat_slice base_before(leat_slice path, leat_slice tail) {
   if (path.size == 0) return is_version(first) ? path : lti_slice_of("/v1");
   size_t at = path.size;
   while (at > 0 && path.data[at - 1] != '/') at--;
-  if (at == 0 || !is_version(first) || !lti_slice_equal(lti_slice_from(path, at), first)) {
-    return path;
-  }
+  leat_slice last = lti_slice_from(path, at);
+  bool twice = is_version(first) && lti_slice_equal(last, first);
+  if (at == 0 || !(twice || (is_usual(last) && is_usual(first)))) return path;
   path.size = at;
   while (path.size && path.data[path.size - 1] == '/') path.size--;
   return path;

@@ -44,8 +44,8 @@ bool lti_url_same_origin(const lti_url *a, const lti_url *b);
 /* The path of an endpoint: `base` is the base URL's path and query ("" and "/" give "/v1" unless
  * the tail begins with a version of its own), `tail` such as "/chat/completions". Duplicate slashes
  * at the joint become one, and a version segment that the tail repeats is joined once:
- * "/api/v1beta/" and "/v1beta/models" give "/api/v1beta/models". Queries follow, the base's first.
- */
+ * "/api/v1beta/" and "/v1beta/models" give "/api/v1beta/models", and so does "/api/v1", since of v1
+ * and v1beta the tail's is meant. Queries follow, the base's first. */
 int lti_url_join(leat_slice base, const char *tail, lti_buf *out);
 /* Resolves `location` against `from` (whose path is set). The absolute path replaces what is in
  * `path_out`, which `to->path` then views; from->path must not lie there. `to` may be `from`.
