@@ -10,7 +10,7 @@
  *   plan.c     what the request asks for     fault.c    names of faults, rules with probability
  *   reply.c    heads, bodies, cuts           routes.c   who answers what; models; keys; 404
  *   chat.c, wording.c  completions           tasks.c    video tasks and their content
- *   answer.c   responses and realtime
+ *   answer.c   responses and realtime        gemini.c   generateContent
  *   stats.c    counters                      options.c  the command line
  *
  * An exchange produces its answer in steps: `step` is called when the exchange is due and what it
@@ -419,6 +419,10 @@ enum mock_dialect { MOCK_RESPONSES, MOCK_REALTIME, MOCK_REALTIME_BETA };
 void mock_answer_serve(mock_exchange *x, enum mock_dialect dialect);
 /* The turn under way ends as cancelled. */
 void mock_answer_cancel(mock_exchange *x);
+
+/* gemini.c */
+/* Answers a POST to one of Gemini's paths; false: it is none. */
+bool mock_gemini_serve(mock_exchange *x, leat_slice path);
 
 /* chat.c */
 void mock_chat_serve(mock_exchange *x, bool legacy);

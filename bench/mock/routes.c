@@ -166,6 +166,7 @@ static bool serve_get(mock_exchange *x, leat_slice path) {
 static void serve_path(mock_exchange *x, leat_slice path) {
   if (x->method == HTTP_GET && mock_ws_serve(x, path)) return;
   if ((x->method == HTTP_GET || x->method == HTTP_HEAD) && serve_get(x, path)) return;
+  if (x->method == HTTP_POST && mock_gemini_serve(x, path)) return;
   if (match(x, HTTP_POST, path, "/v1/chat/completions"))
     mock_chat_serve(x, false);
   else if (match(x, HTTP_POST, path, "/v1/completions"))
