@@ -54,8 +54,24 @@ static void remark(const chat *c, const leat_result *r) {
                 (double)(t->done_ns - t->queued_ns) / 1e9, http ? ", HTTP/" : "", http ? http : "");
 }
 
+/* Each provider has a word of its own for it. */
+static bool is_one_of(const char *finish, const char *const *words) {
+  while (*words && strcmp(finish, *words) != 0) words++;
+  return *words;
+}
+
+static void tell_cut(const char *finish) {
+  static const char *const limits[] = {"length", "max_tokens", "MAX_TOKENS", NULL};
+  static const char *const filters[] = {"content_filter", "SAFETY", "PROHIBITED_CONTENT", NULL};
+  if (is_one_of(finish, limits))
+    cli_say("the answer was cut at its token limit: see --max-tokens");
+  else if (is_one_of(finish, filters))
+    cli_say("the provider's content filter cut the answer");
+  else if (strcmp(finish, "incomplete") == 0)
+    cli_say("the provider calls the answer incomplete: see --max-tokens, or --json for its reason");
+}
+
 static void tell_end(chat *c, const leat_result *r) {
-  const char *finish = c->text.finish;
   int retries = c->options->retries.set ? (int)c->options->retries.value : RETRIES_DEFAULT;
   if (c->session.interrupted) {
     cli_say("interrupted: what was received so far is printed, the rest was cancelled");
@@ -66,10 +82,7 @@ static void tell_end(chat *c, const leat_result *r) {
     cli_failure_say(r, retries);
     c->code = CLI_FAILED;
   } else {
-    if (strcmp(finish, "length") == 0)
-      cli_say("the answer was cut at its token limit: see --max-tokens");
-    else if (strcmp(finish, "content_filter") == 0)
-      cli_say("the provider's content filter cut the answer");
+    tell_cut(c->text.finish);
     if (!c->options->json) remark(c, r);
   }
 }

@@ -26,8 +26,7 @@ static const cli_option table[] = {
 
     {"base-url", 0, CLI_TEXT, "URL", NETWORK, FIELD(base_url),
      "the gateway; with no path, /v1 is added; unix:PATH and unix:PATH:/v1 are plain HTTP over "
-     "that "
-     "socket [OPENAI_BASE_URL, else https://api.openai.com]",
+     "that socket [OPENAI_BASE_URL or ANTHROPIC_BASE_URL, else the provider's own]",
      NULL, 0, 0},
     {"api-key", 0, CLI_SECRET, "KEY", NETWORK, FIELD(api_key),
      "the key; rather set LEAT_API_KEY or use --key-file", NULL, 0, 0},
@@ -36,8 +35,8 @@ static const cli_option table[] = {
     {"allow-plain-key", 0, CLI_FLAG, NULL, NETWORK, FIELD(allow_plain_key),
      "let the key travel over plain http to another machine", NULL, 0, 0},
     {"protocol", 0, CLI_TEXT, "NAME", CHATS | CLI_DECODE, FIELD(protocol),
-     "the wire form: openai-chat, openai-completions, openai-responses; over a WebSocket chat-ws, "
-     "responses-ws, realtime, realtime-beta [openai-chat]",
+     "the wire form: openai-chat, openai-completions, openai-responses, anthropic, gemini; over a "
+     "WebSocket chat-ws, responses-ws, realtime, realtime-beta [openai-chat]",
      NULL, 0, 0},
     {"protocol", 0, CLI_TEXT, "NAME", CLI_WS, FIELD(protocol),
      "whose path, key and subprotocols are used: chat-ws, responses-ws, realtime, realtime-beta "

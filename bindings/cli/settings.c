@@ -18,6 +18,7 @@
 
 #define KEY_MAX      8192
 #define CA_MAX       ((size_t)16 << 20)
+#define BASE_MAX     4096
 #define DEFAULT_BASE "https://api.openai.com"
 
 static bool find_key(cli_settings *s, const cli_options *o);
@@ -32,11 +33,13 @@ static const char *environment(const char *name) {
 }
 
 static const char *key_variable(const cli_options *o);
+static bool find_base(cli_settings *s, const cli_options *o);
 
-/* As are the dialects over sockets, and gateways that nobody named. */
-static bool is_openai(const cli_options *o) {
+/* Whose key it is: that of OPENAI, which are the dialects over sockets, too, and gateways that
+ * nobody named; or of another provider. */
+static bool is_of(const cli_options *o, const char *provider) {
   const char *variable = key_variable(o);
-  return variable && strncmp(variable, "OPENAI", 6) == 0;
+  return variable && strncmp(variable, provider, strlen(provider)) == 0;
 }
 
 bool cli_settings_init(cli_settings *s, const cli_options *o) {
@@ -45,12 +48,9 @@ bool cli_settings_init(cli_settings *s, const cli_options *o) {
   lti_buf_init(&s->key, cli_program_alloc(), KEY_MAX, LEAT_EBODYMAX);
   s->key.secret = true;
   lti_buf_init(&s->ca_pem, cli_program_alloc(), CA_MAX, LEAT_EBODYMAX);
+  lti_buf_init(&s->base, cli_program_alloc(), BASE_MAX, LEAT_EBODYMAX);
   leat_config *c = &s->config;
   leat_config_init(c);
-  c->base_url = o->base_url;
-  if (!c->base_url && is_openai(o)) c->base_url = environment("OPENAI_BASE_URL");
-  const lti_protocol *protocol = o->protocol ? lti_protocol_find(o->protocol) : NULL;
-  if (!c->base_url) c->base_url = protocol && protocol->base ? protocol->base : DEFAULT_BASE;
   c->protocol = o->protocol;
   c->allow_plain_key = o->allow_plain_key;
   c->insecure = o->insecure;
@@ -58,16 +58,47 @@ bool cli_settings_init(cli_settings *s, const cli_options *o) {
   c->resolve_count = o->resolve.count;
   if (o->retries.set) c->retries = o->retries.value ? (int)o->retries.value : LEAT_NONE;
   set_deadlines(&c->deadlines, o);
-  return cli_transport_fill(c, o) && find_key(s, o) && find_trust(s, o) && read_headers(s, o) &&
-         (!o->trace || open_trace(s, o->trace));
+  return find_base(s, o) && cli_transport_fill(c, o) && find_key(s, o) && find_trust(s, o) &&
+         read_headers(s, o) && (!o->trace || open_trace(s, o->trace));
 }
 
 void cli_settings_free(cli_settings *s) {
   lti_buf_deinit(&s->key);
   lti_buf_deinit(&s->ca_pem);
+  lti_buf_deinit(&s->base);
   free(s->headers);
   if (s->trace_fd > STDERR_FILENO) close(s->trace_fd);
   s->trace_fd = -1;
+}
+
+/* ANTHROPIC_BASE_URL is what that provider's own programs put /v1/messages behind, whatever path it
+ * has; what leat calls a base ends in the version. Without a path the engine adds that itself. */
+static bool add_version(cli_settings *s, const char *url) {
+  static const char version[] = "/v1";
+  size_t size = strlen(url);
+  while (size > 0 && url[size - 1] == '/') size--;
+  leat_slice base = lti_slice(url, size);
+  const char *host = strstr(url, "://");
+  bool path = host && (size_t)(host - url) < size && strchr(host + 3, '/') &&
+              (size_t)(strchr(host + 3, '/') - url) < size;
+  int error = lti_buf_append(&s->base, base);
+  if (error == LEAT_OK && path && !lti_slice_ends(base, version))
+    error = lti_buf_text(&s->base, version);
+  if (error == LEAT_OK) error = lti_buf_byte(&s->base, '\0');
+  if (error != LEAT_OK) cli_say("ANTHROPIC_BASE_URL is longer than %d bytes", BASE_MAX - 5);
+  s->config.base_url = s->base.data;
+  return error == LEAT_OK;
+}
+
+static bool find_base(cli_settings *s, const cli_options *o) {
+  const lti_protocol *protocol = o->protocol ? lti_protocol_find(o->protocol) : NULL;
+  const char *url = o->base_url;
+  if (!url && is_of(o, "ANTHROPIC") && environment("ANTHROPIC_BASE_URL"))
+    return add_version(s, environment("ANTHROPIC_BASE_URL"));
+  if (!url && is_of(o, "OPENAI")) url = environment("OPENAI_BASE_URL");
+  if (!url) url = protocol && protocol->base ? protocol->base : DEFAULT_BASE;
+  s->config.base_url = url;
+  return true;
 }
 
 static void set_deadlines(leat_deadlines *d, const cli_options *o) {

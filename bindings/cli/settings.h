@@ -16,6 +16,7 @@ typedef struct cli_settings {
   leat_config config;
   lti_buf key;
   lti_buf ca_pem;
+  lti_buf base;
   leat_header *headers;
   int trace_fd; /* -1: none */
   uint64_t trace_start_ns;

@@ -25,9 +25,10 @@
   E("content_block_delta",                                              \
     ",\"index\":0,\"delta\":{\"type\":\"signature_delta\","             \
     "\"signature\":\"sig \"}")
-#define TEXT(text)                                                                                 \
-  E("content_block_delta", ",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"" text "\"" \
-                                                                                              "}")
+#define TEXT(text)                                                                            \
+  E("content_block_delta", ",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"" text \
+                           "\""                                                               \
+                           "}")
 #define TOOL                                                              \
   E("content_block_start",                                                \
     ",\"index\":2,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t\"," \

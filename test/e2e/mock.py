@@ -33,8 +33,9 @@ PROGRAM = os.environ.get("LEAT_PROGRAM") or os.path.join(BUILD, "leat")
 TLS_VERSION = os.environ.get("LEAT_TLS_VERSION", "1.2")
 # What would make the program behave as its caller's shell is set up, and not as the test says.
 SETTINGS = ("LEAT_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY",
-            "GEMINI_API_KEY", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY",
-            "ALL_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "all_proxy", "no_proxy")
+            "ANTHROPIC_BASE_URL", "GEMINI_API_KEY", "SSL_CERT_FILE", "SSL_CERT_DIR",
+            "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "http_proxy",
+            "all_proxy", "no_proxy")
 
 
 def environment(**more):

@@ -36,7 +36,7 @@ _leat() {
   fi
   case $previous in
     --protocol)
-      mapfile -t COMPREPLY < <(compgen -W "openai-chat openai-completions openai-responses chat-ws responses-ws realtime realtime-beta" -- "$current")
+      mapfile -t COMPREPLY < <(compgen -W "openai-chat openai-completions openai-responses anthropic gemini chat-ws responses-ws realtime realtime-beta" -- "$current")
       return
       ;;
     --http)
