@@ -342,7 +342,12 @@ typedef struct leat_tool {
  *
  * "anthropic" cannot do without a limit of tokens: where neither is set it is 4,096, and
  * reasoning_tokens besides. What the system says stands in front of all messages there, reasoning
- * goes back with its signature only, and files are PDFs or images. */
+ * goes back with its signature only, and files are PDFs or images.
+ *
+ * "gemini" sends `model` and `stream` in the path, media from data: URIs in the body and any other
+ * URL as a reference, for which a part's `format` may give the MIME type; messages_json, tools_json
+ * and tool_choice_json are its contents, tools and toolConfig. A tool's answer names its function,
+ * or the id of a call before it. */
 typedef struct leat_chat_request {
   size_t struct_size;
   const char *model;
@@ -523,7 +528,7 @@ typedef void (*leat_done_cb)(leat_engine *engine, leat_id id, const leat_result 
 typedef struct leat_request {
   size_t struct_size;
   const char *protocol; /* "openai-chat", "openai-completions", "openai-responses", "anthropic",
-                           "raw"; over a WebSocket "chat-ws", "responses-ws", "realtime",
+                           "gemini", "raw"; over a WebSocket "chat-ws", "responses-ws", "realtime",
                            "realtime-beta" */
   const char *base_url;
   const char *path; /* from the origin's root, instead of the protocol's own; may have a query */
