@@ -11,6 +11,7 @@
  *   reply.c    heads, bodies, cuts           routes.c   who answers what; models; keys; 404
  *   chat.c, wording.c  completions           tasks.c    video tasks and their content
  *   answer.c   responses and realtime        gemini.c   generateContent
+ *   anthropic.c  messages
  *   stats.c    counters                      options.c  the command line
  *
  * An exchange produces its answer in steps: `step` is called when the exchange is due and what it
@@ -419,6 +420,9 @@ enum mock_dialect { MOCK_RESPONSES, MOCK_REALTIME, MOCK_REALTIME_BETA };
 void mock_answer_serve(mock_exchange *x, enum mock_dialect dialect);
 /* The turn under way ends as cancelled. */
 void mock_answer_cancel(mock_exchange *x);
+
+/* anthropic.c */
+void mock_anthropic_serve(mock_exchange *x);
 
 /* gemini.c */
 /* Answers a POST to one of Gemini's paths; false: it is none. */

@@ -173,6 +173,8 @@ static void serve_path(mock_exchange *x, leat_slice path) {
     mock_chat_serve(x, true);
   else if (match(x, HTTP_POST, path, "/v1/responses"))
     mock_answer_serve(x, MOCK_RESPONSES);
+  else if (match(x, HTTP_POST, path, "/v1/messages"))
+    mock_anthropic_serve(x);
   else if (match(x, HTTP_POST, path, "/v1/video/generations") ||
            match(x, HTTP_POST, path, "/v1/videos"))
     mock_tasks_submit(x);
