@@ -97,6 +97,8 @@ static void gzip(packed *out, const char *text, size_t size) {
   deflateEnd(&z);
 }
 
+#define GZIPPED "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+
 typedef struct zipped {
   const char *head;
   packed body;
@@ -117,13 +119,19 @@ static void send_zipped(peer_link *l, void *ctx) {
   }
 }
 
+/* Kept, because the peer still looks at it when the test's function has returned. */
+static zipped *zip(flow *f, const char *head, size_t piece, leat_slice text) {
+  zipped *z = flow_keep(f, sizeof *z);
+  z->head = head;
+  z->piece = piece;
+  gzip(&z->body, text.data, text.size);
+  return z;
+}
+
 static void test_gzip_answers_to_calls_without_stream(void **state) {
   flow *f = *state;
-  zipped whole = {.head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n", .piece = 4096};
-  gzip(&whole.body, JSON_HELLO, strlen(JSON_HELLO));
-  zipped pieces = whole;
-  pieces.piece = 1;
-  zipped *both[] = {&whole, &pieces};
+  zipped *both[] = {zip(f, GZIPPED, 4096, lti_slice_of(JSON_HELLO)),
+                    zip(f, GZIPPED, 1, lti_slice_of(JSON_HELLO))};
   f->request.body = lti_slice_of(FLOW_BODY_JSON);
   for (int i = 0; i < 2; i++) {
     peer *p = flow_peer_script(f, send_zipped, both[i]);
@@ -131,7 +139,7 @@ static void test_gzip_answers_to_calls_without_stream(void **state) {
     flow_wait(f);
     flow_assert_error(c, LEAT_OK);
     assert_string_equal(c->text, "hello");
-    assert_int_equal(c->result.bytes_received, whole.body.size);
+    assert_int_equal(c->result.bytes_received, both[i]->body.size);
     flow_assert_has(peer_request(p, 0), "\r\nAccept-Encoding: gzip\r\n");
   }
 }
@@ -139,10 +147,9 @@ static void test_gzip_answers_to_calls_without_stream(void **state) {
 static void test_a_gzipped_refusal_is_read(void **state) {
   flow *f = *state;
   static const char error[] = "{\"error\":{\"message\":\"packed words\",\"code\":\"z\"}}";
-  zipped z = {.head = "HTTP/1.1 400 No\r\nContent-Encoding: gzip\r\n", .piece = 7};
-  gzip(&z.body, error, strlen(error));
+  zipped *z = zip(f, "HTTP/1.1 400 No\r\nContent-Encoding: gzip\r\n", 7, lti_slice_of(error));
   f->request.body = lti_slice_of(FLOW_BODY_JSON);
-  flow_call *c = flow_chat(f, flow_peer_script(f, send_zipped, &z));
+  flow_call *c = flow_chat(f, flow_peer_script(f, send_zipped, z));
   flow_wait(f);
   flow_assert_error(c, LEAT_ESTATUS);
   assert_string_equal(c->provider_message, "packed words");
@@ -153,12 +160,11 @@ static void test_h1_16_a_bomb_ends_at_the_limit(void **state) {
   size_t size = (size_t)2 << 20;
   char *blanks = malloc(size);
   memset(blanks, ' ', size);
-  zipped z = {.head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n", .piece = 4096};
-  gzip(&z.body, blanks, size);
+  zipped *z = zip(f, GZIPPED, 4096, lti_slice(blanks, size));
   free(blanks);
   f->config.body_bytes_max = 100000;
   f->request.body = lti_slice_of(FLOW_BODY_JSON);
-  flow_call *c = flow_chat(f, flow_peer_script(f, send_zipped, &z));
+  flow_call *c = flow_chat(f, flow_peer_script(f, send_zipped, z));
   flow_wait(f);
   flow_assert_error(c, LEAT_EBODYMAX);
   assert_true(f->memory.peak_bytes < 1500000);
@@ -180,11 +186,10 @@ static void test_h1_16_a_coding_that_was_not_offered_is_an_error(void **state) {
 
 static void test_gzip_that_breaks_off_is_no_success(void **state) {
   flow *f = *state;
-  zipped z = {.head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n", .piece = 4096};
-  gzip(&z.body, JSON_HELLO, strlen(JSON_HELLO));
-  z.body.size -= 8;
+  zipped *z = zip(f, GZIPPED, 4096, lti_slice_of(JSON_HELLO));
+  z->body.size -= 8;
   f->request.body = lti_slice_of(FLOW_BODY_JSON);
-  flow_call *c = flow_chat(f, flow_peer_script(f, send_zipped, &z));
+  flow_call *c = flow_chat(f, flow_peer_script(f, send_zipped, z));
   flow_wait(f);
   assert_int_not_equal(c->error, LEAT_OK);
 }

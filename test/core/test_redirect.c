@@ -139,11 +139,11 @@ static void send_away_once(peer_link *l, void *ctx) {
 
 static void test_key_03_the_key_is_not_restored_on_the_way_back(void **state) {
   flow *f = *state;
-  way_back w;
-  peer *first = flow_peer_script(f, send_away_once, &w);
+  way_back *w = flow_keep(f, sizeof *w);
+  peer *first = flow_peer_script(f, send_away_once, w);
   peer *second =
       flow_peer(f, (const char *const[]){moved(307, keep("%s/back", peer_url(first))), NULL});
-  w.there = moved(307, keep("%s/there", peer_url(second)));
+  w->there = moved(307, keep("%s/there", peer_url(second)));
   with_secrets(f);
   flow_call *c = flow_chat(f, first);
   flow_wait(f);
