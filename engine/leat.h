@@ -343,8 +343,8 @@ typedef struct leat_tool {
  * "anthropic" cannot do without a limit of tokens: where neither is set it is 4,096, and
  * reasoning_tokens besides. What the system says stands in front of all messages there, reasoning
  * goes back with its signature only, and files are PDFs or images. Thinking that it does not show
- * ("redacted_thinking") is no event of its own: it can be seen with want_raw, and goes back as a raw
- * part.
+ * ("redacted_thinking") is no event of its own: it can be seen with want_raw, and goes back as a
+ * raw part.
  *
  * "gemini" sends `model` and `stream` in the path, media from data: URIs in the body and any other
  * URL as a reference, for which a part's `format` may give the MIME type; messages_json, tools_json

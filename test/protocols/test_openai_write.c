@@ -222,6 +222,9 @@ static void test_requests_that_contradict_themselves(void **state) {
   chat.suffix = lti_slice_of("s");
   check_refused(&chat, LEAT_EINVAL, "suffix belongs to completions");
   chat = asking();
+  chat.has_reasoning_tokens = true;
+  check_refused(&chat, LEAT_EINVAL, "this dialect has no reasoning_tokens");
+  chat = asking();
   chat.tools = &tool;
   chat.tool_count = 1;
   chat.tools_json = lti_slice_of("[]");
