@@ -80,6 +80,13 @@ static void test_what_is_cut_is_incomplete(void **state) {
   check("{}", "= LEAT_EINCOMPLETE");
 }
 
+/* The evidence decides where the body ends cleanly, as with events: no bracket adds to it. */
+static void test_an_array_that_was_not_closed_may_be_whole(void **state) {
+  (void)state;
+  check("[" TEXT("a") "," STOP, "T0 a\n" OK);
+  check("[" TEXT("a") "," STOP ",\n{\"usageMeta", "T0 a\n" OK);
+}
+
 static void test_an_array_with_nothing_in_it_is_no_answer(void **state) {
   (void)state;
   check("[]", "= LEAT_EDECODE");
@@ -125,6 +132,10 @@ static void test_raw_records_come_in_front_of_their_events(void **state) {
   assert_string_equal(t->text, "RAW " TEXT("a") "\nT0 a\nRAW " STOP "\n" OK);
   assert_true(t->ended);
   assert_int_equal(t->form, LTI_FORM_ARRAY);
+  assert_int_equal(trace_body(t, GEMINI, lti_slice_of(" " STOP), &options), LEAT_OK);
+  assert_string_equal(t->text, "RAW " STOP "\n" OK);
+  assert_false(t->ended);
+  assert_int_equal(t->form, LTI_FORM_OBJECTS);
   free(t);
 }
 
@@ -455,6 +466,7 @@ int main(void) {
       cmocka_unit_test(test_the_closing_bracket_ends_it_and_nothing_behind_it_counts),
       cmocka_unit_test(test_done_of_a_gateway_ends_it_too),
       cmocka_unit_test(test_what_is_cut_is_incomplete),
+      cmocka_unit_test(test_an_array_that_was_not_closed_may_be_whole),
       cmocka_unit_test(test_an_array_with_nothing_in_it_is_no_answer),
       cmocka_unit_test(test_garbage_between_elements_is_refused),
       cmocka_unit_test(test_limits_are_those_of_an_event_and_of_a_body),
