@@ -4,7 +4,10 @@
 # ctest: e2e 120
 """
 import json
+import ssl
 import unittest
+import urllib.error
+import urllib.request
 
 import mock
 
@@ -143,6 +146,60 @@ class Messages(unittest.TestCase):
         ran = self.chat("--trace", "-", "hi", fault="echo-key")
         self.assertEqual(ran.returncode, 1)
         self.assertNotIn(KEY, ran.stdout + ran.stderr)
+
+
+class Gateway(unittest.TestCase):
+    """What the gateway itself says, read by nothing of ours."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.gateway = mock.Mock("--events", "3", "--ttft", "0", "--gap", "0")
+        cls.addClassCleanup(cls.gateway.stop)
+        cls.tls = ssl.create_default_context(cafile=cls.gateway.ca)
+        cls.tls.check_hostname = False
+
+    def post(self, body, **headers):
+        request = urllib.request.Request(
+            self.gateway.url.rstrip("/") + "/v1/messages", json.dumps(body).encode(),
+            {"anthropic-version": "2023-06-01", "content-type": "application/json", **headers})
+        try:
+            with urllib.request.urlopen(request, timeout=20, context=self.tls) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def test_events_come_in_their_order_under_their_names(self):
+        status, text = self.post({"model": "m", "max_tokens": 9, "stream": True, "messages": [],
+                                  "thinking": {"type": "enabled", "budget_tokens": 1024}})
+        events = [dict(line.split(": ", 1) for line in block.split("\n"))
+                  for block in text.strip().split("\n\n")]
+        data = [json.loads(event["data"]) for event in events]
+        self.assertEqual(status, 200)
+        self.assertEqual([event["event"] for event in events], [one["type"] for one in data])
+        self.assertEqual([one["type"] for one in data], [
+            "message_start", "content_block_start", "ping", "content_block_delta",
+            "content_block_delta", "content_block_stop", "content_block_start",
+            "content_block_delta", "content_block_delta", "content_block_stop", "message_delta",
+            "message_stop"])
+        self.assertEqual([one["index"] for one in data if "index" in one],
+                         [0, 0, 0, 0, 1, 1, 1, 1])
+        self.assertEqual(data[0]["message"]["content"], [])
+        self.assertEqual(data[-2]["delta"], {"stop_reason": "end_turn", "stop_sequence": None})
+        self.assertEqual(data[-2]["usage"]["output_tokens"], 3)
+
+    def test_what_is_missing_is_asked_for(self):
+        whole = {"model": "m", "max_tokens": 9, "messages": []}
+        self.assertEqual(self.post(whole)[0], 200)
+        for name in whole:
+            body = {key: value for key, value in whole.items() if key != name}
+            status, text = self.post(body)
+            error = json.loads(text)
+            self.assertEqual((status, error["type"], error["error"]["type"]),
+                             (400, "error", "invalid_request_error"))
+            self.assertEqual(error["error"]["message"], f"{name}: Field required")
+        status, text = self.post({**whole, "max_tokens": 0})
+        self.assertEqual(status, 400)
+        self.assertIn("max_tokens", text)
 
 
 if __name__ == "__main__":
