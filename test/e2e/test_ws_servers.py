@@ -85,7 +85,7 @@ class Peers:
         with self.front(False) as front:
             ran, report = mock.load("--base-url", front.url, "--cacert", front.ca, "--model", "m",
                                     "--prompt", "hi", "--protocol", "chat-ws",
-                                    "--connect-timeout", "60", "--requests",
+                                    "--connect-timeout", "60", "--tls-max", "1.2", "--requests",
                                     str(CROWD), "--concurrency", str(CROWD), "--chat-path",
                                     f"/v1/chat/ws?n={EVENTS}&ms=200&ttft=2000", seconds=120)
             self.assertIsNotNone(report, ran.stderr)
