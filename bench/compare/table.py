@@ -85,19 +85,28 @@ def run(given, command, events):
 
 
 def remarks(given, ran):
-    """What makes a run's figures doubtful."""
+    """What makes a run's figures doubtful: (kind, how bad, in words)."""
     said, stats = ran["said"], ran["stats"]
     gap, late = (said.get("gap") or {}).get("p99"), stats["lateness_us"]["p99"] / 1000
-    if stats["peak"] < given.streams:
-        yield f"only {stats['peak']} streams at once"
-    if said["events"] != stats["events"]:
-        yield f"counted {said['events']} of {stats['events']} events"
-    if said.get("crowded"):
-        yield f"{said['crowded']} of {said['records']} TLS records held more than one event"
+    missing, lost = given.streams - stats["peak"], abs(said["events"] - stats["events"])
+    crowded = said.get("crowded", 0)
+    if missing > 0:
+        yield "streams", missing, f"only {stats['peak']} streams at once"
+    if lost:
+        yield "events", lost, f"counted {said['events']} of {stats['events']} events"
+    if crowded:
+        yield "records", crowded, (f"{crowded} of {said['records']} TLS records held more than "
+                                   "one event")
     if gap is not None and gap > LATE_SHARE * given.ms:
-        yield f"gap p99 {gap:.1f} ms"
+        yield "gap", gap, f"gap p99 {gap:.1f} ms"
     if late > (LATE_SHARE - 1) * given.ms:
-        yield f"the gateway wrote up to {late:.1f} ms late (p99)"
+        yield "late", late, f"the gateway wrote up to {late:.1f} ms late (p99)"
+
+
+def add_remarks(known, more):
+    """Keeps of each kind the worst of all rounds."""
+    for kind, bad, words in more:
+        known[kind] = max(known.get(kind, (0, "")), (bad, words))
 
 
 def figures(given, short, long):
@@ -110,14 +119,14 @@ def figures(given, short, long):
 
 
 def measure(given):
-    """-> {client: (the figures of each round, remarks)}"""
-    rows = {name: ([], set()) for name in given.clients}
+    """-> {client: (the figures of each round, remarks by kind)}"""
+    rows = {name: ([], {}) for name in given.clients}
     for number in range(given.rounds):
         for name, command in given.clients.items():
             print(f"round {number + 1} of {given.rounds}: {name}", file=sys.stderr)
             short, long = run(given, command, 1), run(given, command, given.events)
             rows[name][0].append(figures(given, short, long))
-            rows[name][1].update(remarks(given, long))
+            add_remarks(rows[name][1], remarks(given, long))
     return rows
 
 
@@ -137,7 +146,7 @@ def line(name, medians, said):
     label = name.replace("+c", " --coalesce")
     return (f"| {label} | {row['us_event']:.2f} | {against_floor(name, medians)} "
             f"| {row['setup_ms_stream']:.3f} | {row['kb_stream']:.1f} | {gap} "
-            f"| {int(row['events'])} | {'; '.join(sorted(said))} |")
+            f"| {int(row['events'])} | {'; '.join(said)} |")
 
 
 def main():
@@ -147,16 +156,17 @@ def main():
     print(bench.machine(), flush=True)
     rows = measure(given)
     medians = {name: median_row(rounds) for name, (rounds, _) in rows.items()}
+    doubts = {name: [words for _, words in found.values()] for name, (_, found) in rows.items()}
     print()
     print("| client | us/event | vs floor | set-up ms/stream | KB/stream | gap p99 ms | events "
           "| remarks |")
     print("|---|---|---|---|---|---|---|---|")
-    for name, (_, said) in rows.items():
-        print(line(name, medians, said))
+    for name in rows:
+        print(line(name, medians, doubts[name]))
     if len(bench.CORES) < 2:
         print("remark: one core for gateway and client: the figures disturb each other")
     if given.json:
-        report = {name: {**row, "remarks": sorted(rows[name][1])} for name, row in medians.items()}
+        report = {name: {**row, "remarks": doubts[name]} for name, row in medians.items()}
         with open(given.json, "w", encoding="utf-8") as file:
             json.dump({"machine": bench.machine(), "clients": report}, file, indent=1)
 
