@@ -140,6 +140,15 @@ if ! flock --nonblock 9; then
   echo "another run of test/debian13.sh uses $folder" >&2
   exit 1
 fi
-# This process becomes the one whose end ends the name spaces.
-exec unshare --mount --pid --fork --kill-child --propagation private \
-  bash test/debian13.sh --inside "$folder" "$mirror" "$corpora" "$@"
+
+# Killed with this script, by whatever signal; and with it ends what it has unshared. A job of its
+# own, because background commands would else run with SIGINT ignored.
+set -m
+setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --propagation private \
+  bash test/debian13.sh --inside "$folder" "$mirror" "$corpora" "$@" </dev/null &
+child=$!
+trap 'kill -KILL "$child" 2>/dev/null' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+wait "$child"
