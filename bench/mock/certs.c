@@ -55,8 +55,8 @@ static int set_serial(struct maker *k, mbedtls_x509write_cert *w) {
   unsigned char bytes[16];
   int err = k->rng(k->rng_state, bytes, sizeof bytes);
   if (err) return err;
-  bytes[0] &= 0x7f;
-  bytes[15] |= 1;
+  /* Positive, and without a zero in front, which DER forbids and mbedTLS 3.6 would write. */
+  bytes[0] = (bytes[0] & 0x3f) | 0x40;
 #if MBEDTLS_VERSION_MAJOR == 2
   mbedtls_mpi serial;
   mbedtls_mpi_init(&serial);
