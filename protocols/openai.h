@@ -1,8 +1,8 @@
 /* What the two dialects of OpenAI's completions share, private to protocols/: the decoder, since a
  * chat chunk, a text chunk and their whole answers differ in one member only, and the writer of
  * request bodies. openai_read.c reads records, openai_piece.c makes events of one choice in a
- * record, openai_tool.c of its tool calls and media; openai_keys.c and openai_usage.c are leaves.
- * openai_write.c is the writer. */
+ * record, openai_tool.c of its tool calls and media; openai_memo.c reads records that are like the
+ * one before; openai_keys.c and openai_usage.c are leaves. openai_write.c is the writer. */
 #ifndef LTI_OPENAI_H
 #define LTI_OPENAI_H
 
@@ -47,12 +47,18 @@ typedef struct lti_openai_rare {
   bool stray; /* the error stood outside the framing: it counts when nothing better came */
 } lti_openai_rare;
 
+typedef struct lti_openai_memo lti_openai_memo;
+
+/* So many records must have come before a memo is made: short answers do not earn its memory. */
+#define LTI_OPENAI_MEMO_AFTER 32
+
 /* The decoder's state for one stream. */
 typedef struct lti_openai {
   lti_alloc *alloc;
   lti_openai_rare *rare;
-  lti_buf scratch; /* the text of the event under way where it had escapes */
-  char *meta;      /* what the slices of `response` view */
+  lti_openai_memo *memo; /* how the last record looked; NULL: none is kept */
+  lti_buf scratch;       /* the text of the event under way where it had escapes */
+  char *meta;            /* what the slices of `response` view */
   uint16_t meta_size, meta_room;
   leat_response response;
   lti_openai_choice first;
@@ -60,6 +66,10 @@ typedef struct lti_openai {
   bool ended;
   bool had_choices; /* the last record had some */
   bool whole;       /* the last choice came as `message`, not as `delta` */
+  bool news;        /* the record under way changed `response` */
+  bool by_memo;     /* a record was read by the memo: for who counts them */
+  bool varied;      /* no two records are alike: there will be no memo */
+  uint8_t plain;    /* records so far of which a memo could have been made */
 } lti_openai;
 
 void lti_openai_init(void *decoder, lti_alloc *alloc);
@@ -115,6 +125,24 @@ int lti_openai_piece_text(lti_openai_out *o, enum lti_openai_channel channel, lt
 int lti_openai_out_event(lti_openai_out *o, leat_event *event);
 /* The coming value as an index: false when it is a number that is none; missing ones stay. */
 bool lti_openai_index(lti_json *r, int64_t *index);
+
+/* What a record read member by member was made of, as far as a memo cares; a view of it. */
+typedef struct lti_openai_note {
+  leat_slice text; /* between the quotes */
+  uint32_t pieces, index;
+  enum lti_openai_channel channel;
+  bool plain; /* the one piece is this text, and nothing else */
+} lti_openai_note;
+
+/* Reads a record by the memo: false when it is not like the one before. `*rc` as
+ * lti_openai_record. */
+bool lti_openai_memo_read(lti_openai *d, leat_slice record, lti_emit *emit, int *rc);
+/* A record is being read member by member: before the first, behind each piece, and, when it held
+ * nothing but choices and what all records repeat, behind its end. */
+void lti_openai_memo_begin(lti_openai *d, lti_openai_note *note);
+void lti_openai_memo_note(lti_openai_note *note, const lti_openai_piece *piece);
+void lti_openai_memo_keep(lti_openai *d, leat_slice record, const lti_openai_note *note);
+void lti_openai_memo_free(lti_openai *d);
 
 /* A fragment of a tool call as it was sent. */
 typedef struct lti_openai_call {

@@ -19,6 +19,7 @@
 /* What a record says beside its choices. */
 typedef struct record_notes {
   leat_slice error, usage, groq;
+  lti_openai_note note;
   bool choices, message, marked; /* marked: something calls the whole record an error */
 } record_notes;
 
@@ -39,6 +40,7 @@ void lti_openai_deinit(void *decoder) {
   lti_alloc_put(d->alloc, d->meta);
   d->meta = NULL;
   d->meta_room = 0;
+  lti_openai_memo_free(d);
   if (!d->rare) return;
   lti_buf_deinit(&d->rare->names);
   lti_buf_deinit(&d->rare->error_text);
@@ -59,7 +61,9 @@ int lti_openai_record(void *decoder, leat_slice type, leat_slice data, lti_emit 
     int rc = lti_openai_flush(d, emit);
     return rc == LTI_OK ? LTI_STOPPED : rc;
   }
-  int rc = read_record(d, text, lti_slice_is(type, "error"), emit);
+  bool marked = lti_slice_is(type, "error");
+  int rc;
+  if (marked || !lti_openai_memo_read(d, text, emit, &rc)) rc = read_record(d, text, marked, emit);
   lti_openai_settle(d);
   return rc;
 }
@@ -132,6 +136,7 @@ static int read_record(lti_openai *d, leat_slice data, bool marked, lti_emit *em
   bool found = false;
   int rc = LTI_OK;
   lti_json_init(&r, data);
+  lti_openai_memo_begin(d, &notes.note);
   enum lti_json_type type = lti_json_peek(&r);
   if (type == LTI_JSON_OBJECT) {
     rc = read_members(d, &r, &notes, emit);
@@ -149,6 +154,8 @@ static int read_record(lti_openai *d, leat_slice data, bool marked, lti_emit *em
     rc = lti_openai_error(d, data, marked, &found);
   }
   if (rc == LTI_OK && !good && !found) rc = LEAT_EDECODE;
+  bool alone = good && !marked && notes.error.size + notes.usage.size + notes.groq.size == 0;
+  if (rc == LTI_OK && alone) lti_openai_memo_keep(d, data, &notes.note);
   if (rc != LTI_OK || !found) return rc;
   d->ended = true;
   rc = lti_openai_flush(d, emit);
@@ -170,6 +177,7 @@ static int read_choices(lti_openai *d, lti_json *r, record_notes *notes, lti_emi
     if (piece.usage.size) notes->usage = piece.usage;
     rc = lti_openai_piece_emit(d, &piece, emit);
     if (rc != LTI_OK) return rc;
+    lti_openai_memo_note(&notes->note, &piece);
   }
   return LTI_OK;
 }
@@ -231,6 +239,7 @@ static int read_members(lti_openai *d, lti_json *r, record_notes *notes, lti_emi
           lti_json_skip(r);
         } else if (lti_json_int(r, &created) && created > 0) {
           about->created = created;
+          d->news = true;
         }
         break;
       case LTI_KEY_CHOICES: rc = read_choices(d, r, notes, emit); break;
@@ -360,6 +369,7 @@ int lti_openai_meta(lti_openai *d, leat_slice *field, lti_json_text text) {
     while (value.size && ((unsigned char)value.data[value.size] & 0xc0) == 0x80) value.size--;
   }
   if (lti_slice_equal(value, *field)) return LTI_OK;
+  d->news = true;
   if (value.size != field->size) return meta_move(d, field, value);
   memcpy(d->meta + (field->data - d->meta), value.data, value.size);
   return LTI_OK;

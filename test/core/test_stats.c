@@ -10,7 +10,7 @@
 #include "base/slice.h"
 #include "support/flow.h"
 
-#define WARM 10
+#define WARM 50 /* a long answer by then */
 #define EVENT                                                                                    \
   "data: "                                                                                       \
   "{\"id\":\"chatcmpl-0123456789\",\"object\":\"chat.completion.chunk\",\"created\":1700000000," \
