@@ -1,5 +1,5 @@
-"""What bench/compare and bench/streams share: the gateway on one core, a client on another, and
-what the kernel says of the client when it has ended."""
+"""What the benches share: a gateway, and for those that count cycles each side on a core of its own
+and what the kernel says of the client when it has ended."""
 import contextlib
 import datetime
 import json
@@ -8,6 +8,7 @@ import platform
 import re
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -19,17 +20,17 @@ SERVER_CORE, CLIENT_CORE = min(CORES), max(CORES)
 
 
 class Gateway:
-    """`leat mock` on its core: url, port, ca (a PEM file). Its log goes to a file, which no full
-    pipe can stop."""
+    """`leat mock` with `options`: url, port, ca (a PEM file). `pinned`: on its core. Its log goes
+    to a file, which no full pipe can stop."""
 
-    def __init__(self, leat, folder):
+    def __init__(self, leat, folder, *options, pinned=True):
         self.ca = os.path.join(folder, "ca.pem")
         self.log = os.path.join(folder, "mock.log")
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [leat, "mock", "--port", "0", "--ca-out", self.ca], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log,
-                preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}))
+                [leat, "mock", "--port", "0", "--ca-out", self.ca, *map(str, options)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE} if pinned else CORES))
         try:
             self.url, self.port = self.wait()
         except BaseException:
@@ -63,10 +64,10 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def fresh(leat):
+def fresh(leat, *options, pinned=True):
     """A gateway for one run, and nothing of it left behind."""
     with tempfile.TemporaryDirectory() as folder:
-        gateway = Gateway(leat, folder)
+        gateway = Gateway(leat, folder, *options, pinned=pinned)
         try:
             yield gateway
         finally:
@@ -77,6 +78,16 @@ def load(leat, gateway, path, *options):
     """The command of `leat load` on the gateway, with its report on standard output."""
     return [leat, "load", "--base-url", gateway.url, "--chat-path", path, "--cacert", gateway.ca,
             "--model", "m", "--prompt", "hi", "--quiet", "--json", "-", *map(str, options)]
+
+
+def client(command, seconds=600):
+    """Runs a client that prints one JSON object -> that. SystemExit when it printed none."""
+    ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                         timeout=seconds, check=False)
+    if not ran.stdout.startswith("{"):
+        raise SystemExit(f"{' '.join(command)}: exit {ran.returncode}\n{ran.stderr}")
+    sys.stderr.write(ran.stderr)
+    return json.loads(ran.stdout)
 
 
 def measure(pinned, command, seconds):

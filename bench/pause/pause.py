@@ -9,15 +9,12 @@ bench/pause/run.sh builds the parts and runs this.
 import argparse
 import json
 import os
-import re
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
 
-READY = re.compile(r"listening on (https://\S+)")
-START_SECONDS = 10
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import gateway as bench  # noqa: E402
+
 WORSE_MAX = 1.10
 # A hold grows by doubling, and is copied when it does.
 HOLD_FACTOR = 3
@@ -43,62 +40,12 @@ def arguments():
     return given
 
 
-class Gateway:
-    """`leat mock`. Its log goes to a file, which no full pipe can stop."""
-
-    def __init__(self, given, folder):
-        self.ca = os.path.join(folder, "ca.pem")
-        self.log = os.path.join(folder, "mock.log")
-        with open(self.log, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(
-                [given.leat, "mock", "--port", "0", "--ca-out", self.ca, "--ttft", given.gap,
-                 "--gap", given.gap, "--bytes", str(given.bytes),
-                 "--h2-streams", str(given.streams + 10)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        try:
-            self.url = self.wait()
-        except BaseException:
-            self.stop()
-            raise
-
-    def wait(self):
-        until = time.monotonic() + START_SECONDS
-        text = ""
-        while time.monotonic() < until and self.process.poll() is None:
-            with open(self.log, encoding="utf-8") as log:
-                text = log.read()
-            found = READY.search(text)
-            if found:
-                return found[1]
-            time.sleep(0.01)
-        raise SystemExit(f"the gateway did not start: {text}")
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-
 def run(given, gateway, sleeps):
     """-> what the client printed"""
     asked = {"streams": given.streams, "events": given.events, "window": given.window,
              "sleeps": sleeps}
-    client = [given.client, gateway.url, gateway.ca, *(f"{k}={v}" for k, v in asked.items())]
-    ran = subprocess.run(client, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                         timeout=600, check=False)
-    if not ran.stdout.startswith("{"):
-        raise SystemExit(f"{' '.join(client)}: exit {ran.returncode}\n{ran.stderr}")
-    sys.stderr.write(ran.stderr)
-    return json.loads(ran.stdout)
+    return bench.client([given.client, gateway.url, gateway.ca,
+                         *(f"{k}={v}" for k, v in asked.items())])
 
 
 def median_row(rounds):
@@ -133,7 +80,8 @@ def main():
     print(f"{given.streams} streams on one HTTP/2 connection, {given.events} events each, "
           f"{given.bytes} bytes of text every {given.gap}; a stream's window {given.window}; "
           f"medians of {given.rounds} rounds; load average {os.getloadavg()[0]:.2f}")
-    with tempfile.TemporaryDirectory() as folder, Gateway(given, folder) as gateway:
+    with bench.fresh(given.leat, "--ttft", given.gap, "--gap", given.gap, "--bytes", given.bytes,
+                     "--h2-streams", given.streams + 10, pinned=False) as gateway:
         for _ in range(given.rounds):
             for sleeps, row in rounds.items():
                 row.append(run(given, gateway, sleeps))

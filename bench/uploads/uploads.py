@@ -10,17 +10,12 @@ connections were opened. bench/uploads/run.sh builds the parts and runs this.
 import argparse
 import json
 import os
-import re
-import ssl
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.request
 
-READY = re.compile(r"listening on (https://\S+)")
-START_SECONDS = 10
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import gateway as bench  # noqa: E402
+
 MANY = 10000
 
 # Each way: its name, and the client's settings.
@@ -54,67 +49,15 @@ def arguments():
     return given
 
 
-class Gateway:
-    """`leat mock` for one run. Its log goes to a file, which no full pipe can stop."""
-
-    def __init__(self, given, folder):
-        self.ca = os.path.join(folder, "ca.pem")
-        self.log = os.path.join(folder, "mock.log")
-        with open(self.log, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(
-                [given.leat, "mock", "--port", "0", "--ca-out", self.ca, "--ttft", "10ms",
-                 "--gap", "2ms", "--events", "10", "--h2-window", given.window,
-                 "--h2-window-delay", given.window_delay],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        try:
-            self.url = self.wait()
-        except BaseException:
-            self.stop()
-            raise
-
-    def wait(self):
-        until = time.monotonic() + START_SECONDS
-        text = ""
-        while time.monotonic() < until and self.process.poll() is None:
-            with open(self.log, encoding="utf-8") as log:
-                text = log.read()
-            found = READY.search(text)
-            if found:
-                return found[1]
-            time.sleep(0.01)
-        raise SystemExit(f"the gateway did not start: {text}")
-
-    def stats(self):
-        trust = ssl.create_default_context(cafile=self.ca)
-        with urllib.request.urlopen(f"{self.url}/stats", context=trust, timeout=10) as answer:
-            return json.load(answer)
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-
 def run(given, settings):
     """-> what the client printed, and of the gateway's counters who was asked for twice."""
     asked = {"uploads": given.uploads, "bytes": given.bytes, "chats": given.chats, **settings}
-    with tempfile.TemporaryDirectory() as folder, Gateway(given, folder) as gateway:
-        client = [given.client, gateway.url, gateway.ca, *(f"{k}={v}" for k, v in asked.items())]
-        ran = subprocess.run(client, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                             timeout=600, check=False)
-        if not ran.stdout.startswith("{"):
-            raise SystemExit(f"{' '.join(client)}: exit {ran.returncode}\n{ran.stderr}")
-        sys.stderr.write(ran.stderr)
-        said, ids = json.loads(ran.stdout), gateway.stats()["ids"]
+    with bench.fresh(given.leat, "--ttft", "10ms", "--gap", "2ms", "--events", 10,
+                     "--h2-window", given.window, "--h2-window-delay", given.window_delay,
+                     pinned=False) as gateway:
+        said = bench.client([given.client, gateway.url, gateway.ca,
+                             *(f"{k}={v}" for k, v in asked.items())])
+        ids = gateway.stats()["ids"]
         missing = given.uploads + given.chats - ids["done"]
         return {**said, "lost": max(said["lost"], missing), "doubled": ids["repeated"]}
 
