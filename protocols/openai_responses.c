@@ -254,6 +254,12 @@ static bool is_foreign(lti_responses *d, const lti_responses_note *n) {
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
+/* An array with something in it: a peer may write a number there, or nothing but blanks. */
+static bool is_filled(leat_slice json) {
+  if (json.size < 3 || *json.data != '[') return false;
+  return lti_slice_trim(lti_slice(json.data + 1, json.size - 2)).size > 0;
+}
+
 static int tell_text(lti_responses_step *s, enum lti_openai_channel channel, bool done) {
   const lti_responses_note *n = s->note;
   lti_responses_item *item;
@@ -265,9 +271,7 @@ static int tell_text(lti_responses_step *s, enum lti_openai_channel channel, boo
   uint64_t *bits = summary ? &item->summaries : &item->parts;
   bool seen = lti_openai_item_seen(bits, summary ? n->summary_index : n->content_index);
   if (done && seen) return LTI_OK;
-  bool scored = n->logprobs.size &&
-                lti_slice_trim(lti_slice(n->logprobs.data + 1, n->logprobs.size - 2)).size;
-  if (scored) s->out.logprobs = n->logprobs;
+  if (is_filled(n->logprobs)) s->out.logprobs = n->logprobs;
   return lti_openai_piece_text(&s->out, channel, text);
 }
 

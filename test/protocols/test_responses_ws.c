@@ -119,6 +119,18 @@ static void test_logprobs_stand_beside_their_text(void **state) {
         "T0 a # [{\"token\":\"a\"}]\n" END);
 }
 
+static void test_logprobs_that_are_no_filled_array_are_none(void **state) {
+  static const char *const odd[] = {"1", "0.5", "[]", "[ ]", "{}", "\"\"", "null", "true"};
+  char messages[1024];
+  (void)state;
+  for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+    snprintf(messages, sizeof messages,
+             M("response.output_text.delta", AT0 ",\"delta\":\"a\",\"logprobs\":%s") "%s", odd[i],
+             COMPLETED);
+    check(&first, messages, "T0 a\n" END);
+  }
+}
+
 static void test_js_03_halves_are_held(void **state) {
   (void)state;
   check(&first, TEXT("\\ud83d") TEXT("\\ude00") TEXT("\\ud83d") COMPLETED,
@@ -581,6 +593,7 @@ int main(void) {
       cmocka_unit_test(test_a_list_that_leaves_items_out_repeats_nothing),
       cmocka_unit_test(test_reasoning_in_both_forms_and_refusals),
       cmocka_unit_test(test_logprobs_stand_beside_their_text),
+      cmocka_unit_test(test_logprobs_that_are_no_filled_array_are_none),
       cmocka_unit_test(test_js_03_halves_are_held),
       cmocka_unit_test(test_calls_are_counted_and_named_once),
       cmocka_unit_test(test_arguments_that_come_whole_only_are_told_once),
