@@ -86,6 +86,12 @@ enum leat_error {
   LEAT_EHELDMAX = -12,    /* paused requests hold more than held_bytes_max */
   LEAT_ECANCELLED = -13,  /* leat_cancel, or leat_close with LEAT_CLOSE_NOW */
   LEAT_EIO = -14,         /* writing to the caller's file descriptor failed */
+  LEAT_ESOURCE = -15,     /* the request body's source failed, or gave fewer or more bytes than it
+                             had said */
+  LEAT_ENOENDPOINT = -16, /* no endpoint of this name; or a parameter of its path is missing */
+  LEAT_EJOURNAL = -17,    /* the journal cannot be read or written */
+  LEAT_ESUPERSEDED = -18, /* a newer request of its lane took its place */
+  LEAT_ELIMIT = -19,      /* it needs more tokens than its limit ever allows at once */
   /* names and sockets */
   LEAT_ERESOLVE = -20,      /* the host name does not exist */
   LEAT_ERESOLVEAGAIN = -21, /* the resolver failed for now */
@@ -95,6 +101,7 @@ enum leat_error {
   LEAT_ECONNECT = -25,      /* connecting failed otherwise; see `native` */
   LEAT_EFDLIMIT = -26,      /* no file descriptor is left */
   LEAT_EPROXY = -27,        /* the proxy refused to connect; the message has its status */
+  LEAT_ECIRCUIT = -28,      /* this origin failed so often that it is left alone for a while */
   /* TLS */
   LEAT_ETLS = -30,  /* the handshake or a record failed */
   LEAT_ECERT = -31, /* the server's certificate was refused; the message says which check failed */
@@ -137,17 +144,18 @@ enum leat_error {
 /* Classes of errors: what a caller can do about them. */
 enum leat_class {
   LEAT_CLASS_OK = 0,
-  LEAT_CLASS_USAGE,     /* fix the call */
-  LEAT_CLASS_CANCELLED, /* someone asked for it */
-  LEAT_CLASS_LIMIT,     /* a limit of this engine or this process */
-  LEAT_CLASS_RESOLVE,   /* names */
-  LEAT_CLASS_CONNECT,   /* sockets */
-  LEAT_CLASS_TLS,       /* certificates, handshakes, records */
-  LEAT_CLASS_HTTP,      /* the peer does not speak HTTP properly */
-  LEAT_CLASS_TIMEOUT,   /* a deadline */
-  LEAT_CLASS_STATUS,    /* the provider refused */
-  LEAT_CLASS_STREAM,    /* the answer is not whole */
-  LEAT_CLASS_TASK       /* an async task ended otherwise than well */
+  LEAT_CLASS_USAGE,      /* fix the call */
+  LEAT_CLASS_CANCELLED,  /* someone asked for it */
+  LEAT_CLASS_SUPERSEDED, /* a newer request of its lane took its place */
+  LEAT_CLASS_LIMIT,      /* a limit of this engine or this process */
+  LEAT_CLASS_RESOLVE,    /* names */
+  LEAT_CLASS_CONNECT,    /* sockets */
+  LEAT_CLASS_TLS,        /* certificates, handshakes, records */
+  LEAT_CLASS_HTTP,       /* the peer does not speak HTTP properly */
+  LEAT_CLASS_TIMEOUT,    /* a deadline */
+  LEAT_CLASS_STATUS,     /* the provider refused */
+  LEAT_CLASS_STREAM,     /* the answer is not whole */
+  LEAT_CLASS_TASK        /* an async task ended otherwise than well */
 };
 
 /* "LEAT_ETRUNCATED", or "LEAT_EUNKNOWN" for a number that is none. Static text. Any thread. */
@@ -202,6 +210,33 @@ enum leat_http {
 /* Which TLS: the best that an engine may speak, and what a result reports. */
 enum leat_tls { LEAT_TLS_DEFAULT = 0, LEAT_TLS_1_2 = 12, LEAT_TLS_1_3 = 13 };
 
+/* How a key travels. */
+enum leat_auth {
+  LEAT_AUTH_DEFAULT = 0,    /* as the endpoint or the protocol has it, else as a bearer */
+  LEAT_AUTH_BEARER,         /* Authorization: Bearer KEY */
+  LEAT_AUTH_RAW,            /* Authorization: KEY */
+  LEAT_AUTH_X_API_KEY,      /* x-api-key: KEY */
+  LEAT_AUTH_API_KEY,        /* api-key: KEY */
+  LEAT_AUTH_X_GOOG_API_KEY, /* x-goog-api-key: KEY */
+  LEAT_AUTH_QUERY,          /* ?key=KEY, which is masked wherever a path is told */
+  LEAT_AUTH_MJ_API_SECRET,  /* mj-api-secret: KEY */
+  LEAT_AUTH_NONE            /* not at all */
+};
+
+/* What a provider allows, for each key apart. */
+typedef struct leat_limit {
+  const char *model;           /* NULL: all that no other limit names, each model apart */
+  int64_t requests_per_minute; /* 0: not limited */
+  int64_t tokens_per_minute;   /* 0: not limited */
+  int concurrency;             /* at once; 0: not limited */
+} leat_limit;
+
+struct leat_observer; /* leat/watch.h */
+struct leat_attempt;
+struct leat_source; /* leat/source.h */
+struct leat_form_field;
+struct leat_request;
+
 /* One engine. Its request defaults hold where a request leaves the same field zero. */
 typedef struct leat_config {
   size_t struct_size;
@@ -224,6 +259,7 @@ typedef struct leat_config {
   int retries;                /* repeats after the first attempt [2] */
   int64_t retry_after_max_ms; /* a server's longer wish ends the request unslept [120,000] */
   int redirects;              /* hops followed [5]; LEAT_NONE: a redirect is an LEAT_EREDIRECT */
+  enum leat_auth auth;        /* how keys travel [as the protocol has it] */
   bool allow_plain_key;       /* permit a key over plain http to a host that is not loopback, or to
                                  loopback through a proxy, whose loopback that is */
 
@@ -284,6 +320,26 @@ typedef struct leat_config {
   /* Fixed addresses, as curl --resolve: "host:port=address", IPv6 bare or in brackets. */
   const char *const *resolve;
   size_t resolve_count;
+
+  /* Pacing, for each key and model. With `learn_limits` what servers say in x-ratelimit-* and
+   * anthropic-ratelimit-* is kept to, Retry-After pauses everything of that key and model, and
+   * concurrency follows what the server bears (less on 429, 529 and time-outs, slowly more
+   * otherwise); until the first answer of a key and model only limiter_probe requests are out.
+   * `limits` are kept to in any case. Who must wait stands in the queue (queue_ms counts). */
+  bool learn_limits;
+  int limiter_probe; /* [4] */
+  const leat_limit *limits;
+  size_t limit_count;
+  int retry_budget;     /* repeats may be this share of an origin's requests, in percent, 10 at
+                           least being free [10 with learn_limits, else none] */
+  int circuit_failures; /* connections and attempts in a row that fail before an origin is left
+                           alone: LEAT_ECIRCUIT [off] */
+  int64_t circuit_ms;   /* for so long, then one request tries [10,000] */
+
+  const struct leat_observer *observer; /* copied; NULL: none */
+  int (*key)(void *user, leat_engine *engine, const struct leat_attempt *attempt,
+             leat_slice *key); /* gives the key before each attempt: see leat_key_cb */
+  void *key_user;
 
   leat_trace_cb trace;
   void *trace_user;
@@ -405,7 +461,8 @@ enum leat_event_kind {
   LEAT_EVENT_FINISH,    /* finish_reason: stop, length, tool_calls, content_filter, or any other */
   LEAT_EVENT_RAW,       /* text: bytes of the body as they arrived (protocol "raw"), or with
                            want_raw one record of the stream before its decoded events */
-  LEAT_EVENT_SIGNATURE  /* text: what proves the reasoning before it, to be sent back with it */
+  LEAT_EVENT_SIGNATURE, /* text: what proves the reasoning before it, to be sent back with it */
+  LEAT_EVENT_REPLY      /* text: the whole body of an endpoint's answer, for leat_reply_read */
 };
 
 typedef struct leat_head {
@@ -504,6 +561,8 @@ typedef struct leat_result {
   leat_slice body; /* the first bytes of a refused or unreadable body, at most 4 KiB */
   const leat_response *response;
   uint32_t attempts, redirects;
+  uint32_t resumed;        /* how often on_truncation went on */
+  uint64_t limited_ns;     /* how long it waited for limits and its lane, of the time queued */
   uint64_t bytes_received; /* body bytes of the last attempt, before any content-coding is undone */
   uint64_t events;         /* events delivered */
   uint64_t records;        /* SSE events dispatched, an end marker included */
@@ -527,6 +586,19 @@ typedef void (*leat_done_cb)(leat_engine *engine, leat_id id, const leat_result 
 /* ---- requests -----------------------------------------------------------------------------------
  */
 
+/* A name and what stands for it. */
+typedef struct leat_param {
+  const char *name, *value;
+} leat_param;
+
+/* Asked when an answer broke off after content had come (LEAT_ETRUNCATED, LEAT_EIDLETIMEOUT,
+ * LEAT_EGAPTIMEOUT, LEAT_ERESET): `text` is all text of choice 0 so far. Fill `*next`, which is
+ * initialized and has the request's own callbacks, with a request that goes on from there, and
+ * return true; its answer's text comes under the same id, as if nothing had happened. False: the
+ * error stands. */
+typedef bool (*leat_truncation_cb)(leat_engine *engine, leat_id id, leat_slice text,
+                                   struct leat_request *next, void *user);
+
 typedef struct leat_request {
   size_t struct_size;
   const char *protocol; /* "openai-chat", "openai-completions", "openai-responses", "anthropic",
@@ -549,7 +621,31 @@ typedef struct leat_request {
   leat_id socket; /* protocols over WebSocket ("chat-ws", "responses-ws"): a socket of leat_ws_open
                      with the same protocol, on which this is the next turn, one at a time in the
                      order of their submits; 0: a socket of its own, closed behind the answer */
-  const char *method;     /* "raw" only ["GET", with a body "POST"] */
+  const char *method; /* "raw" only ["GET", with a body "POST"] */
+
+  const char *endpoint; /* a row of the registry ("images.generate") instead of protocol, path and
+                           method; its answer is LEAT_EVENT_REPLY unless the row has a dialect */
+  const leat_param *params; /* what stands for {name} in its path */
+  size_t param_count;
+  enum leat_auth auth; /* [the endpoint's, the engine's, the protocol's] */
+
+  const struct leat_source *source;   /* the body, from a file, a pipe or a callback; or */
+  const struct leat_form_field *form; /* multipart/form-data */
+  size_t form_count;
+
+  /* Lanes. Requests of one lane (a chat's id) run one at a time, in the order of their submits;
+   * lanes of one priority share in proportion to their weights, and those of a higher one go
+   * first. An idle lane costs nothing. */
+  const char *lane; /* NULL: none */
+  int lane_weight;  /* [1, up to 1,000] */
+  int priority;     /* [0], -8 to 8; a lower one gets a twentieth of the turns at least */
+  bool supersede;   /* those of this lane that wait or run end with LEAT_ESUPERSEDED */
+  int64_t tokens;   /* how many tokens it may cost [the body's bytes / 4, and what the answer may
+                       have at most] */
+
+  leat_truncation_cb on_truncation; /* NULL: an answer that breaks off is an error */
+  int resumes_max;                  /* how often it is asked [3] */
+
   leat_event_cb on_event; /* NULL: events are dropped */
   leat_done_cb on_done;   /* required */
   void *user;
@@ -569,179 +665,11 @@ LEAT_API const char *leat_last_message(const leat_engine *engine);
  * LEAT_ENOTFOUND when it is done already; a second call is LEAT_OK and without effect. */
 LEAT_API int leat_cancel(leat_engine *engine, leat_id id);
 
+/* The source of the request's body, which had answered LEAT_PAUSE, has bytes again. */
+LEAT_API int leat_source_ready(leat_engine *engine, leat_id id);
+
 /* Ends a pause; delivery goes on in the loop's next turn. LEAT_OK when it was not paused. */
 LEAT_API int leat_resume(leat_engine *engine, leat_id id);
-
-/* ---- tasks --------------------------------------------------------------------------------------
- */
-
-/* A job that is submitted once, polled until it ends, and whose result may be downloaded. */
-enum leat_task_state {
-  LEAT_TASK_SUBMITTING = 1,
-  LEAT_TASK_RUNNING, /* accepted; every status that is not known to be final */
-  LEAT_TASK_DOWNLOADING,
-  LEAT_TASK_SUCCEEDED,
-  LEAT_TASK_FAILED,
-  LEAT_TASK_NEEDS_INPUT
-};
-
-typedef struct leat_task_update {
-  enum leat_task_state state;
-  leat_slice task_id;    /* the provider's */
-  leat_slice status;     /* the provider's own word */
-  int progress;          /* percent, -1: not told */
-  leat_slice url;        /* of the result, when it is known */
-  leat_slice error_code; /* the provider's, when it failed */
-  leat_slice error_message;
-  leat_slice raw; /* the whole answer to the last poll */
-  uint64_t polls;
-  uint64_t bytes;       /* downloaded so far */
-  uint64_t bytes_total; /* 0: not told */
-  uint64_t received_ns;
-} leat_task_update;
-
-/* Comes when anything above changes. */
-typedef void (*leat_task_cb)(leat_engine *engine, leat_id id, const leat_task_update *update,
-                             void *user);
-/* Comes once, and last. `result` is that of the exchange that decided; result->times.queued_ns is
- * the task's submit. */
-typedef void (*leat_task_done_cb)(leat_engine *engine, leat_id id, const leat_task_update *last,
-                                  const leat_result *result, void *user);
-/* A piece of the downloaded content at `offset`. Nonzero ends the task with LEAT_EIO. */
-typedef int (*leat_content_cb)(leat_engine *engine, leat_id id, uint64_t offset, leat_slice bytes,
-                               void *user);
-
-typedef struct leat_task {
-  size_t struct_size;
-  const char *family; /* ["video"]: POST /v1/video/generations, polled there, content from
-                         /v1/videos/ID/content */
-  const char *base_url;
-  const char *api_key;
-  const leat_header *headers;
-  size_t header_count;
-  leat_deadlines deadlines; /* of each exchange; total_ms defaults to 600,000 */
-  int retries;
-
-  leat_slice body;            /* the submit's JSON, sent untouched; or */
-  const char *model, *prompt; /* the two fields every job has */
-  const char *task_id;        /* a job that was submitted elsewhere: only poll, and download */
-
-  int64_t poll_ms;       /* time between two polls [the family's: 15,000 for video] */
-  int64_t first_poll_ms; /* from the accepted submit to the first poll [poll_ms] */
-  int jitter_percent;    /* each wait is lengthened by up to this much [10] */
-  int64_t deadline_ms;   /* the whole task [3,600,000]: LEAT_ETASKTIME */
-
-  bool download;   /* fetch the content when the task succeeds */
-  int fd_plus_one; /* write it to this descriptor, a blocking one such as a file's; 0:
-                           none. It is not closed */
-  leat_content_cb on_content;
-  uint64_t resume_from; /* bytes that are there already: Range resumes behind them */
-
-  leat_task_cb on_update;    /* NULL: not told */
-  leat_task_done_cb on_done; /* required */
-  void *user;
-} leat_task;
-
-LEAT_API void leat_task_init(leat_task *task);
-
-/* As leat_submit. leat_cancel ends it; what the provider runs already goes on there. */
-LEAT_API int leat_task_start(leat_engine *engine, const leat_task *task, leat_id *id);
-
-/* ---- WebSocket ----------------------------------------------------------------------------------
- */
-
-/* A socket (RFC 6455). The grammar is
- *
- *     leat_ws_open() -> event* -> done
- *
- * It has an id as a request has, obeys leat_cancel and leat_resume, and takes a connection of its
- * own (HTTP/1.1, through the proxy and with the TLS settings of the engine), one of the origin's
- * conns_max for as long as it lives: further ones wait.
- *
- * There are two ways to use one, which may be mixed. As bytes: leat_ws_send, and LEAT_WS_MESSAGE in
- * pieces as they come, never put together. With a protocol, also in turns: a leat_request with
- * `socket` is a question whose answer is told as that of any other request, with a result and
- * deadlines of its own. Turns wait in line, and one at a time is asked; none is ever asked twice. A
- * turn that is cancelled or too late leaves the socket as it is: the rest of its answer is read,
- * for 30 s at most, before the next one begins. When the socket ends, so do its turns: the one
- * under way with LEAT_ETRUNCATED or what befell the socket, those that were not asked yet with an
- * error that says so and `retryable`. What comes while no turn is under way is LEAT_WS_DECODED.
- *
- * While a socket or its running turn has paused nothing is read, PINGs included: a pause should be
- * shorter than the peer's patience. PINGs are answered by themselves, of many the newest. */
-enum leat_ws_type { LEAT_WS_TEXT = 1, LEAT_WS_BINARY = 2 };
-
-enum leat_ws_event_kind {
-  LEAT_WS_OPEN = 1, /* the handshake is done: head, and `bytes` is the subprotocol chosen */
-  LEAT_WS_MESSAGE,  /* `bytes` is a piece of a message: `first` and `last` say where it stands */
-  LEAT_WS_DECODED,  /* with a protocol: `event`, as requests have them, behind its message */
-  LEAT_WS_PING,     /* `bytes`; it is answered already */
-  LEAT_WS_PONG,
-  LEAT_WS_SENT,   /* what was sent has left, after leat_ws_send said that more was queued than
-                     queue_bytes */
-  LEAT_WS_CLOSING /* the peer's Close: `code`, and `bytes` is its reason */
-};
-
-typedef struct leat_ws_event {
-  enum leat_ws_event_kind kind;
-  enum leat_ws_type type;
-  bool first, last;
-  unsigned code;
-  leat_slice bytes;
-  uint64_t received_ns;
-  const leat_head *head;
-  const leat_event *event;
-} leat_ws_event;
-
-/* Returns LEAT_CONTINUE or LEAT_PAUSE, as leat_event_cb. */
-typedef int (*leat_ws_event_cb)(leat_engine *engine, leat_id id, const leat_ws_event *event,
-                                void *user);
-/* Once, and last. `code` is the peer's close code, 1005 when it gave none and 1006 when the
- * connection was lost without one. result->error is LEAT_OK when both sides closed and the peer's
- * code was 1000, 1001 or 1005. */
-typedef void (*leat_ws_done_cb)(leat_engine *engine, leat_id id, const leat_result *result,
-                                unsigned code, void *user);
-
-typedef struct leat_ws {
-  size_t struct_size;
-  const char *url; /* "wss://host/path?query", ws, https or http. NULL: base_url with the protocol's
-                      path */
-  const char *base_url;
-  const char *protocol; /* NULL: bytes only. "realtime", "chat-ws", "responses-ws": adds the path,
-                           the key in its place, and LEAT_WS_DECODED events */
-  const char *model;    /* realtime: becomes ?model= */
-  const char *api_key;
-  bool key_in_subprotocol;  /* realtime: as browsers must, instead of a header */
-  const char *subprotocols; /* "a, b", what is offered [the protocol's] */
-  const leat_header *headers;
-  size_t header_count;
-  leat_deadlines deadlines; /* dns, connect, head (the handshake), idle (between any two bytes;
-                               off), queue and total (off) */
-  int64_t close_ms;         /* how long a close may take before the connection is cut [5,000] */
-  int64_t ping_ms;          /* a silent socket is pinged; without a byte in as long again it is lost
-                               [30,000] */
-  int64_t message_bytes_max; /* [64 MiB]: LEAT_EMESSAGEMAX */
-  int64_t queue_bytes;       /* how much leat_ws_send may queue [1 MiB] */
-  leat_ws_event_cb on_event; /* NULL: events are dropped */
-  leat_ws_done_cb on_done;   /* required */
-  void *user;
-} leat_ws;
-
-LEAT_API void leat_ws_init(leat_ws *ws);
-/* As leat_submit; LEAT_EUPGRADE and what becomes of it later are told by done. A redirect is not
- * followed. A refused handshake's status and body are in the result. */
-LEAT_API int leat_ws_open(leat_engine *engine, const leat_ws *ws, leat_id *id);
-/* Sends a message, or a piece of one that goes on until `last`. May be called before LEAT_WS_OPEN:
- * it waits. Returns 1 when it was taken but queue_bytes is reached: go on at LEAT_WS_SENT.
- * LEAT_EQUEUEFULL: not taken, twice queue_bytes wait already. LEAT_EINVAL: text that is not UTF-8.
- * LEAT_ESTATE once closing; LEAT_ENOTFOUND, LEAT_ENOMEM. */
-LEAT_API int leat_ws_send(leat_engine *engine, leat_id id, enum leat_ws_type type, leat_slice bytes,
-                          bool last);
-/* At most 125 bytes. */
-LEAT_API int leat_ws_ping(leat_engine *engine, leat_id id, leat_slice payload);
-/* Starts the close handshake: code 1000 to 1003, 1007 to 1011, 3000 to 4999, or 0 for none; at most
- * 123 bytes of reason. What was sent before leaves first. */
-LEAT_API int leat_ws_close(leat_engine *engine, leat_id id, unsigned code, leat_slice reason);
 
 /* ---- the engine ---------------------------------------------------------------------------------
  */
@@ -805,4 +733,15 @@ LEAT_API int leat_stats_get(const leat_engine *engine, leat_stats *stats, size_t
 #ifdef __cplusplus
 }
 #endif
+
+/* The chapters, in an order in which each finds what it needs. */
+#include "leat/source.h"
+#include "leat/task.h"
+#include "leat/watch.h"
+#include "leat/ws.h"
+
+#include "leat/reply.h" /* behind task.h */
+
+#include "leat/endpoint.h" /* behind reply.h */
+
 #endif

@@ -39,13 +39,15 @@ class Layer(NamedTuple):
 
 
 ANY = ("*",)
-TOOLS = ("engine/leat.h", "engine/protocol.h", "engine/base/*.h", "engine/wire/sse.h",
+PUBLIC = ("engine/leat.h", "engine/leat/*.h")
+TOOLS = (*PUBLIC, "engine/protocol.h", "engine/base/*.h", "engine/wire/sse.h",
          "engine/wire/json.h", "engine/core/answer.h", "bindings/cli/*.h", "bench/*.h")
 BASE, HTTP = "engine/base/*.h", "engine/wire/http.h"
 
 # The first row whose pattern fits a file holds. {stem} is the file's own name without its ending.
 LAYERS = (
-    Layer("engine/leat.h", ()),
+    Layer("engine/leat.h", ("engine/leat/*.h",)),
+    Layer("engine/leat/*.h", ()),
     Layer("engine/protocol.h", ("engine/leat.h", "engine/base/slice.h", "engine/base/buf.h",
                                 "engine/base/error.h")),
     Layer("engine/base/slice.*", (BASE, "engine/leat.h")),
@@ -157,6 +159,10 @@ class Function(NamedTuple):
 def blank(text):
     """The same text with every character but the line ends turned into a space."""
     return re.sub(r"[^\n]", " ", text)
+
+
+def is_public(path):
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in PUBLIC)
 
 
 def blank_comments(text):
@@ -386,7 +392,7 @@ class Tree:
         stem = os.path.splitext(os.path.basename(path))[0]
         words = function.name.split("_")
         if words[0] == "leat":
-            public = self.texts.get("engine/leat.h", "")
+            public = "\n".join(text for name, text in self.texts.items() if is_public(name))
             if not re.search(rf"LEAT_API[^;]*\b{function.name}\s*\(", public):
                 self.say(path, function.line, f"{function.name}: leat_ but not in leat.h")
         elif (path, function.name) not in NAMES_EXEMPT and not self.follows(function.name, stem):
@@ -492,13 +498,16 @@ class Tree:
                 self.say(path, 1, f"no corpus in test/fuzz/corpus/{name}")
 
     def check_public_header(self):
-        lines = self.texts.get("engine/leat.h", "").split("\n")
-        bare = blank_comments("\n".join(lines)).split("\n")
-        full = sum(1 for line in lines if line.strip())
-        comment = sum(1 for line, code in zip(lines, bare) if line.rstrip() != code.rstrip())
-        if full and comment / full < HEADER_COMMENT_SHARE:
-            self.remarks.append(f"engine/leat.h: comment on {comment} of {full} lines, less than "
-                                f"{HEADER_COMMENT_SHARE:.0%}")
+        for path, text in self.texts.items():
+            if not is_public(path):
+                continue
+            lines = text.split("\n")
+            bare = blank_comments(text).split("\n")
+            full = sum(1 for line in lines if line.strip())
+            comment = sum(1 for line, code in zip(lines, bare) if line.rstrip() != code.rstrip())
+            if full and comment / full < HEADER_COMMENT_SHARE:
+                self.remarks.append(f"{path}: comment on {comment} of {full} lines, less than "
+                                    f"{HEADER_COMMENT_SHARE:.0%}")
 
     def check(self):
         for path, text in self.texts.items():

@@ -90,6 +90,7 @@ static bool is_content(const leat_event *event) {
     case LEAT_EVENT_USAGE:
     case LEAT_EVENT_FINISH:
     case LEAT_EVENT_SIGNATURE:
+    case LEAT_EVENT_REPLY:
     case LEAT_EVENT_RAW: break;
   }
   return false;

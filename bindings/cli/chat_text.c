@@ -107,6 +107,7 @@ void cli_chat_text_event(cli_chat_text *t, const leat_event *event) {
     case LEAT_EVENT_FINISH: cli_say_clean(event->finish_reason, t->finish, sizeof t->finish); break;
     case LEAT_EVENT_HEAD:
     case LEAT_EVENT_SIGNATURE:
+    case LEAT_EVENT_REPLY:
     case LEAT_EVENT_RAW: break;
   }
 }

@@ -82,6 +82,7 @@ int cli_collect_event(void *ctx, leat_event *event) {
     case LEAT_EVENT_HEAD:
     case LEAT_EVENT_USAGE:
     case LEAT_EVENT_RAW:
+    case LEAT_EVENT_REPLY:
     case LEAT_EVENT_IMAGE:
     case LEAT_EVENT_AUDIO: break;
   }

@@ -17,6 +17,7 @@ static const char *kind_name(enum leat_event_kind kind) {
     case LEAT_EVENT_FINISH: return "finish";
     case LEAT_EVENT_RAW: return "raw";
     case LEAT_EVENT_SIGNATURE: return "signature";
+    case LEAT_EVENT_REPLY: return "reply";
   }
   return "unknown";
 }
@@ -82,6 +83,7 @@ void cli_event_json_event(cli_jsonw *w, const leat_event *event) {
     case LEAT_EVENT_REASONING:
     case LEAT_EVENT_REFUSAL:
     case LEAT_EVENT_SIGNATURE:
+    case LEAT_EVENT_REPLY:
     case LEAT_EVENT_RAW: cli_jsonw_text(w, "text", event->text); break;
     case LEAT_EVENT_TOOL_CALL: put_tool_call(w, &event->tool_call); break;
     case LEAT_EVENT_IMAGE:

@@ -23,6 +23,7 @@ static size_t list_slices(leat_event *e, leat_slice *list[SLICES_MAX]) {
     case LEAT_EVENT_REASONING:
     case LEAT_EVENT_REFUSAL:
     case LEAT_EVENT_SIGNATURE:
+    case LEAT_EVENT_REPLY:
     case LEAT_EVENT_RAW: list[n++] = &e->text; break;
     case LEAT_EVENT_TOOL_CALL:
       list[n++] = &e->tool_call.id;

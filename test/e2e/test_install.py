@@ -3,6 +3,7 @@
 through pkg-config (shared and static), through CMake's find_package, and the header alone in C11
 and C++. Nothing but leat_* is exported."""
 # ctest: slow 300
+import glob
 import os
 import re
 import shutil
@@ -91,7 +92,8 @@ class InstallTest(unittest.TestCase):
         for path in ("include/leat.h", "lib/libleat.a", "lib/libleat.so", "lib/pkgconfig/leat.pc",
                      "lib/cmake/leat/leat-config.cmake", "bin/leat"):
             self.assertTrue(os.path.exists(os.path.join(self.prefix, path)), path)
-        self.assertEqual(os.listdir(os.path.join(self.prefix, "include")), ["leat.h"])
+        self.assertEqual(sorted(os.listdir(os.path.join(self.prefix, "include"))),
+                         ["leat", "leat.h"])
 
     def test_shared_library_has_a_version(self):
         version = self.pkg_config("--modversion")[0]
@@ -107,8 +109,10 @@ class InstallTest(unittest.TestCase):
         self.assertEqual({name for name in names if not name.startswith("leat_")}, set())
 
     def test_every_function_of_the_header_is_exported(self):
-        with open(os.path.join(self.prefix, "include/leat.h"), encoding="utf-8") as header:
-            declared = set(re.findall(r"LEAT_API[^;]*?\b(leat_\w+)\(", header.read()))
+        declared = set()
+        for path in glob.glob(os.path.join(self.prefix, "include/**/*.h"), recursive=True):
+            with open(path, encoding="utf-8") as header:
+                declared |= set(re.findall(r"LEAT_API[^;]*?\b(leat_\w+)\(", header.read()))
         symbols = run("nm", "-D", "--defined-only", self.lib("libleat.so"))
         self.assertEqual(declared - set(symbols.split()), set())
         self.assertGreater(len(declared), 10)

@@ -58,6 +58,7 @@ static void mix_event(outcome *o, const leat_event *event) {
       mix(o, event->finish_detail, true);
       break;
     case LEAT_EVENT_SIGNATURE: mix(o, event->text, true); break;
+    case LEAT_EVENT_REPLY:
     case LEAT_EVENT_RAW: mix(o, event->text, false); break;
     case LEAT_EVENT_USAGE:
       mix_number(o, (uint64_t)event->usage.input);

@@ -48,6 +48,7 @@ static int on_event(lti_emit *emit, leat_event *event) {
       break;
     case LEAT_EVENT_USAGE: break;
     case LEAT_EVENT_SIGNATURE:
+    case LEAT_EVENT_REPLY:
     case LEAT_EVENT_RAW:
     case LEAT_EVENT_HEAD: abort();
   }

@@ -52,6 +52,7 @@ static void put_kind(memo_said *s, const leat_event *event) {
       put(s, "transcript", event->media.transcript);
       break;
     case LEAT_EVENT_SIGNATURE:
+    case LEAT_EVENT_REPLY:
     case LEAT_EVENT_RAW:
     case LEAT_EVENT_HEAD: abort();
   }

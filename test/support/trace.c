@@ -57,6 +57,7 @@ int trace_event(void *ctx, leat_event *event) {
     case LEAT_EVENT_REASONING: say(t, "R%u ", event->choice); break;
     case LEAT_EVENT_REFUSAL: say(t, "X%u ", event->choice); break;
     case LEAT_EVENT_RAW: say(t, "RAW "); break;
+    case LEAT_EVENT_REPLY: say(t, "REPLY "); break;
     case LEAT_EVENT_SIGNATURE: say(t, "S%u ", event->choice); break;
     case LEAT_EVENT_FINISH:
       say(t, "F%u ", event->choice);
@@ -75,7 +76,7 @@ int trace_event(void *ctx, leat_event *event) {
   }
   if (event->kind == LEAT_EVENT_TEXT || event->kind == LEAT_EVENT_REASONING ||
       event->kind == LEAT_EVENT_REFUSAL || event->kind == LEAT_EVENT_RAW ||
-      event->kind == LEAT_EVENT_SIGNATURE) {
+      event->kind == LEAT_EVENT_SIGNATURE || event->kind == LEAT_EVENT_REPLY) {
     put(t, event->text);
   }
   if (event->logprobs.size) {
