@@ -156,6 +156,10 @@ const lti_protocol *lti_protocol_find(const char *name);
 /* The i-th, NULL behind the last. */
 const lti_protocol *lti_protocol_at(size_t i);
 
+/* The i-th built-in endpoint or task form, NULL behind the last. */
+const leat_endpoint *lti_protocol_endpoint(size_t i);
+const leat_task_form *lti_protocol_task_form(size_t i);
+
 /* Reads any gateway's error body (OpenAI, new-api, Anthropic, Gemini, FastAPI, Midjourney
  * forms...): false when it is none. Texts are decoded into `scratch`, which the views point into.
  * Understands a JSON object, or an array whose first element is one. */
