@@ -36,7 +36,7 @@ packages_of() {
       echo nginx haproxy $h2o nghttp2-server nghttp2-proxy python3-websockets openssl curl \
         libjansson-dev
       ;;
-    languages) echo nodejs node-ws golang-go clang "$clang_rt" ;;
+    languages) echo nodejs node-ws python3-venv golang-go clang "$clang_rt" ;;
     compare) echo libcurl4-openssl-dev openssl ;;
     debian13) echo debootstrap ;;
   esac

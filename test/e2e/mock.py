@@ -75,8 +75,9 @@ def free_port():
 class Server:
     """A server in the foreground. It is ready when `ready()` is true, and stopped by `with`."""
 
-    def __init__(self, command, ready=None, env=None, stdin=subprocess.DEVNULL):
-        self.log = []
+    def __init__(self, command, ready=None, env=None, stdin=subprocess.DEVNULL,
+                 seconds=WAIT_SECONDS):
+        self.log, self.seconds = [], seconds
         self.process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, env=env or environment(),
                                         preexec_fn=die_with_parent, text=True, errors="replace")
@@ -97,7 +98,7 @@ class Server:
         return "".join(self.log)
 
     def wait_until(self, ready):
-        until = time.monotonic() + WAIT_SECONDS
+        until = time.monotonic() + self.seconds
         while not ready():
             if self.process.poll() is not None:
                 self.reader.join(1)
