@@ -47,29 +47,34 @@ typedef struct lti_openai_rare {
   bool stray; /* the error stood outside the framing: it counts when nothing better came */
 } lti_openai_rare;
 
-typedef struct lti_openai_memo lti_openai_memo;
+/* How the last record looked, see openai_memo.c. */
+typedef struct lti_openai_memo {
+  uint64_t print;          /* of the bytes before and behind its text */
+  uint32_t index;          /* of the choice */
+  uint16_t before, behind; /* how many they are; 0 behind: there is no memo */
+  uint8_t channel;         /* enum lti_openai_channel */
+  uint8_t vain;            /* memos in a row of which none served */
+} lti_openai_memo;
 
-/* So many records must have come before a memo is made: short answers do not earn its memory. */
-#define LTI_OPENAI_MEMO_AFTER 32
-
-/* The decoder's state for one stream. */
+/* The decoder's state for one stream. What a record that is read by the memo touches comes first,
+ * on one line of the cache: streams are many, and each of them is cold when its next event comes.
+ */
 typedef struct lti_openai {
-  lti_alloc *alloc;
-  lti_openai_rare *rare;
-  lti_openai_memo *memo; /* how the last record looked; NULL: none is kept */
-  lti_buf scratch;       /* the text of the event under way where it had escapes */
-  char *meta;            /* what the slices of `response` view */
-  uint16_t meta_size, meta_room;
-  leat_response response;
-  lti_openai_choice first;
-  uint32_t choice_count, unfinished;
+  lti_openai_memo memo;
   bool ended;
   bool had_choices; /* the last record had some */
   bool whole;       /* the last choice came as `message`, not as `delta` */
   bool news;        /* the record under way changed `response` */
   bool by_memo;     /* a record was read by the memo: for who counts them */
   bool varied;      /* no two records are alike: there will be no memo */
-  uint8_t plain;    /* records so far of which a memo could have been made */
+  uint16_t meta_size, meta_room;
+  lti_openai_choice first;
+  uint32_t choice_count, unfinished;
+  lti_openai_rare *rare;
+  lti_buf scratch; /* the text of the event under way where it had escapes */
+  lti_alloc *alloc;
+  char *meta; /* what the slices of `response` view */
+  leat_response response;
 } lti_openai;
 
 void lti_openai_init(void *decoder, lti_alloc *alloc);
@@ -142,7 +147,6 @@ bool lti_openai_memo_read(lti_openai *d, leat_slice record, lti_emit *emit, int 
 void lti_openai_memo_begin(lti_openai *d, lti_openai_note *note);
 void lti_openai_memo_note(lti_openai_note *note, const lti_openai_piece *piece);
 void lti_openai_memo_keep(lti_openai *d, leat_slice record, const lti_openai_note *note);
-void lti_openai_memo_free(lti_openai *d);
 
 /* A fragment of a tool call as it was sent. */
 typedef struct lti_openai_call {

@@ -4,16 +4,21 @@
  *     |------------------------ before ------------------------------||-text-||behind|
  *
  * When a record was read member by member and turned out to be one piece of text and nothing that
- * was new, its bytes before and behind that text are kept. If the next record begins and ends with
- * the same bytes, and what stands between is the inside of one JSON string, then a JSON reader
- * would find the same members with the same values and another text, and would leave the decoder as
- * it is: so the text is emitted at once. The string is read and decoded by the same functions as in
- * any other record, escapes, halves of surrogates and invalid UTF-8 included.
+ * was new, the sizes of what stands before and behind that text are kept, and a fingerprint of the
+ * two. If the next record has the same fingerprint, and what stands between is the inside of one
+ * JSON string, then a JSON reader would find the same members with the same values and another
+ * text, and would leave the decoder as it is: so the text is emitted at once. The string is read
+ * and decoded by the same functions as in any other record, escapes, halves of surrogates and
+ * invalid UTF-8 included.
+ *
+ * The bytes themselves are not kept: some 200 of them for each stream would be the larger part of
+ * the memory that an event touches. Records that differ share a fingerprint by a chance of 2^-64. A
+ * server that goes and looks for two that do gains nothing: whatever the second is taken for, it
+ * could have said in the first place.
  *
  * Whatever has to be read member by member takes the memo out of use, until a record like the
- * first one has come again: nothing that happens between two records can make it wrong. It is made
- * when a stream has shown that it is a long one; a stream whose records are never alike (a time or
- * padding in each) loses its memo for good. */
+ * first one has come again: nothing that happens between two records can make it wrong. A stream
+ * whose records are never alike (a time or padding in each) loses its memo for good. */
 #include <string.h>
 
 #include "openai.h"
@@ -21,19 +26,46 @@
 #define BYTES_MAX 512 /* before and behind the text together */
 #define VAIN_MAX  16  /* memos made in a row of which none served */
 
-struct lti_openai_memo {
-  uint32_t index; /* of the choice */
-  uint16_t before, behind, room;
-  uint8_t channel; /* enum lti_openai_channel */
-  uint8_t vain;
-  bool valid;
-  char bytes[]; /* before, behind */
-};
+__extension__ typedef unsigned __int128 product;
+
+/* Odd, and with as many ones as zeroes in no order. */
+static const uint64_t KEY = UINT64_C(0x9e3779b97f4a7c15), KEY_SHORT = UINT64_C(0xbf58476d1ce4e5b9);
+
+static uint64_t load(const char *at) {
+  uint64_t word;
+  memcpy(&word, at, sizeof word);
+  return word;
+}
+
+static uint64_t fold(uint64_t a, uint64_t b) {
+  product p = (product)a * b;
+  return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+/* Sixteen bytes give one product, whose factors are masked by their place; the last sixteen may
+ * overlap with those before. The products do not wait for each other. */
+static uint64_t fingerprint(const char *at, size_t size) {
+  uint64_t mask = KEY, sum = 0;
+  const char *end = at + size;
+  if (size < 16) {
+    char whole[16] = {0};
+    memcpy(whole, at, size);
+    return fold(load(whole) ^ KEY, load(whole + 8) ^ KEY_SHORT);
+  }
+  for (; end - at > 16; at += 16, mask += KEY) sum += fold(load(at) ^ mask, load(at + 8) + mask);
+  return sum + fold(load(end - 16) ^ mask, load(end - 8) + mask);
+}
+
+static uint64_t fingerprint_around(leat_slice record, size_t before, size_t behind) {
+  uint64_t of_before = fingerprint(record.data, before);
+  uint64_t of_behind = fingerprint(record.data + record.size - behind, behind);
+  return of_before ^ (of_behind << 32 | of_behind >> 32);
+}
 
 void lti_openai_memo_begin(lti_openai *d, lti_openai_note *note) {
   memset(note, 0, sizeof *note);
   d->news = false;
-  if (d->memo) d->memo->valid = false;
+  d->memo.behind = 0;
 }
 
 void lti_openai_memo_note(lti_openai_note *note, const lti_openai_piece *piece) {
@@ -50,50 +82,27 @@ void lti_openai_memo_note(lti_openai_note *note, const lti_openai_piece *piece) 
   note->text = thinks ? thought->raw : text->raw;
 }
 
-/* Room for `size` bytes; NULL: there will be no memo, which is only slower. */
-static lti_openai_memo *reserve(lti_openai *d, size_t size) {
-  lti_openai_memo *m = d->memo;
-  if (m && m->room >= size) return m;
-  m = lti_alloc_grow(d->alloc, m, m ? sizeof *m + m->room : 0, sizeof *m + size);
-  if (!m) return NULL;
-  if (!d->memo) m->vain = 0;
-  m->room = (uint16_t)size;
-  return d->memo = m;
-}
-
 void lti_openai_memo_keep(lti_openai *d, leat_slice record, const lti_openai_note *note) {
+  lti_openai_memo *m = &d->memo;
   if (!note->plain || note->text.size == 0 || d->news || d->varied) return;
-  if (d->plain < LTI_OPENAI_MEMO_AFTER) {
-    d->plain++;
-    return;
-  }
   size_t before = (size_t)(note->text.data - record.data);
   size_t behind = record.size - before - note->text.size;
   if (before + behind > BYTES_MAX) return;
-  lti_openai_memo *m = reserve(d, before + behind);
-  if (!m) return;
-  if (++m->vain > VAIN_MAX) {
-    d->varied = true;
-    lti_openai_memo_free(d);
-    return;
-  }
+  d->varied = ++m->vain > VAIN_MAX;
+  if (d->varied) return;
   m->index = note->index;
   m->channel = (uint8_t)note->channel;
   m->before = (uint16_t)before;
   m->behind = (uint16_t)behind;
-  memcpy(m->bytes, record.data, before);
-  memcpy(m->bytes + before, note->text.data + note->text.size, behind);
-  m->valid = true;
+  m->print = fingerprint_around(record, before, behind);
 }
 
 bool lti_openai_memo_read(lti_openai *d, leat_slice record, lti_emit *emit, int *rc) {
-  lti_openai_memo *m = d->memo;
-  if (!m || !m->valid || record.size <= (size_t)m->before + m->behind) return false;
-  const char *behind = record.data + record.size - m->behind;
-  if (memcmp(record.data, m->bytes, m->before) != 0 ||
-      memcmp(behind, m->bytes + m->before, m->behind) != 0)
-    return false;
+  lti_openai_memo *m = &d->memo;
+  if (m->behind == 0 || record.size <= (size_t)m->before + m->behind) return false;
+  if (fingerprint_around(record, m->before, m->behind) != m->print) return false;
   /* With the quotes, which are the last byte before and the first behind. */
+  const char *behind = record.data + record.size - m->behind;
   const char *quote = record.data + m->before - 1;
   lti_json r;
   lti_json_text text;
@@ -106,11 +115,9 @@ bool lti_openai_memo_read(lti_openai *d, leat_slice record, lti_emit *emit, int 
   d->had_choices = true;
   d->whole = false;
   *rc = lti_openai_piece_choice(d, m->index, &o.choice, &opened);
-  if (*rc == LTI_OK) *rc = lti_openai_piece_text(&o, (enum lti_openai_channel)m->channel, text);
+  if (*rc != LTI_OK) return true;
+  bool viewed = text.ascii && !text.escaped && !o.choice->halves[m->channel].high;
+  *rc = lti_openai_piece_text(&o, (enum lti_openai_channel)m->channel, text);
+  if (!viewed) lti_openai_settle(d);
   return true;
-}
-
-void lti_openai_memo_free(lti_openai *d) {
-  lti_alloc_put(d->alloc, d->memo);
-  d->memo = NULL;
 }

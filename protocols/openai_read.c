@@ -40,7 +40,6 @@ void lti_openai_deinit(void *decoder) {
   lti_alloc_put(d->alloc, d->meta);
   d->meta = NULL;
   d->meta_room = 0;
-  lti_openai_memo_free(d);
   if (!d->rare) return;
   lti_buf_deinit(&d->rare->names);
   lti_buf_deinit(&d->rare->error_text);
@@ -63,7 +62,8 @@ int lti_openai_record(void *decoder, leat_slice type, leat_slice data, lti_emit 
   }
   bool marked = lti_slice_is(type, "error");
   int rc;
-  if (marked || !lti_openai_memo_read(d, text, emit, &rc)) rc = read_record(d, text, marked, emit);
+  if (!marked && lti_openai_memo_read(d, text, emit, &rc)) return rc;
+  rc = read_record(d, text, marked, emit);
   lti_openai_settle(d);
   return rc;
 }

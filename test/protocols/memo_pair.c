@@ -79,7 +79,6 @@ void memo_pair_init(memo_pair *p) {
   memset(p, 0, sizeof *p);
   lti_alloc_init(&p->alloc, NULL);
   side_init(&p->said, &p->with, &p->alloc);
-  p->with.plain = LTI_OPENAI_MEMO_AFTER; /* as if it had been going for long */
   side_init(&p->wanted, &p->without, &p->alloc);
   p->without.varied = true;
 }
