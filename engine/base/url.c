@@ -311,15 +311,13 @@ static leat_slice base_before(leat_slice path, leat_slice tail) {
   return path;
 }
 
-int lti_url_join(leat_slice base, const char *tail, lti_buf *out) {
-  leat_slice base_query, tail_query, rest = lti_slice_of(tail);
+/* Path and query of both, the base's first; `tail` has no slash in front. */
+static int append_joined(leat_slice base, leat_slice tail, leat_slice base_query,
+                         leat_slice tail_query, lti_buf *out) {
   size_t before = out->size;
-  leat_slice base_path = until(base, "?", &base_query);
-  leat_slice tail_path = until(rest, "?", &tail_query);
-  while (tail_path.size && tail_path.data[0] == '/') tail_path = lti_slice_from(tail_path, 1);
-  int error = lti_buf_append(out, base_before(base_path, tail_path));
+  int error = lti_buf_append(out, base);
   if (!error) error = lti_buf_byte(out, '/');
-  if (!error) error = lti_buf_append(out, tail_path);
+  if (!error) error = lti_buf_append(out, tail);
   if (!error) error = lti_buf_append(out, base_query);
   if (!error && base_query.size && tail_query.size) {
     error = lti_buf_byte(out, '&');
@@ -328,6 +326,67 @@ int lti_url_join(leat_slice base, const char *tail, lti_buf *out) {
   if (!error) error = lti_buf_append(out, tail_query);
   if (error) out->size = before;
   return error;
+}
+
+static leat_slice without_slashes(leat_slice path) {
+  while (path.size && path.data[0] == '/') path = lti_slice_from(path, 1);
+  return path;
+}
+
+int lti_url_join(leat_slice base, const char *tail, lti_buf *out) {
+  leat_slice base_query, tail_query;
+  leat_slice base_path = until(base, "?", &base_query);
+  leat_slice tail_path = without_slashes(until(lti_slice_of(tail), "?", &tail_query));
+  return append_joined(base_before(base_path, tail_path), tail_path, base_query, tail_query, out);
+}
+
+static bool has_version(leat_slice path) {
+  leat_slice rest = path;
+  while (rest.size) {
+    if (is_version(until(without_slashes(rest), "/", &rest))) return true;
+  }
+  return false;
+}
+
+static leat_slice trim_end(leat_slice path, size_t size) {
+  path.size = size;
+  while (path.size && path.data[path.size - 1] == '/') path.size--;
+  return path;
+}
+
+/* The base without what its end and the tail's beginning have in common, a version among it. */
+static bool cut_overlap(leat_slice *base, leat_slice tail) {
+  for (size_t at = 0; at < base->size; at++) {
+    leat_slice end = lti_slice_from(*base, at + 1);
+    bool whole = end.size == tail.size || (end.size < tail.size && tail.data[end.size] == '/');
+    if (base->data[at] != '/' || !end.size || !whole || !has_version(end)) continue;
+    if (memcmp(tail.data, end.data, end.size) != 0) continue;
+    *base = trim_end(*base, at);
+    return true;
+  }
+  return false;
+}
+
+/* What becomes of the versions where base and tail have none in common. */
+static void settle_versions(leat_slice *base, leat_slice *tail, bool stays) {
+  leat_slice rest, first = until(*tail, "/", &rest);
+  size_t at = base->size;
+  while (at > 0 && base->data[at - 1] != '/') at--;
+  leat_slice last = lti_slice_from(*base, at);
+  bool versioned = is_version(first);
+  if (is_usual(last) && (!versioned || is_usual(first)))
+    *base = trim_end(*base, at);
+  else if (versioned && (is_version(last) || (last.size && !stays && lti_slice_is(first, "v1"))))
+    *tail = without_slashes(rest);
+}
+
+int lti_url_join_root(leat_slice base, const char *tail, bool stays, lti_buf *out) {
+  leat_slice base_query, tail_query;
+  leat_slice path = until(base, "?", &base_query);
+  leat_slice end = without_slashes(until(lti_slice_of(tail), "?", &tail_query));
+  path = trim_end(path, path.size);
+  if (!cut_overlap(&path, end)) settle_versions(&path, &end, stays);
+  return append_joined(path, end, base_query, tail_query, out);
 }
 
 int lti_url_encode(leat_slice segment, lti_buf *out) {

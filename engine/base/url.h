@@ -47,6 +47,14 @@ bool lti_url_same_origin(const lti_url *a, const lti_url *b);
  * "/api/v1beta/" and "/v1beta/models" give "/api/v1beta/models", and so does "/api/v1", since of v1
  * and v1beta the tail's is meant. Queries follow, the base's first. */
 int lti_url_join(leat_slice base, const char *tail, lti_buf *out);
+/* The same for a tail that begins at the origin's root, its version included. A version segment
+ * that both have, with what stands around it, is joined once: "/api/v3" and "/api/v3/tasks" give
+ * "/api/v3/tasks". Of v1 and v1beta at the base's end the tail's is meant, or none where it has
+ * none: "/v1" and "/suno/fetch" give "/suno/fetch". Any other prefix stands in place of the tail's
+ * version: "/api/paas/v4" and "/v1/models" give "/api/paas/v4/models", "/openai" gives
+ * "/openai/models". But a prefix without a version leaves any but v1 there, and with `stays` that
+ * too: whose base URLs never have one, such as Anthropic's, means "/proxy/v1/messages". */
+int lti_url_join_root(leat_slice base, const char *tail, bool stays, lti_buf *out);
 /* Resolves `location` against `from` (whose path is set). The absolute path replaces what is in
  * `path_out`, which `to->path` then views; from->path must not lie there. `to` may be `from`.
  * LEAT_EREDIRECT with `*why` when it must not be followed: https to http, userinfo, a foreign

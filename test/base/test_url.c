@@ -243,6 +243,50 @@ static void joins_bases_and_endpoints(void **state) {
   lti_buf_deinit(&d.out);
 }
 
+static void joins_bases_and_paths_from_the_root(void **state) {
+  (void)state;
+  static const char *rows[][3] = {
+      {"", "/v1/models", "/v1/models"},
+      {"/", "/v1/models", "/v1/models"},
+      {"//", "//v1/models", "/v1/models"},
+      {"/v1", "/v1/models", "/v1/models"},
+      {"/v1/", "/v1/models", "/v1/models"},
+      {"//v1//", "/v1/models", "/v1/models"},
+      {"/v1beta", "/v1/models", "/v1/models"},
+      {"/v1", "/v1beta/models/m:countTokens", "/v1beta/models/m:countTokens"},
+      {"/v1", "/suno/fetch/x", "/suno/fetch/x"},
+      {"/v1/", "/jimeng/?Action=a&Version=b", "/jimeng/?Action=a&Version=b"},
+      {"/v1beta/", "/kling/v1/videos/text2video", "/kling/v1/videos/text2video"},
+      {"/proxy/v1", "/suno/fetch", "/proxy/suno/fetch"},
+      {"/proxy/v1", "/v1/models", "/proxy/v1/models"},
+      {"/kling/v1", "/kling/v1/videos", "/kling/v1/videos"},
+      {"/api/v3", "/api/v3/contents/tasks", "/api/v3/contents/tasks"},
+      {"/api/v3", "/suno/fetch", "/api/v3/suno/fetch"},
+      {"/v1", "/api/v3/contents", "/api/v3/contents"},
+      {"/api/paas/v4", "/v1/chat/completions", "/api/paas/v4/chat/completions"},
+      {"/api/paas/v4/", "/v1beta/models", "/api/paas/v4/models"},
+      {"/v10", "/v1/models", "/v10/models"},
+      {"/openai", "/v1/images/generations", "/openai/images/generations"},
+      {"/v1beta/openai/", "/v1/embeddings", "/v1beta/openai/embeddings"},
+      {"/proxy", "/v1beta/models", "/proxy/v1beta/models"},
+      {"/proxy", "/suno/fetch", "/proxy/suno/fetch"},
+      {"/v1?k=v", "/v1/models?x=y", "/v1/models?k=v&x=y"},
+      {"?k=v", "/v1/models", "/v1/models?k=v"},
+      {"/v1", "/v1", "/v1"},
+  };
+  desk d;
+  desk_init(&d);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    assert_int_equal(lti_url_join_root(lti_slice_of(rows[i][0]), rows[i][1], false, &d.out), 0);
+    assert_out(&d, rows[i][2]);
+  }
+  assert_int_equal(lti_url_join_root(lti_slice_of("/api/a"), "/v1/messages", true, &d.out), 0);
+  assert_out(&d, "/api/a/v1/messages");
+  assert_int_equal(lti_url_join_root(lti_slice_of("/a/v4"), "/v1/messages", true, &d.out), 0);
+  assert_out(&d, "/a/v4/messages");
+  lti_buf_deinit(&d.out);
+}
+
 static void encodes_a_segment(void **state) {
   (void)state;
   desk d;
@@ -613,6 +657,7 @@ int main(void) {
       cmocka_unit_test(knows_addresses_and_loopback),
       cmocka_unit_test(writes_origins_and_host_fields),
       cmocka_unit_test(joins_bases_and_endpoints),
+      cmocka_unit_test(joins_bases_and_paths_from_the_root),
       cmocka_unit_test(encodes_a_segment),
       cmocka_unit_test(resolves_the_references_of_rfc_3986),
       cmocka_unit_test(key_01_another_origin_is_told_apart),
