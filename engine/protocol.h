@@ -135,8 +135,21 @@ typedef struct lti_task_report {
   leat_slice id, status, url;
   int progress;   /* percent, -1: not told */
   bool not_found; /* the gateway does not know the task */
+  bool busy;      /* it takes no job just now: the submit was refused and may come again */
   lti_provider_error error;
 } lti_task_report;
+
+/* Reads the answer to a submit, to a poll, or one item of a batch's. `form` (NULL: none) has
+ * pointers and words of its own, which come before the usual ones. A refusal is a report that
+ * FAILED with an error. LEAT_EDECODE: not JSON, or no sign of a task in it; LEAT_ENOMEM, or
+ * scratch's full_error. `scratch` is cleared first; it is used only for texts with escapes. */
+int lti_protocol_report(const leat_task_form *form, leat_slice json, bool submit,
+                        lti_task_report *report, lti_buf *scratch);
+/* Where the items of a batch's answer are; false when there is no place for them: it is an error
+ * then, or something else. Items come in any order and may be missing: their ids tell. */
+bool lti_protocol_items(const leat_task_form *form, leat_slice json, leat_slice *rest);
+/* Takes the next item off `*rest`; false behind the last. */
+bool lti_protocol_item(leat_slice *rest, leat_slice *item);
 
 /* A family of async tasks: where its jobs are submitted, polled and fetched. "{id}" in a path
  * stands for the task's id, percent-encoded. */
