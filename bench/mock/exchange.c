@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "bench/mock/gateway.h"
+#include "bench/mock/upload.h"
 
 void mock_exchange_init(mock_exchange *x, mock_conn *c) {
   x->m = c->m;
@@ -22,6 +23,7 @@ void mock_exchange_deinit(mock_exchange *x) {
   mock_cadence_stop(x->m, &x->due);
   lti_list_remove(&x->all);
   if (x->job) x->release(x->job);
+  mock_upload_free(x->upload);
   if (x->stream) x->m->stats.streams_live--;
   lti_buf_deinit(&x->head);
   lti_buf_deinit(&x->body);

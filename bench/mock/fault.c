@@ -68,6 +68,7 @@ static const struct fault_name names[] = {
     {"ws-close", "[CODE]",
      "ws: Close with this code (4001) instead of a turn; with truncate: there", FAULT_WS_CLOSE,
      4001},
+    {"lose", "", "a task is taken, and its submit never answered", FAULT_LOSE, 0},
     {"close-after", "[MS]", "close, unannounced, so long after the answer", FAULT_CLOSE_AFTER, 0},
 };
 

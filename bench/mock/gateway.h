@@ -8,11 +8,15 @@
  *   exchange.c a request's head, its life    ids.c      which requests were begun twice
  *   ws.c       WebSocket, ws_shake.c its handshake, ws_talk.c what is said
  *   plan.c     what the request asks for     fault.c    names of faults, rules with probability
- *   reply.c    heads, bodies, cuts           routes.c   who answers what; models; keys; 404
- *   chat.c, wording.c  completions           tasks.c    video tasks and their content
- *   answer.c   responses and realtime        gemini.c   generateContent
- *   anthropic.c  messages
- *   stats.c    counters                      options.c  the command line
+ *   reply.c    heads, bodies, cuts           path.c     paths, patterns, queries
+ *   routes.c   who answers what              keys.c     whose key it is
+ *   errors.c   refusals, by whose path it is
+ *   chat.c, wording.c  completions           answer.c   responses and realtime
+ *   gemini.c   generateContent               anthropic.c  messages
+ *   tasks.h    names the files of tasks      content.c  files on their way out
+ *   upload.c   bodies that are not kept      multipart.c  their framing
+ *   stats.c    counters                      ledger.c   who submitted what, and looked when
+ *   options.c  the command line
  *
  * An exchange produces its answer in steps: `step` is called when the exchange is due and what it
  * said before has found its way, so that a slow reader costs at most one piece of memory. */
@@ -45,6 +49,7 @@ typedef struct mock_conn mock_conn;
 typedef struct mock_exchange mock_exchange;
 typedef struct mock_tls mock_tls;
 typedef struct mock_task mock_task;
+typedef struct mock_upload mock_upload;
 
 enum mock_fault {
   FAULT_STATUS,
@@ -90,6 +95,7 @@ enum mock_fault {
   FAULT_MAX_STREAMS,
   FAULT_SILENT,
   FAULT_WS_CLOSE,
+  FAULT_LOSE,
   FAULT_COUNT
 };
 
@@ -132,6 +138,7 @@ struct mock_exchange {
   lti_list all; /* of its connection */
   mock_due due;
   lti_buf head, body;   /* head: "name\0value\0name\0value\0", the target as ":path" */
+  mock_upload *upload;  /* in the place of `body`, NULL: none */
   uint64_t ordinal, id; /* id: a hash of what it calls itself, 0: nothing */
   uint8_t method;
   bool keep, too_big, planned, plan_failed;
@@ -226,7 +233,8 @@ typedef struct mock_stats {
   uint64_t ids_distinct, ids_repeated, ids_done, ids_done_again;
   uint64_t full, resumed, handshake_failed;
   uint64_t events, bytes, late, blocked, aborted, faults;
-  uint64_t tasks, polls, contents;
+  uint64_t tasks, polls, batch_polls, batch_ids, contents, signed_with_key;
+  uint64_t keys[10]; /* by the place where they stood, as keys.c has them */
   uint64_t second_events, second_requests, last_events, last_requests;
   uint64_t start_ns;
   lti_hist *lateness;
@@ -281,6 +289,7 @@ struct mock {
   mock_tally tally[MOCK_TALLY_SIZE];
   mock_task *tasks;
   uint32_t task_count, task_capacity;
+  int ledger_fd;
   mock_id *ids;
   uint32_t id_count, id_capacity;
   uint64_t ordinal; /* of requests, for ids */
@@ -408,6 +417,44 @@ static inline bool mock_reply_full(const mock_exchange *x) {
 /* There is room again for an exchange that waits. */
 void mock_reply_resume(mock_exchange *x);
 
+/* path.c */
+#define MOCK_PATH_PARTS 3
+/* The target without its query and with single slashes: bases that end in one are usual. */
+leat_slice mock_path_clean(const mock_exchange *x, char *out, size_t cap);
+/* Does it fit, "*" standing for one segment or a part of one? What stood there goes to `parts`. */
+bool mock_path_match(leat_slice path, const char *pattern, leat_slice parts[MOCK_PATH_PARTS]);
+leat_slice mock_path_decode(leat_slice part, char *out, size_t cap);
+/* The value behind `name=` in the query, up to the end of the target, or NULL. */
+const char *mock_path_query(const mock_exchange *x, const char *name);
+
+/* base64.c */
+int mock_base64_write(lti_buf *out, leat_slice bytes);
+
+/* keys.c */
+#define MOCK_KEY_MAX 512
+/* The key that the request brings, in any of the usual places, without its scheme; NULL: none. */
+const char *mock_keys_find(const mock_exchange *x, char *out, size_t cap);
+/* The key is the one that is required, or none is; else the request is answered. */
+bool mock_keys_check(mock_exchange *x, leat_slice path);
+/* 401, which says the key. */
+void mock_keys_refuse(mock_exchange *x, leat_slice path, const char *key);
+
+/* errors.c */
+enum mock_manner {
+  MOCK_MANNER_OPENAI,
+  MOCK_MANNER_ANTHROPIC,
+  MOCK_MANNER_GEMINI,
+  MOCK_MANNER_TASK,
+  MOCK_MANNER_MIDJOURNEY
+};
+typedef struct mock_error {
+  int status;
+  const char *type, *code, *message;
+  uint64_t retry_ms; /* 0: no hint */
+} mock_error;
+enum mock_manner mock_errors_manner(const mock_exchange *x, leat_slice path);
+void mock_errors_reply(mock_exchange *x, enum mock_manner manner, const mock_error *e);
+
 /* routes.c */
 void mock_routes_plan(mock_exchange *x); /* as soon as the head is here */
 void mock_routes_serve(mock_exchange *x);
@@ -431,11 +478,40 @@ bool mock_gemini_serve(mock_exchange *x, leat_slice path);
 /* chat.c */
 void mock_chat_serve(mock_exchange *x, bool legacy);
 
-/* tasks.c */
-void mock_tasks_submit(mock_exchange *x);
-void mock_tasks_poll(mock_exchange *x, leat_slice id, enum mock_envelope envelope);
-void mock_tasks_content(mock_exchange *x, leat_slice id);
+/* task_serve.c, tasks.c */
+/* Answers a request to one of the tasks' paths; false: it is none. */
+bool mock_tasks_serve(mock_exchange *x, leat_slice path);
+/* What kind of request it is, for limits and errors. */
+enum mock_traffic {
+  MOCK_TRAFFIC_NONE, /* neither counted nor limited */
+  MOCK_TRAFFIC_MODEL,
+  MOCK_TRAFFIC_TASK,
+  MOCK_TRAFFIC_MIDJOURNEY,
+  MOCK_TRAFFIC_POLL
+};
+enum mock_traffic mock_tasks_traffic(const mock_exchange *x, leat_slice path);
 void mock_tasks_free(mock *m);
+
+/* content.c */
+typedef struct mock_blob {
+  uint32_t refs;
+  size_t size;
+  char bytes[];
+} mock_blob;
+typedef struct mock_content {
+  mock_blob *blob; /* NULL: the bytes follow from the seed */
+  uint64_t seed, size;
+  const char *type;
+  char etag[80];
+} mock_content;
+mock_blob *mock_blob_new(leat_slice bytes);
+void mock_blob_drop(mock_blob *b);
+/* The whole, or the range that the request asks for. */
+void mock_content_send(mock_exchange *x, const mock_content *c);
+uint64_t mock_content_sign(const mock_task *t, unsigned index, long long until);
+void mock_content_file(mock_exchange *x, const leat_slice *parts);
+void mock_content_proxy(mock_exchange *x, const leat_slice *parts);
+void mock_content_image(mock_exchange *x, const leat_slice *parts);
 
 /* stats.c */
 int mock_stats_init(mock *m);

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "bench/mock/gateway.h"
+#include "bench/mock/upload.h"
 
 #define EARLY_MAX (256 * 1024)
 
@@ -90,6 +91,8 @@ static int end_text(llhttp_t *parser) {
 static int on_headers_complete(llhttp_t *parser) {
   static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
   mock_exchange *x = exchange_of(parser);
+  x->method = parser->method;
+  if (!mock_upload_begin(x)) return -1;
   const char *expect = mock_exchange_header(x, "expect");
   if (expect && strcasecmp(expect, "100-continue") == 0)
     mock_conn_send(x->conn, go_on, sizeof go_on - 1);
@@ -98,7 +101,10 @@ static int on_headers_complete(llhttp_t *parser) {
 
 static int on_body(llhttp_t *parser, const char *at, size_t size) {
   mock_exchange *x = exchange_of(parser);
-  if (!x->too_big && lti_buf_append(&x->body, lti_slice(at, size))) x->too_big = true;
+  if (x->upload)
+    mock_upload_feed(x->upload, at, size);
+  else if (!x->too_big && lti_buf_append(&x->body, lti_slice(at, size)))
+    x->too_big = true;
   return 0;
 }
 

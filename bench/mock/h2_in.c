@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bench/mock/h2.h"
+#include "bench/mock/upload.h"
 
 /* Bytes that were read and whose window is due later. */
 struct owed {
@@ -106,6 +107,7 @@ static void on_head_complete(h2 *h, h2_stream *s) {
   s->x.keep = true;
   mock_routes_plan(&s->x);
   s->unwanted = s->id > h->left_out || h2_fault_judge(h, s);
+  if (!s->unwanted && !mock_upload_begin(&s->x)) s->x.too_big = true;
 }
 
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
@@ -185,8 +187,10 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const u
   uint64_t delay_ms = h->conn->m->config.h2_window_delay_ms;
   (void)flags;
   if (s && s->read_delay_ms) delay_ms = s->read_delay_ms;
-  if (s && !s->unwanted && !s->x.too_big &&
-      lti_buf_append(&s->x.body, lti_slice((const char *)bytes, size)))
+  if (s && s->x.upload)
+    mock_upload_feed(s->x.upload, (const char *)bytes, size);
+  else if (s && !s->unwanted && !s->x.too_big &&
+           lti_buf_append(&s->x.body, lti_slice((const char *)bytes, size)))
     s->x.too_big = true;
   if (delay_ms) return owe(h, id, size, delay_ms);
   return nghttp2_session_consume(session, id, size) ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;

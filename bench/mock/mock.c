@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "bench/mock/gateway.h"
+#include "bench/mock/tasks.h"
 
 #define SLAB_SIZE    (64 * 1024)
 #define RECORD_MAX   (16 * 1024)
@@ -33,6 +34,7 @@ void mock_config_init(mock_config *config) {
   config->keepalive_ms = 75000;
   config->task_queued_ms = 100;
   config->task_ms = 1000;
+  config->task_sigma = 0.8;
   config->task_bytes = 65536;
   config->tasks_max = 1000000;
 }
@@ -119,9 +121,10 @@ static void raise_limit(mock *m) {
 
 /* The texts of the config, in one block. */
 static int copy_texts(mock *m) {
-  const char **from[6 + MOCK_FAULT_RULES_MAX] = {
-      &m->config.host, &m->config.ca_out, &m->config.cert, &m->config.key, &m->config.require_key};
-  size_t count = 5, total = 1;
+  const char **from[6 + MOCK_FAULT_RULES_MAX] = {&m->config.host,        &m->config.ca_out,
+                                                 &m->config.cert,        &m->config.key,
+                                                 &m->config.require_key, &m->config.ledger};
+  size_t count = 6, total = 1;
   for (size_t i = 0; i < m->config.fault_rule_count; i++) from[count++] = &m->config.fault_rules[i];
   for (size_t i = 0; i < count; i++) total += *from[i] ? strlen(*from[i]) + 1 : 0;
   m->texts = malloc(total);
@@ -146,6 +149,7 @@ static int start_parts(mock *m) {
   int err = copy_texts(m);
   if (!err) err = mock_fault_rules(m);
   if (!err) err = mock_stats_init(m);
+  if (!err) err = mock_ledger_open(m);
   if (!err && (!(m->slab = malloc(SLAB_SIZE)) || !(m->plain = malloc(RECORD_MAX)) ||
                !(m->wire = malloc(MOCK_WIRE_SIZE))))
     err = UV_ENOMEM;
@@ -167,7 +171,7 @@ int mock_start(const mock_config *config, uv_loop_t *loop, mock **out) {
   if (!m) return UV_ENOMEM;
   m->loop = loop;
   m->config = *config;
-  m->listen_fd = m->clock_fd = -1;
+  m->listen_fd = m->clock_fd = m->ledger_fd = -1;
   lti_alloc_init(&m->alloc, NULL);
   lti_list_init(&m->conns);
   lti_list_init(&m->marked);
@@ -201,6 +205,7 @@ static void release(mock *m) {
   void (*closed)(void *) = m->closed;
   void *user = m->closed_user;
   mock_tasks_free(m);
+  mock_ledger_close(m);
   mock_stats_deinit(m);
   mock_tls_free(m);
   lti_heap_deinit(&m->due);

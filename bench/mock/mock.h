@@ -16,7 +16,29 @@
 
 typedef struct mock mock;
 
-enum mock_envelope { MOCK_ENVELOPE_E3 = 0, MOCK_ENVELOPE_E1 };
+/* Forms of a task's answers; task_forms.c says which is whose. */
+enum mock_envelope {
+  MOCK_E_USUAL = 0, /* as task_forms has it */
+  MOCK_E1,
+  MOCK_E2,
+  MOCK_E3,
+  MOCK_E4,
+  MOCK_E5,
+  MOCK_E6,
+  MOCK_E7,
+  MOCK_E8,
+  MOCK_E9,
+  MOCK_E10
+};
+
+/* In whose manner tasks are answered. */
+enum mock_forms {
+  MOCK_FORMS_USUAL = 0,
+  MOCK_FORMS_NEW_API,
+  MOCK_FORMS_VENDOR,
+  MOCK_FORMS_DOCS,
+  MOCK_FORMS_COUNT
+};
 
 /* Whether HTTP/2 is spoken: offered by ALPN and known by its preface, not at all, or alone. */
 enum mock_h2 { MOCK_H2_ON = 0, MOCK_H2_OFF, MOCK_H2_ONLY };
@@ -31,6 +53,7 @@ typedef struct mock_config {
   bool no_tickets, no_cache;
   enum mock_h2 h2;
   const char *require_key; /* NULL: any key, or none, will do */
+  bool auth_strict;        /* a key counts only where the gateways look for it */
   uint64_t seed;           /* of answers whose request names none, of faults and of jitter */
   uint64_t ttft_us, gap_us, jitter_us; /* 20 ms, 5 ms, 0 */
   uint32_t events;                     /* 40 */
@@ -42,9 +65,18 @@ typedef struct mock_config {
   size_t fault_rule_count;
   uint32_t task_queued_ms, task_ms; /* 100, 1000: time in the queue, then in progress */
   double task_fail;                 /* probability, 0 */
-  uint64_t task_bytes;              /* of content, 65,536 */
-  uint32_t tasks_max;               /* 1,000,000; above it a submit is answered 429 */
-  enum mock_envelope poll_envelope; /* of GET /v1/video/generations/{id} */
+  uint64_t task_median_us;          /* of a lognormal time in progress; 0: task_ms */
+  double task_sigma;                /* 0.8 */
+  double task_lost, task_stuck;     /* probabilities, 0 */
+  uint32_t task_absent;             /* first polls of a task that do not find it, 0 */
+  uint8_t task_odd;                 /* 1: it runs under an unknown name; 2: as "unknown" */
+  uint32_t task_urls;               /* enum mock_urls of tasks.h */
+  bool content_redirect;            /* the proxy sends clients to the signed address */
+  enum mock_forms task_forms;
+  const char *ledger;  /* a file that gets a line for each submit and each end seen; NULL: none */
+  uint64_t task_bytes; /* of content, 65,536 */
+  uint32_t tasks_max;  /* 1,000,000; above it a submit is answered 429 */
+  enum mock_envelope poll_envelope; /* of GET /v1/video/generations/{id}, before task_forms */
   uint32_t poll_after_ms;           /* openai-poll-after-ms, 0: not sent */
   uint32_t h2_streams;              /* MAX_CONCURRENT_STREAMS, 250 */
   uint32_t h2_window;               /* for uploads, of a stream and of the connection: 1 MiB */

@@ -26,8 +26,13 @@ enum option_kind {
   AS_SIZE,
   AS_PORT,
   AS_RATIO,
+  AS_NUMBER,
   AS_FAULT,
   AS_ENVELOPE,
+  AS_FORMS,
+  AS_URLS,
+  AS_ODD,
+  AS_AUTH,
   AS_H2,
   AS_WINDOW
 };
@@ -52,6 +57,8 @@ static const struct option options[] = {
     {"--no-tickets", NULL, AS_FLAG, AT(config.no_tickets), "no session tickets"},
     {"--no-session-cache", NULL, AS_FLAG, AT(config.no_cache), "no session cache"},
     {"--require-key", "KEY", AS_TEXT, AT(config.require_key), "answer 401 to any other key"},
+    {"--auth", "any|strict", AS_AUTH, AT(config.auth_strict),
+     "where a key may stand: anywhere, or where gateways look (any)"},
     {"--seed", "N", AS_SIZE, AT(config.seed), "of texts without a seed, faults and jitter (0)"},
     {"--ttft", "TIME", AS_TIME_US, AT(config.ttft_us), "before the first event (20ms)"},
     {"--gap", "TIME", AS_TIME_US, AT(config.gap_us), "between events (5ms)"},
@@ -73,11 +80,27 @@ static const struct option options[] = {
     {"--task-queued", "TIME", AS_TIME_MS, AT(config.task_queued_ms), "a task waits (100ms)"},
     {"--task-time", "TIME", AS_TIME_MS, AT(config.task_ms), "and then runs (1s)"},
     {"--task-fail", "P", AS_RATIO, AT(config.task_fail), "probability that it fails (0)"},
+    {"--task-median", "TIME", AS_TIME_US, AT(config.task_median_us),
+     "it runs for a lognormal time of this median instead"},
+    {"--task-sigma", "S", AS_NUMBER, AT(config.task_sigma), "and of this sigma (0.8)"},
+    {"--task-lost", "P", AS_RATIO, AT(config.task_lost), "probability that it is forgotten (0)"},
+    {"--task-stuck", "P", AS_RATIO, AT(config.task_stuck), "probability that it never ends (0)"},
+    {"--task-absent", "N", AS_COUNT, AT(config.task_absent), "first polls that do not find it (0)"},
+    {"--task-status", "known|odd|unknown", AS_ODD, AT(config.task_odd),
+     "the word for a task that runs (known)"},
+    {"--task-forms", "usual|new-api|vendor|docs", AS_FORMS, AT(config.task_forms),
+     "whose answers tasks get (usual)"},
+    {"--task-urls", "usual|signed|proxy|inline", AS_URLS, AT(config.task_urls),
+     "where results are (usual)"},
+    {"--content-redirect", NULL, AS_FLAG, AT(config.content_redirect),
+     "the proxy of contents redirects to signed urls"},
     {"--task-bytes", "SIZE", AS_SIZE, AT(config.task_bytes), "of its content (64K)"},
     {"--tasks-max", "N", AS_COUNT, AT(config.tasks_max), "kept; then submits get 429 (1000000)"},
-    {"--poll-envelope", "E1|E3", AS_ENVELOPE, AT(config.poll_envelope),
-     "new-api's or OpenAI's poll answer (E3)"},
+    {"--poll-envelope", "E1|E3|E4", AS_ENVELOPE, AT(config.poll_envelope),
+     "new-api's, OpenAI's or the documents' answer to polls of video (E3)"},
     {"--poll-after", "TIME", AS_TIME_MS, AT(config.poll_after_ms), "openai-poll-after-ms (none)"},
+    {"--ledger", "FILE", AS_TEXT, AT(config.ledger),
+     "a line of JSON for each submit and each end that was seen"},
     {"--json", NULL, AS_FLAG, AT(json), "the ready line as JSON"},
     {"--quiet", NULL, AS_FLAG, AT(quiet), "no counters at the end"},
     {"--help", NULL, AS_FLAG, AT(help), "this"},
@@ -150,20 +173,31 @@ static bool add_fault(mock_config *config, const char *text) {
   return true;
 }
 
-static bool read_envelope(const char *text, enum mock_envelope *envelope) {
-  *envelope = strcmp(text, "E1") == 0 ? MOCK_ENVELOPE_E1 : MOCK_ENVELOPE_E3;
-  return strcmp(text, "E1") == 0 || strcmp(text, "E3") == 0;
+/* Which of the words, that stand with a bar between them, the text is; -1: none. */
+static int read_word(const char *text, const char *words) {
+  size_t size = strlen(text);
+  for (int i = 0; *words; i++) {
+    size_t n = strcspn(words, "|");
+    if (n == size && memcmp(words, text, n) == 0) return i;
+    words += n + (words[n] == '|');
+  }
+  return -1;
 }
 
-static bool read_h2(const char *text, enum mock_h2 *h2) {
-  static const char *const words[] = {
-      [MOCK_H2_ON] = "on", [MOCK_H2_OFF] = "off", [MOCK_H2_ONLY] = "only"};
-  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-    if (strcmp(text, words[i]) != 0) continue;
-    *h2 = (enum mock_h2)i;
-    return true;
+static bool set_word(struct options *o, const struct option *option, const char *text) {
+  static const enum mock_envelope envelopes[] = {MOCK_E1, MOCK_E3, MOCK_E4};
+  mock_config *c = &o->config;
+  int which = read_word(text, option->argument);
+  if (which < 0) return false;
+  switch (option->kind) {
+    case AS_ENVELOPE: c->poll_envelope = envelopes[which]; break;
+    case AS_H2: c->h2 = (enum mock_h2)which; break;
+    case AS_FORMS: c->task_forms = (enum mock_forms)which; break;
+    case AS_URLS: c->task_urls = (uint32_t)which; break;
+    case AS_ODD: c->task_odd = (uint8_t)which; break;
+    default: c->auth_strict = which == 1; break;
   }
-  return false;
+  return true;
 }
 
 static bool read_u32(const char *text, uint64_t most, uint32_t *value) {
@@ -182,7 +216,13 @@ static bool set_option(struct options *o, const struct option *option, const cha
     case AS_FLAG: *(bool *)field = true; return true;
     case AS_TEXT: *(const char **)field = text; return true;
     case AS_FAULT: return add_fault(&o->config, text);
-    case AS_ENVELOPE: return read_envelope(text, field);
+    case AS_ENVELOPE:
+    case AS_FORMS:
+    case AS_URLS:
+    case AS_ODD:
+    case AS_AUTH:
+    case AS_H2: return set_word(o, option, text);
+    case AS_NUMBER: return read_number(text, field, &unit) && !*unit;
     case AS_RATIO:
       if (!read_number(text, field, &unit) || *unit || *(double *)field > 1) return false;
       return true;
@@ -201,7 +241,6 @@ static bool set_option(struct options *o, const struct option *option, const cha
       return true;
     case AS_COUNT: return read_u32(text, UINT32_MAX, field);
     case AS_WINDOW: return read_u32(text, INT32_MAX, field);
-    case AS_H2: return read_h2(text, field);
   }
   return false;
 }

@@ -25,18 +25,6 @@ static bool read_count(const char *text, uint64_t most, uint64_t *value) {
   return lti_slice_u64(lti_slice(text, n), value) && *value <= most;
 }
 
-/* The value behind `name=` in the query, or NULL. */
-static const char *query_value(const char *url, const char *name) {
-  size_t n = strlen(name);
-  const char *at = strchr(url, '?');
-  while (at) {
-    at++;
-    if (strncmp(at, name, n) == 0 && at[n] == '=') return at + n + 1;
-    at = strchr(at, '&');
-  }
-  return NULL;
-}
-
 struct wish {
   const char *query, *header;
   char unit; /* m: milliseconds, n: events, b: bytes, s: seed, r: reasoning events */
@@ -75,9 +63,8 @@ static bool grant(mock_plan *p, char unit, const char *text) {
 }
 
 static int read_wishes(mock_exchange *x) {
-  const char *url = mock_exchange_url(x);
   for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++) {
-    const char *text = query_value(url, wishes[i].query);
+    const char *text = mock_path_query(x, wishes[i].query);
     if (text) {
       if (!grant(&x->plan, wishes[i].unit, text)) return -1;
       if (i < 4) x->plan.cadence_in_query = true;
@@ -143,7 +130,7 @@ static int make(mock_exchange *x) {
   p->bytes = g->bytes;
   p->seed = mock_text_mix(g->seed ^ x->ordinal) >> 12; /* exact in a double, as JSON likes it */
   if (read_wishes(x) || read_faults(x)) return -1;
-  const char *stamp = query_value(mock_exchange_url(x), "stamp");
+  const char *stamp = mock_path_query(x, "stamp");
   p->stamp = wants(x, "x-mock-stamp") || (stamp && *stamp == '1');
   p->gzip = g->gzip || wants(x, "x-mock-gzip");
   const char *text = mock_exchange_header(x, "x-mock-retry-after");

@@ -5,17 +5,13 @@
 #include <string.h>
 
 #include "bench/mock/gateway.h"
-#include "bench/mock/text.h"
+#include "bench/mock/tasks.h"
+#include "bench/mock/upload.h"
 #include "wire/json.h"
 
 static const char *const models[] = {"gpt-5", "gpt-4o-mini", "mock", "mock-video", "kling-v2"};
 
-#define KEY_MAX     512
 #define MODEL_COUNT (sizeof models / sizeof models[0])
-
-static void reply_json(mock_exchange *x, int status, const char *text) {
-  mock_reply_fixed(x, status, "application/json", NULL, lti_slice_of(text));
-}
 
 static void append_model(lti_buf *out, leat_slice id) {
   lti_buf_text(out, "{\"id\":");
@@ -23,7 +19,8 @@ static void append_model(lti_buf *out, leat_slice id) {
   lti_buf_text(out, ",\"object\":\"model\",\"created\":1700000000,\"owned_by\":\"mock\"}");
 }
 
-static void serve_models(mock_exchange *x) {
+static void serve_models(mock_exchange *x, const leat_slice *parts) {
+  (void)parts;
   lti_buf out;
   lti_buf_init(&out, &x->m->alloc, MOCK_HEAD_MAX, LEAT_EBODYMAX);
   lti_buf_text(&out, "{\"success\":true,\"object\":\"list\",\"data\":[");
@@ -37,7 +34,9 @@ static void serve_models(mock_exchange *x) {
 }
 
 /* As new-api and one-api do it: an unknown model is an error inside 200. */
-static void serve_model(mock_exchange *x, leat_slice id) {
+static void serve_model(mock_exchange *x, const leat_slice *parts) {
+  char space[200];
+  leat_slice id = mock_path_decode(parts[0], space, sizeof space);
   lti_buf out;
   for (size_t i = 0; i < MODEL_COUNT; i++) {
     if (!lti_slice_is(id, models[i])) continue;
@@ -61,35 +60,6 @@ static void serve_unknown(mock_exchange *x, leat_slice path) {
   mock_reply_error(x, 404, "invalid_request_error", "", text);
 }
 
-/* Browsers cannot set headers of a handshake: the key stands among the subprotocols. */
-static const char *key_in_protocol(const mock_exchange *x, char *out, size_t cap) {
-  static const char prefix[] = "openai-insecure-api-key.";
-  const char *text = mock_exchange_header(x, "sec-websocket-protocol");
-  const char *at = text ? strstr(text, prefix) : NULL;
-  if (!at) return NULL;
-  at += sizeof prefix - 1;
-  snprintf(out, cap, "%.*s", (int)strcspn(at, ", "), at);
-  return out;
-}
-
-/* The key that the request brings, in any of the usual headers, without "Bearer ". */
-static const char *key_of(const mock_exchange *x, char *out, size_t cap) {
-  const char *key = mock_exchange_header(x, "authorization");
-  if (key && strncmp(key, "Bearer ", 7) == 0) key += 7;
-  if (!key) key = mock_exchange_header(x, "x-api-key");
-  if (!key) key = mock_exchange_header(x, "x-goog-api-key");
-  return key ? key : key_in_protocol(x, out, cap);
-}
-
-static void refuse_key(mock_exchange *x, const char *key, bool echo) {
-  char text[700];
-  if (!key)
-    snprintf(text, sizeof text, "You didn't provide an API key.");
-  else
-    snprintf(text, sizeof text, "Incorrect API key provided: %.500s.", echo ? key : "***");
-  mock_reply_error(x, 401, "invalid_request_error", "invalid_api_key", text);
-}
-
 static void serve_redirect(mock_exchange *x) {
   char extra[MOCK_LOCATION_MAX + 32];
   const mock_faults *f = x->plan.faults;
@@ -108,7 +78,7 @@ bool mock_routes_fault(mock_exchange *x) {
       "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head>\n"
       "<body><center><h1>502 Bad Gateway</h1></center></body></html>\n";
   const mock_faults *f = x->plan.faults;
-  char space[KEY_MAX];
+  char space[1024], key[MOCK_KEY_MAX];
   if (!f->set) return false;
   if (mock_fault_on(f, FAULT_DROP)) {
     x->cut = true;
@@ -123,7 +93,8 @@ bool mock_routes_fault(mock_exchange *x) {
   } else if (mock_fault_on(f, FAULT_REDIRECT)) {
     serve_redirect(x);
   } else if (mock_fault_on(f, FAULT_ECHO_KEY)) {
-    refuse_key(x, key_of(x, space, sizeof space), true);
+    mock_keys_refuse(x, mock_path_clean(x, space, sizeof space),
+                     mock_keys_find(x, key, sizeof key));
   } else if (mock_fault_on(f, FAULT_HTML)) {
     mock_reply_fixed(x, 200, "text/html; charset=utf-8", NULL, lti_slice(html, sizeof html - 1));
   } else {
@@ -132,100 +103,109 @@ bool mock_routes_fault(mock_exchange *x) {
   return true;
 }
 
-static bool match(mock_exchange *x, uint8_t method, leat_slice path, const char *route) {
-  return lti_slice_is(path, route) && x->method == method;
+/* ---- the paths */
+
+static void serve_chat(mock_exchange *x, const leat_slice *parts) {
+  (void)parts;
+  mock_chat_serve(x, false);
 }
 
-/* The id in /v1/NAME/{id}, empty when the path is another. */
-static leat_slice id_behind(leat_slice path, const char *prefix) {
-  if (!lti_slice_starts(path, prefix)) return lti_slice("", 0);
-  return lti_slice_from(path, strlen(prefix));
+static void serve_completion(mock_exchange *x, const leat_slice *parts) {
+  (void)parts;
+  mock_chat_serve(x, true);
 }
 
-static bool serve_get(mock_exchange *x, leat_slice path) {
-  static const char content[] = "/content";
-  leat_slice id;
-  if (lti_slice_is(path, "/v1/models")) {
-    serve_models(x);
-  } else if ((id = id_behind(path, "/v1/models/")).size) {
-    serve_model(x, id);
-  } else if ((id = id_behind(path, "/v1/video/generations/")).size) {
-    mock_tasks_poll(x, id, x->m->config.poll_envelope);
-  } else if ((id = id_behind(path, "/v1/videos/")).size) {
-    size_t tail = sizeof content - 1;
-    if (id.size > tail && memcmp(id.data + id.size - tail, content, tail) == 0)
-      mock_tasks_content(x, lti_slice(id.data, id.size - tail));
-    else
-      mock_tasks_poll(x, id, MOCK_ENVELOPE_E3);
-  } else {
-    return false;
+static void serve_response(mock_exchange *x, const leat_slice *parts) {
+  (void)parts;
+  mock_answer_serve(x, MOCK_RESPONSES);
+}
+
+static void serve_message(mock_exchange *x, const leat_slice *parts) {
+  (void)parts;
+  mock_anthropic_serve(x);
+}
+
+static const struct route {
+  uint8_t method;
+  const char *pattern;
+  void (*serve)(mock_exchange *x, const leat_slice *parts);
+} routes[] = {
+    {HTTP_POST, "/v1/chat/completions", serve_chat},
+    {HTTP_POST, "/v1/completions", serve_completion},
+    {HTTP_POST, "/v1/responses", serve_response},
+    {HTTP_POST, "/v1/messages", serve_message},
+    {HTTP_GET, "/v1/models", serve_models},
+    {HTTP_GET, "/v1/models/*", serve_model},
+    {HTTP_GET, "/files/*/*.*", mock_content_file},
+};
+
+static bool serve_route(mock_exchange *x, leat_slice path) {
+  leat_slice parts[MOCK_PATH_PARTS];
+  uint8_t method = x->method == HTTP_HEAD ? HTTP_GET : x->method;
+  for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+    if (routes[i].method != method || !mock_path_match(path, routes[i].pattern, parts)) continue;
+    routes[i].serve(x, parts);
+    return true;
   }
-  return true;
+  return false;
 }
 
 static void serve_path(mock_exchange *x, leat_slice path) {
   if (x->method == HTTP_GET && mock_ws_serve(x, path)) return;
-  if ((x->method == HTTP_GET || x->method == HTTP_HEAD) && serve_get(x, path)) return;
   if (x->method == HTTP_POST && mock_gemini_serve(x, path)) return;
-  if (match(x, HTTP_POST, path, "/v1/chat/completions"))
-    mock_chat_serve(x, false);
-  else if (match(x, HTTP_POST, path, "/v1/completions"))
-    mock_chat_serve(x, true);
-  else if (match(x, HTTP_POST, path, "/v1/responses"))
-    mock_answer_serve(x, MOCK_RESPONSES);
-  else if (match(x, HTTP_POST, path, "/v1/messages"))
-    mock_anthropic_serve(x);
-  else if (match(x, HTTP_POST, path, "/v1/video/generations") ||
-           match(x, HTTP_POST, path, "/v1/videos"))
-    mock_tasks_submit(x);
-  else
-    serve_unknown(x, path);
-}
-
-/* The target without its query and with single slashes: bases that end in one are usual. */
-static leat_slice clean_path(const mock_exchange *x, char *out, size_t cap) {
-  const char *url = mock_exchange_url(x);
-  size_t n = 0;
-  for (; *url && *url != '?' && n < cap; url++)
-    if (*url != '/' || n == 0 || out[n - 1] != '/') out[n++] = *url;
-  return lti_slice(out, n);
+  if (!serve_route(x, path) && !mock_tasks_serve(x, path)) serve_unknown(x, path);
 }
 
 static void serve_now(mock_exchange *x) {
-  char space[1024], key_space[KEY_MAX];
-  leat_slice path = clean_path(x, space, sizeof space);
-  if (mock_routes_fault(x)) return;
-  const char *required = x->m->config.require_key;
-  const char *key = key_of(x, key_space, sizeof key_space);
-  if (required && (!key || strcmp(key, required) != 0)) {
-    refuse_key(x, key, false);
-    return;
-  }
-  serve_path(x, path);
+  char space[1024];
+  leat_slice path = mock_path_clean(x, space, sizeof space);
+  if (!mock_routes_fault(x) && mock_keys_check(x, path)) serve_path(x, path);
 }
 
-/* The counters are there for those who watch: they roll no dice and take no number. */
+/* ---- requests */
+
+/* What the gateway itself is asked, by those who watch: no key, no faults, no number. */
+static bool serve_watcher(mock_exchange *x, leat_slice path) {
+  if (lti_slice_is(path, "/stats"))
+    mock_stats_serve(x);
+  else if (lti_slice_is(path, "/mock/ledger"))
+    mock_ledger_serve(x);
+  else if (lti_slice_is(path, "/mock/sink") && x->upload)
+    mock_upload_serve_sink(x);
+  else
+    return false;
+  return true;
+}
+
 void mock_routes_plan(mock_exchange *x) {
   char space[1024];
-  if (!lti_slice_is(clean_path(x, space, sizeof space), "/stats")) mock_plan_make(x);
+  leat_slice path = mock_path_clean(x, space, sizeof space);
+  if (!lti_slice_is(path, "/stats") && !lti_slice_starts(path, "/mock/")) mock_plan_make(x);
+}
+
+static void refuse(mock_exchange *x, leat_slice path, const mock_error *e) {
+  mock_errors_reply(x, mock_errors_manner(x, path), e);
 }
 
 void mock_routes_serve(mock_exchange *x) {
-  char space[1024];
-  leat_slice path = clean_path(x, space, sizeof space);
-  if (lti_slice_is(path, "/stats")) {
-    mock_stats_serve(x);
-    return;
-  }
+  char space[1024], text[160];
+  leat_slice path = mock_path_clean(x, space, sizeof space);
+  mock_error error = {400, "invalid_request_error", "mock", text, 0};
+  const char *broken = x->upload ? mock_upload_end(x->upload) : NULL;
+  if (serve_watcher(x, path)) return;
   mock_ids_begin(x);
   mock_routes_plan(x);
   if (x->too_big) {
     x->keep = false;
-    mock_reply_error(x, 413, "invalid_request_error", "body_too_big", "The body is too big");
+    error = (mock_error){413, "invalid_request_error", "body_too_big", "The body is too big", 0};
+    refuse(x, path, &error);
   } else if (x->plan_failed) {
-    reply_json(x, 400,
-               "{\"error\":{\"message\":\"a value in the query or in an x-mock header cannot be "
-               "read\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"mock\"}}");
+    error.message = "a value in the query or in an x-mock header cannot be read";
+    refuse(x, path, &error);
+  } else if (broken) {
+    snprintf(text, sizeof text, "the multipart body cannot be read: %s", broken);
+    error.code = "invalid_multipart";
+    refuse(x, path, &error);
   } else if (mock_fault_on(x->plan.faults, FAULT_SLOW_HEAD)) {
     x->step = serve_now;
     mock_reply_step_at(x, uv_hrtime() + x->plan.faults->arg[FAULT_SLOW_HEAD] * 1000000u);

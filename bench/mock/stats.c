@@ -79,7 +79,11 @@ size_t mock_stats_json(const mock *m, char *out, size_t cap) {
       "\"ws\":{\"connections\":%llu,\"live\":%llu,\"requests\":%llu,\"open\":%llu,"
       "\"peak\":%llu,\"received\":%llu,\"sent\":%llu,\"pongs\":%llu,\"closes\":%llu},"
       "\"ids\":{\"distinct\":%llu,\"repeated\":%llu,\"done\":%llu,\"done_again\":%llu},"
-      "\"tasks\":{\"submitted\":%llu,\"polls\":%llu,\"contents\":%llu},"
+      "\"tasks\":{\"submitted\":%llu,\"polls\":%llu,\"batch_polls\":%llu,\"batch_ids\":%llu,"
+      "\"contents\":%llu,\"signed_with_key\":%llu},"
+      "\"keys\":{\"bearer\":%llu,\"token\":%llu,\"raw\":%llu,\"x-api-key\":%llu,"
+      "\"api-key\":%llu,\"x-goog-api-key\":%llu,\"mj-api-secret\":%llu,\"query\":%llu,"
+      "\"socket\":%llu,\"none\":%llu},"
       "\"per_second\":{\"events\":%llu,\"requests\":%llu},\"uptime_s\":%.3f,\"max_rss_kb\":%ld}",
       U(s->events), U(s->streams), U(s->conns), U(s->streams_live), U(s->streams_peak), U(s->late),
       cpu_seconds(), U(s->requests), U(s->streams_done), U(s->aborted), U(s->faults), U(s->blocked),
@@ -89,7 +93,9 @@ size_t mock_stats_json(const mock *m, char *out, size_t cap) {
       U(s->goaways), U(s->resets_sent), U(s->resets_received), U(s->pings), SHARE(s->ws),
       U(s->ws_received), U(s->ws_sent), U(s->ws_pongs), U(s->ws_closes), U(s->ids_distinct),
       U(s->ids_repeated), U(s->ids_done), U(s->ids_done_again), U(s->tasks), U(s->polls),
-      U(s->contents), U(s->last_events), U(s->last_requests),
+      U(s->batch_polls), U(s->batch_ids), U(s->contents), U(s->signed_with_key), U(s->keys[0]),
+      U(s->keys[1]), U(s->keys[2]), U(s->keys[3]), U(s->keys[4]), U(s->keys[5]), U(s->keys[6]),
+      U(s->keys[7]), U(s->keys[8]), U(s->keys[9]), U(s->last_events), U(s->last_requests),
       (double)(uv_hrtime() - s->start_ns) / 1e9, peak_rss_kb());
   return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }

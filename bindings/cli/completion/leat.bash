@@ -17,10 +17,12 @@ _leat_options() {
     demo) echo "--chats --tasks --http --seed --connections --trace --json --quiet --help" ;;
     mock)
       echo "--host --port --plain --ca-out --cert --key --no-tickets --no-session-cache
-        --require-key --seed --ttft --gap --jitter --events --bytes --gzip --h2
+        --require-key --auth --seed --ttft --gap --jitter --events --bytes --gzip --h2
         --h2-streams --h2-window --h2-window-delay --h2-coalesce --keepalive --requests-max
         --conns-max --fault --task-queued --task-time --task-fail --task-bytes
-        --tasks-max --poll-envelope --poll-after --json --quiet --help"
+        --tasks-max --task-median --task-sigma --task-lost --task-stuck --task-absent
+        --task-status --task-forms --task-urls --content-redirect --ledger
+        --poll-envelope --poll-after --json --quiet --help"
       ;;
     help) echo "--help" ;;
   esac
