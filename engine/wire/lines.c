@@ -67,6 +67,10 @@ int lti_lines_feed(lti_lines *x, leat_slice bytes, size_t *taken) {
   return rc;
 }
 
+bool lti_lines_between(const lti_lines *x) {
+  return x->bom == BOM_DECIDED && !x->after_cr && !x->gathering && x->error == LTI_OK;
+}
+
 int lti_lines_end(lti_lines *x, leat_slice *rest) {
   *rest = lti_slice(BOM, x->bom < BOM_DECIDED ? x->bom : 0);
   if (x->gathering) *rest = lti_buf_slice(&x->scratch);

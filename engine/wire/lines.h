@@ -33,14 +33,14 @@ typedef struct lti_lines {
   const lti_lines_sink *sink;
   void *ctx;
   lti_buf scratch; /* the line under way, or the last gathered one until the next begins */
-  size_t line_max;
-  size_t wanted; /* bytes of the line under way, once `asked` */
-  size_t copied; /* bytes gathered, for the copy counter; the sink may add its own */
+  size_t wanted;   /* bytes of the line under way, once `asked` */
   int error;
   unsigned char bom; /* bytes of a leading BOM seen; BOM_DECIDED in lines.c */
   bool after_cr;     /* an LF now belongs to the line before */
   bool gathering;    /* the line under way began in an earlier slice */
   bool asked;
+  size_t line_max;
+  size_t copied; /* bytes gathered, for the copy counter; the sink may add its own */
 } lti_lines;
 
 /* `line_bytes_max` is raised to LTI_LINES_ASK; above it feed gives the sink's `full_error`. */
@@ -48,6 +48,8 @@ void lti_lines_init(lti_lines *x, lti_alloc *alloc, size_t line_bytes_max,
                     const lti_lines_sink *sink, void *ctx);
 void lti_lines_deinit(lti_lines *x);
 int lti_lines_feed(lti_lines *x, leat_slice bytes, size_t *taken);
+/* Nothing is under way: what comes next is the start of a line, and no part of anything before. */
+bool lti_lines_between(const lti_lines *x);
 /* The input ended. An unfinished line is not handed on; `*rest` views it (empty when there is
  * none), valid until deinit. */
 int lti_lines_end(lti_lines *x, leat_slice *rest);

@@ -1,9 +1,10 @@
 /* The event splitter: what each line does to the block under way, and one event at its blank line.
  *
- * The usual block, `data: {...}` and an empty line in one slice, costs a memcmp and two calls; its
- * data is a view of the slice. `data_view` and `type_view` say what the block has so far; when a
- * slice ends within a block they are moved to the buffers `data` and `type` and are then "held".
- * Of a data line that lines.c had to gather, the whole buffer is taken over.
+ * The usual block, `data: {...}` and an empty line in one slice, is found by two calls of memchr
+ * and goes past lines.c; its data is a view of the slice. All other blocks are made of lines.
+ * `data_view` and `type_view` say what the block has so far; when a slice ends within a block they
+ * are moved to the buffers `data` and `type` and are then "held". Of a data line that lines.c had
+ * to gather, the whole buffer is taken over.
  *
  * The last event id becomes valid at the blank line, with or without data; the reconnection time at
  * its own line (WHATWG HTML 9.2.6). After an event everything of its block is reset before the sink
@@ -22,6 +23,7 @@ static int on_line(void *ctx, leat_slice line);
 static size_t on_keep(void *ctx, leat_slice start);
 static const lti_lines_sink lines_sink = {on_line, on_keep, LEAT_EEVENTMAX};
 
+static int feed_whole(lti_sse *x, leat_slice bytes, size_t *taken);
 static int hold_views(lti_sse *x);
 static void shrink(lti_sse *x);
 static enum field split_field(leat_slice line, leat_slice *value);
@@ -64,12 +66,29 @@ void lti_sse_deinit(lti_sse *x) {
   x->kept = NULL;
 }
 
-int lti_sse_feed(lti_sse *x, leat_slice bytes, size_t *taken) {
+static int feed_lines(lti_sse *x, leat_slice bytes, size_t *taken) {
   int rc = lti_lines_feed(&x->lines, bytes, taken);
   int held = rc < 0 ? rc : hold_views(x);
   if (held < 0) x->lines.error = held;
   shrink(x);
+  x->between = lti_lines_between(&x->lines) && !x->has_data && !x->has_type && !x->has_next_id;
   return held < 0 ? held : rc;
+}
+
+int lti_sse_feed(lti_sse *x, leat_slice bytes, size_t *taken) {
+  size_t whole = 0;
+  int rc = x->between ? feed_whole(x, bytes, &whole) : LTI_OK;
+  if (rc == LTI_OK && (whole < bytes.size || !x->between)) {
+    rc = feed_lines(x, lti_slice_from(bytes, whole), taken);
+    *taken += whole;
+    return rc;
+  }
+  *taken = whole;
+  if (rc < 0) {
+    x->lines.error = rc;
+    x->between = false;
+  }
+  return rc;
 }
 
 int lti_sse_end(lti_sse *x) {
@@ -240,6 +259,26 @@ static int set_retry(lti_sse *x, leat_slice value) {
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
+
+/* The events at the start of `bytes` that are one data line, LF and an empty one: `*taken` says
+ * where the first block begins that is not. */
+static int feed_whole(lti_sse *x, leat_slice bytes, size_t *taken) {
+  leat_slice rest = bytes;
+  int rc = LTI_OK;
+  while (rc == LTI_OK && lti_slice_starts(rest, "data:")) {
+    const char *line = rest.data, *end = line + rest.size, *value = line + 5;
+    const char *lf = memchr(value, '\n', (size_t)(end - value));
+    if (!lf || end - lf < 2 || lf[1] != '\n') break;
+    if (memchr(value, '\r', (size_t)(lf - value)) || (size_t)(lf - line) > x->lines.line_max) break;
+    value += *value == ' ';
+    x->data_view = lti_slice(value, (size_t)(lf - value));
+    x->has_data = true;
+    rest = lti_slice(lf + 2, (size_t)(end - lf) - 2);
+    *taken = bytes.size - rest.size;
+    rc = dispatch(x);
+  }
+  return rc;
+}
 
 static int hold_views(lti_sse *x) {
   int rc = LTI_OK;

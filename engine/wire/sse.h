@@ -39,17 +39,20 @@ typedef struct lti_sse_kept {
   lti_buf data, type, id, next_id;
 } lti_sse_kept;
 
+/* What an event in one piece touches stands last, and so does that of its owner behind it: streams
+ * are many, and each of them is cold when its next event comes. */
 typedef struct lti_sse {
+  leat_slice type_view; /* the block's type so far: into the slice being fed, or into `type` */
   lti_lines lines;
+  leat_slice data_view; /* likewise its data, or into `data` */
+  lti_sse_kept *kept;
   const lti_sse_sink *sink;
   void *ctx;
-  leat_slice data_view; /* the block's data so far: into the slice being fed, or into `data` */
-  leat_slice type_view; /* likewise, or into `type` */
-  lti_sse_kept *kept;
-  bool has_data, data_held, has_type, type_held, has_next_id, has_new_retry;
-  bool has_retry;
   uint64_t retry_ms; /* saturates at UINT64_MAX */
   uint64_t events;
+  bool has_data, data_held, has_type, type_held, has_next_id, has_new_retry;
+  bool has_retry;
+  bool between; /* a block begins with the next byte */
 } lti_sse;
 
 /* `event_bytes_max`, at least LTI_LINES_ASK, bounds one line and one event's data: LEAT_EEVENTMAX.
