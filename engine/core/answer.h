@@ -51,30 +51,32 @@ typedef struct lti_answer_shown {
   char bytes[LTI_ANSWER_SHOWN];
 } lti_answer_shown;
 
+/* What an event touches stands together, from the end of `sse` to the beginning of the decoder
+ * behind. */
 typedef struct lti_answer {
-  const lti_protocol *protocol;
-  lti_emit emit; /* the driver's own, in front of the user's sink */
-  lti_answer_sink sink;
   lti_alloc *alloc;
-  void *decoder;
   union {                     /* by form */
     lti_answer_limits limits; /* while undecided */
     lti_sse sse;
     lti_buf json;
     lti_elements elements;
   };
-  leat_slice raw; /* the record being decoded */
+  uint64_t records;
+  uint64_t copied; /* bytes gathered, or rewritten without escapes, instead of viewed */
   enum lti_answer_form form;
+  int error;         /* sticky */
   bool want_raw;     /* emit each record as LEAT_EVENT_RAW first */
   bool want_stop;    /* the sink asked */
   bool ended;        /* the dialect's end marker came, or its array's */
-  int error;         /* sticky */
-  unsigned char bom; /* bytes of a BOM skipped while undecided; 4: there is none */
   bool joined;       /* the decoder stands right behind */
-  uint64_t records;
-  uint64_t copied; /* bytes gathered, or rewritten without escapes, instead of viewed */
+  unsigned char bom; /* bytes of a BOM skipped while undecided; 4: there is none */
   lti_answer_shown *shown;
   lti_answer_stray *stray;
+  leat_slice raw; /* the record being decoded */
+  lti_answer_sink sink;
+  const lti_protocol *protocol;
+  void *decoder;
+  lti_emit emit; /* the driver's own, in front of the user's sink */
 } lti_answer;
 
 int lti_answer_init(lti_answer *a, lti_alloc *alloc, const lti_protocol *protocol,

@@ -36,16 +36,19 @@ static void consider_queue(const lti_request *r, earliest *x) {
   if (x->error == LEAT_EDNSTIMEOUT) x->layer = LEAT_LAYER_DNS;
 }
 
+static uint64_t later(uint64_t a, uint64_t b) {
+  return a > b ? a : b;
+}
+
 static void consider_reading(const lti_request *r, earliest *x) {
   const leat_deadlines *d = r->deadlines;
   /* Bytes of framing and of half a TLS record are bytes of the response too. */
-  uint64_t byte_ns = r->last_byte_ns;
-  if (r->exchange.received_ns > byte_ns) byte_ns = r->exchange.received_ns;
+  uint64_t byte_ns = later(r->since_ns, r->exchange.received_ns);
   consider(x, byte_ns, d->idle_ms, LEAT_EIDLETIMEOUT);
   if (r->content_seen)
-    consider(x, r->last_content_ns, d->gap_ms, LEAT_EGAPTIMEOUT);
+    consider(x, later(r->since_ns, r->last_content_ns), d->gap_ms, LEAT_EGAPTIMEOUT);
   else
-    consider(x, r->last_content_ns, d->first_ms, LEAT_EFIRSTTIMEOUT);
+    consider(x, r->since_ns, d->first_ms, LEAT_EFIRSTTIMEOUT);
 }
 
 static earliest find_earliest(const lti_request *r) {

@@ -296,6 +296,7 @@ static void stamp_lease(lti_request *r, const lti_conn *conn) {
   r->tls = (signed char)lti_conn_tls_version(conn);
   uint64_t queued = r->times.queued_ns;
   r->times = (leat_times){.queued_ns = queued, .leased_ns = now};
+  r->last_content_ns = 0;
   r->times.connected_ns = r->reused_connection ? now : lti_conn_connected_ns(conn);
   r->times.tls_ns = r->reused_connection ? now : lti_conn_ready_ns(conn);
 }
@@ -348,6 +349,7 @@ void lti_request_again(lti_request *r, bool first) {
   r->exchange.sent_ns = 0;
   r->exchange.response_started = r->exchange.reused = false;
   r->times = (leat_times){.queued_ns = r->times.queued_ns};
+  r->last_content_ns = 0;
   lti_request_say(r, lti_slice("", 0));
   int rc = lti_dispatch_want(&e->dispatch, &r->lease, r->origin, first);
   if (rc != LTI_OK) {
@@ -511,7 +513,7 @@ void lti_request_cancel(lti_request *r) {
 
 /* No clock but the total counts a pause. */
 static void restart_clocks(lti_request *r) {
-  r->last_byte_ns = r->last_content_ns = lti_loop_clock(r->item.engine->loop);
+  r->since_ns = lti_loop_clock(r->item.engine->loop);
   lti_deadline_arm(r);
 }
 

@@ -46,43 +46,47 @@ typedef struct lti_words {
   lti_buf masked; /* provider's words that held the key */
 } lti_words;
 
+/* What an event touches stands together, from the end of `item` to the beginning of
+ * `exchange.stream`: requests are many, and each of them is cold when its next event comes. */
 typedef struct lti_request {
   lti_item item; /* first */
-  enum lti_request_state state;
   leat_event_cb on_event;
-  leat_done_cb on_done;
   void *user;
+  lti_answer *answer;
+  lti_inflate *inflate;
+  lti_socket *socket; /* it is that one's handshake, or a turn on it; NULL: neither */
+  uint64_t last_content_ns;
+  uint64_t bytes, events, records;
+  enum lti_request_state state;
+  uint32_t attempts;
+  bool turn; /* a turn on `socket` */
+  bool call; /* raw, but as an API call: retries, redirects, statuses are errors */
+  bool once, want_raw, paused, delivered, content_seen, retryable;
+  lti_hold hold;
+  lti_exchange exchange;
+  leat_done_cb on_done;
   lti_spec spec;
   lti_origin *origin;
   union {
     lti_lease lease;    /* in line for a connection */
     lti_list turn_node; /* of a turn: in line for its socket */
   };
-  lti_exchange exchange;
-  lti_socket *socket; /* it is that one's handshake, or a turn on it; NULL: neither */
   lti_alarm alarm;
   const leat_deadlines *deadlines; /* the engine's, or its own */
-  lti_answer *answer;
-  lti_inflate *inflate;
   lti_refusal *refusal;
-  lti_hold hold;
-  leat_times times;
-  uint64_t last_byte_ns, last_content_ns; /* since when clocks count: head, resume, or the like */
+  leat_times times;  /* but for last_content_ns */
+  uint64_t since_ns; /* the clocks of bytes and content count from here at least: head, resume */
   uint64_t backoff_until;
   uint64_t wait_from_ns, waited_ns; /* in the queue: since when, less and so far in all attempts */
   uint64_t excused_ns;              /* a deadline that passed while the loop was held up */
-  uint64_t bytes, events, records;
-  uint32_t attempts, redirects;
+  uint32_t redirects;
   int retries_done, retries_max, replays_done, redirects_max;
   int error, native, status;
   int64_t retry_after_ms;
   lti_words *words;
   char *request_id;         /* the server's, NULL: none */
   signed char should_retry; /* x-should-retry: 1 true, -1 false, 0 not told */
-  bool turn;                /* a turn on `socket` */
-  bool call;                /* raw, but as an API call: retries, redirects, statuses are errors */
-  bool once, want_raw, paused, delivered, content_seen, retryable;
-  bool maybe_ran; /* an attempt that was given up may have reached the model */
+  bool maybe_ran;           /* an attempt that was given up may have reached the model */
   bool maybe_ran_twice;
   bool resumed_tls, reused_connection, name_known;
   signed char http;    /* enum leat_http: of the last attempt's connection */

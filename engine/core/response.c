@@ -40,7 +40,7 @@ static void stamp_content(lti_request *r, const leat_event *event) {
   if (!(text ? event->text.size > 0 : other)) return;
   if (text && event->kind != LEAT_EVENT_RAW)
     r->item.engine->stats.content_bytes += event->text.size;
-  r->last_content_ns = r->times.last_content_ns = now;
+  r->last_content_ns = now;
   if (r->content_seen) return;
   r->content_seen = true;
   r->times.first_content_ns = now;
@@ -277,7 +277,7 @@ static int on_upgrade(lti_request *r, const lti_http_head *head) {
 static int on_head(lti_exchange *x, const lti_http_head *head) {
   lti_request *r = request_of(x);
   r->status = head->status;
-  r->times.head_ns = r->last_byte_ns = r->last_content_ns = x->received_ns;
+  r->times.head_ns = r->since_ns = x->received_ns;
   read_hints(r, head);
   lti_engine_trace(r->item.engine, r->item.id, "status %d", head->status);
   if (r->socket) return on_upgrade(r, head);
@@ -369,7 +369,6 @@ static int read_refusal(lti_request *r, leat_slice bytes) {
 
 static int on_body(lti_exchange *x, leat_slice bytes, size_t *taken) {
   lti_request *r = request_of(x);
-  r->last_byte_ns = x->received_ns;
   *taken = bytes.size;
   int rc = r->state == REQUEST_REFUSED ? read_refusal(r, bytes)
            : r->socket                 ? lti_socket_bytes(r->socket, bytes, taken)

@@ -161,6 +161,7 @@ void lti_result_fill(lti_request *r, leat_result *result) {
   const leat_response *response = &nothing;
   if (r->answer && r->spec.protocol) response = r->spec.protocol->response(r->answer->decoder);
   r->times.sent_ns = r->exchange.sent_ns;
+  r->times.last_content_ns = r->last_content_ns;
   *result = (leat_result){.error = r->error,
                           .layer = r->layer,
                           .status = r->status,

@@ -187,11 +187,11 @@ static void read_leftover(lti_socket *s, int rc) {
 
 static void stamp_read(lti_socket *s, lti_request *r, size_t size) {
   uint64_t now = s->request->exchange.received_ns;
-  r->exchange.received_ns = r->last_byte_ns = now;
+  r->exchange.received_ns = now;
   r->bytes += size;
   if (r->state == REQUEST_READING) return;
   r->state = REQUEST_READING;
-  r->times.head_ns = r->last_content_ns = now;
+  r->times.head_ns = r->since_ns = now;
   lti_deadline_arm(r);
 }
 
@@ -208,7 +208,7 @@ void lti_turn_message(lti_socket *s, leat_slice text) {
     if (s->turns.leftover) read_leftover(s, rc);
     return;
   }
-  s->turns.linger_ns = rc == LTI_AGAIN ? r->last_byte_ns : 0;
+  s->turns.linger_ns = rc == LTI_AGAIN ? r->exchange.received_ns : 0;
   if (rc == LTI_STOPPED) {
     conclude(s);
   } else if (rc < 0) {

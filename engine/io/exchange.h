@@ -29,16 +29,16 @@ typedef struct lti_exchange_sink {
  */
 struct lti_exchange {
   const lti_exchange_sink *sink;
-  lti_conn *conn;          /* NULL: not leased, or its connection is done with it */
-  lti_backlog *backlog;    /* what a paused one has not taken yet, HTTP/2 only */
+  lti_conn *conn;       /* NULL: not leased, or its connection is done with it */
+  uint64_t received_ns; /* the stamp of the read being delivered */
+  bool paused;          /* set by the owner before its head or body sink answers LTI_STOPPED */
+  /* filled in when the exchange ends */
+  bool response_started;   /* a byte of a response had come */
+  bool reused;             /* the connection had served before */
   lti_http2_stream stream; /* its body and body_sent are used by HTTP/1.1 as well */
+  lti_backlog *backlog;    /* what a paused one has not taken yet, HTTP/2 only */
   lti_list unsent;         /* between start and the first byte sent, HTTP/2 only */
   uint64_t sent_ns;        /* first byte taken by the kernel, 0: none yet */
-  uint64_t received_ns;    /* the stamp of the read being delivered */
-  bool paused;             /* set by the owner before its head or body sink answers LTI_STOPPED */
-  /* filled in when the exchange ends */
-  bool response_started; /* a byte of a response had come */
-  bool reused;           /* the connection had served before */
 };
 
 bool lti_exchange_open(const lti_exchange *x);

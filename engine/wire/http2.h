@@ -42,29 +42,31 @@ typedef struct lti_http2_config {
  * before open. Everything else is the codec's. `body` must live until the last callback or
  * lti_http2_cancel. */
 typedef struct lti_http2_stream {
-  lti_list node; /* in the codec's list of open streams, in the order of their opening */
-  leat_slice body;
-  size_t body_sent; /* bytes that drain has handed out */
-  uint32_t unread;  /* bytes delivered that the owner has not given back yet */
-  int32_t id;       /* 0: not open */
-  bool sent;        /* its HEADERS frame was handed out by drain */
-  bool head_seen;   /* the final response's head was delivered */
-  bool is_head;     /* HEAD: no body follows */
-  bool started;     /* a HEADERS frame, final or interim, has come */
-  uint8_t interim_count;
+  /* These a DATA frame touches, the first four are the codec's alone. */
+  uint8_t outcome; /* runs, complete or broken */
+  bool answered;   /* the final response's head has come */
+  bool counted;    /* `left` bytes are to come, no more and no less */
+  bool closed;     /* for nghttp2 it is no more */
+  int32_t id;      /* 0: not open */
+  uint32_t unread; /* bytes delivered that the owner has not given back yet */
 
   /* The codec's alone. */
-  bool answered;      /* the final response's head has come */
-  bool counted;       /* `left` bytes are to come, no more and no less */
-  bool closed;        /* for nghttp2 it is no more */
-  bool unprocessed;   /* how it ended: these five */
-  uint8_t outcome;    /* runs, complete or broken */
-  int16_t error;      /* as in lti_http2_failure */
-  uint32_t code;      /* the same */
-  const char *reason; /* the same */
   uint32_t owed;      /* bytes the owner has given back and nghttp2 not yet */
   uint32_t allowance; /* bytes for which the stream's window has room for sure */
+  uint32_t code;      /* how it ended: these four, as in lti_http2_failure */
+  int16_t error;
+  bool unprocessed;
+  const char *reason;
   uint64_t left;
+
+  bool sent;      /* its HEADERS frame was handed out by drain */
+  bool head_seen; /* the final response's head was delivered */
+  bool is_head;   /* HEAD: no body follows */
+  bool started;   /* a HEADERS frame, final or interim, has come */
+  uint8_t interim_count;
+  leat_slice body;
+  size_t body_sent; /* bytes that drain has handed out */
+  lti_list node;    /* in the codec's list of open streams, in the order of their opening */
 } lti_http2_stream;
 
 /* Why a stream ended before its time. */
