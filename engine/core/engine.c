@@ -82,6 +82,7 @@ static void init_lists(leat_engine *e) {
   lti_buf_init(&e->message, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EBODYMAX);
   lti_buf_init(&e->scratch, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EURL);
   lti_post_init(&e->post);
+  lti_endpoints_init(&e->endpoints, &e->alloc);
 }
 
 static void free_lists(leat_engine *e) {
@@ -90,6 +91,7 @@ static void free_lists(leat_engine *e) {
   lti_buf_deinit(&e->message);
   lti_buf_deinit(&e->scratch);
   lti_post_deinit(&e->post);
+  lti_endpoints_deinit(&e->endpoints);
   lti_config_free(e);
 }
 

@@ -5,6 +5,7 @@
 #include "base/prng.h"
 #include "base/slots.h"
 #include "core/dispatch.h"
+#include "core/endpoints.h"
 #include "core/post.h"
 #include "core/spec.h"
 #include "leat.h"
@@ -33,6 +34,7 @@ struct leat_engine {
   size_t texts_size;
   lti_spec_defaults defaults;
   lti_spec_places places;
+  lti_endpoints endpoints;
   leat_deadlines deadlines[2]; /* of requests that name none: not streamed, streamed */
   lti_loop *loop;
   lti_alarms alarms;
