@@ -483,6 +483,7 @@ typedef struct leat_media {
   leat_slice url;
   leat_slice mime_type; /* as far as known */
   leat_slice transcript, id;
+  bool partial; /* a preview of an image: a better one follows */
 } leat_media;
 
 /* Token counts; -1 where the provider did not say. "anthropic" counts cached tokens beside the

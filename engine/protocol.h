@@ -84,7 +84,10 @@ typedef struct lti_protocol {
   const char *header, *value; /* one more field, which the caller may replace; NULL: none */
   bool elements;              /* JSON is a stream too: each element of an array, or without one each
                                  object, is a record with an empty type */
-  const char *end_marker;     /* how `ended` is called when the dialect's own end came: "done" */
+  bool plain;             /* text that is neither JSON nor an event stream is an answer too: `body`
+                             gets it */
+  bool empty;             /* no body at all is a whole answer: there was nothing to say */
+  const char *end_marker; /* how `ended` is called when the dialect's own end came: "done" */
   const lti_protocol_socket *socket; /* NULL: spoken over HTTP */
 
   /* Writes the JSON body; over a socket the text messages that begin a turn, each a JSON text, with

@@ -13,6 +13,10 @@ extern const lti_protocol lti_chat_ws;
 extern const lti_protocol lti_responses_ws;
 extern const lti_protocol lti_realtime;
 extern const lti_protocol lti_realtime_beta;
+extern const lti_protocol lti_json_document;
+extern const lti_protocol lti_openai_images;
+extern const lti_protocol lti_openai_speech;
+extern const lti_protocol lti_openai_transcript;
 extern const lti_task_family lti_video_task;
 
 #endif

@@ -8,6 +8,8 @@ static const lti_protocol *const dialects[] = {
     &lti_openai_chat,        &lti_openai_completions, &lti_openai_responses,
     &lti_anthropic_messages, &lti_gemini_generate,    &lti_chat_ws,
     &lti_responses_ws,       &lti_realtime,           &lti_realtime_beta,
+    &lti_json_document,      &lti_openai_images,      &lti_openai_speech,
+    &lti_openai_transcript,
 };
 
 enum { DIALECTS = sizeof dialects / sizeof *dialects };

@@ -39,6 +39,7 @@ static void put_media(cli_jsonw *w, const leat_media *media) {
   if (media->url.size) cli_jsonw_text(w, "url", media->url);
   if (media->mime_type.size) cli_jsonw_text(w, "mime_type", media->mime_type);
   if (media->transcript.size) cli_jsonw_text(w, "transcript", media->transcript);
+  if (media->partial) cli_jsonw_bool(w, "partial", true);
   if (media->id.size) cli_jsonw_text(w, "id", media->id);
 }
 

@@ -6,6 +6,7 @@
  *               --'{'--> OBJECTS       likewise, without an end of their own: a whole answer, which
  *                                      is one record, cannot be told from the first of several
  *               --'<' or a byte that is no text--> FOREIGN   refused once there is enough to show
+ *               --no field of an event stream--> JSON        instead, of a dialect that is `plain`
  *               --anything else--> SSE
  *     no dialect: RAW from the start
  *
@@ -120,7 +121,7 @@ int lti_answer_feed(lti_answer *a, leat_slice bytes, size_t *taken) {
   if (a->ended) return LTI_STOPPED;
   a->want_stop = false;
   if (a->form == LTI_FORM_UNDECIDED) {
-    skipped = skip_blank(a, bytes);
+    skipped = a->matched ? 0 : skip_blank(a, bytes);
     bytes = lti_slice_from(bytes, skipped);
     if (bytes.size) rc = decide(a, bytes);
   }
@@ -156,6 +157,8 @@ int lti_answer_end(lti_answer *a, lti_verdict *verdict) {
   if (verdict->error == LEAT_EINCOMPLETE && a->form == LTI_FORM_SSE && a->shown) {
     verdict->error = a->error = LEAT_ENOTSTREAM;
   }
+  bool nothing = a->form == LTI_FORM_UNDECIDED && a->protocol && a->protocol->empty;
+  if (verdict->error == LEAT_EINCOMPLETE && nothing) verdict->error = LEAT_OK;
   return verdict->error;
 }
 
@@ -203,13 +206,52 @@ static size_t skip_blank(lti_answer *a, leat_slice bytes) {
   return i;
 }
 
+/* No two begin with the same letter. */
+static const char *const fields[] = {":", "data:", "event:", "id:", "retry:"};
+
+enum { FIELDS = sizeof fields / sizeof *fields };
+
 /* Does it begin with a comment or one of the standard's fields, for sure? */
 static bool is_field(leat_slice bytes) {
-  static const char *const fields[] = {":", "data:", "event:", "id:", "retry:"};
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+  for (size_t i = 0; i < FIELDS; i++) {
     if (lti_slice_starts(bytes, fields[i])) return true;
   }
   return false;
+}
+
+static void begin_json(lti_answer *a) {
+  size_t max = a->limits.body_bytes_max;
+  a->form = LTI_FORM_JSON;
+  lti_buf_init(&a->json, a->alloc, max, LEAT_EBODYMAX);
+}
+
+static void begin_sse(lti_answer *a) {
+  size_t max = a->limits.event_bytes_max;
+  a->form = LTI_FORM_SSE;
+  lti_sse_init(&a->sse, a->alloc, max, &sse_sink, a);
+}
+
+/* Text is an answer too, unless it begins with a field of an event stream. How much of one the
+ * reads before have brought is remembered, not the bytes: they are the field's. */
+static int decide_plain(lti_answer *a, leat_slice bytes) {
+  size_t matched = a->matched, field = a->field, taken, i = 0;
+  while (matched == 0 && field < FIELDS && *fields[field] != *bytes.data) field++;
+  while (field < FIELDS && i < bytes.size && fields[field][matched] == bytes.data[i]) {
+    i++;
+    if (!fields[field][++matched]) break;
+  }
+  leat_slice before = lti_slice(field < FIELDS ? fields[field] : "", a->matched);
+  if (field < FIELDS && !fields[field][matched]) {
+    begin_sse(a);
+    return lti_sse_feed(&a->sse, before, &taken);
+  }
+  if (field < FIELDS && i == bytes.size) {
+    a->field = (unsigned char)field;
+    a->matched = (unsigned char)matched;
+    return LTI_OK;
+  }
+  begin_json(a);
+  return lti_buf_append(&a->json, before);
 }
 
 static int decide(lti_answer *a, leat_slice bytes) {
@@ -223,17 +265,17 @@ static int decide(lti_answer *a, leat_slice bytes) {
                       array ? &array_sink : &objects_sink, a);
     return LTI_OK;
   }
-  if (c == '{' || c == '[') {
-    a->form = LTI_FORM_JSON;
-    lti_buf_init(&a->json, a->alloc, limits.body_bytes_max, LEAT_EBODYMAX);
+  if ((c == '{' || c == '[') && !a->matched) {
+    begin_json(a);
     return LTI_OK;
   }
+  bool text = c >= 0x20 && c != '<' && c != 0x7f && a->bom >= BOM_SIZE;
+  if (a->protocol->plain && (text || a->matched)) return decide_plain(a, bytes);
   if (a->bom < BOM_SIZE || c == '<' || c < 0x20 || c >= 0x7f) {
     a->form = LTI_FORM_FOREIGN;
     return LTI_OK;
   }
-  a->form = LTI_FORM_SSE;
-  lti_sse_init(&a->sse, a->alloc, limits.event_bytes_max, &sse_sink, a);
+  begin_sse(a);
   if (!is_field(bytes)) {
     int rc = show(a, lti_slice("", 0));
     if (rc != LTI_OK) return rc;
@@ -303,8 +345,16 @@ static int emit_raw(lti_answer *a) {
   return a->want_raw ? emit_event(&a->emit, &event) : LTI_OK;
 }
 
+/* The whole body was the beginning of a field's name: it is text. */
+static int end_plain(lti_answer *a) {
+  leat_slice text = lti_slice(fields[a->field], a->matched);
+  begin_json(a);
+  return lti_buf_append(&a->json, text);
+}
+
 static int end_form(lti_answer *a) {
-  int rc = LTI_OK;
+  int rc = a->form == LTI_FORM_UNDECIDED && a->matched ? end_plain(a) : LTI_OK;
+  if (rc != LTI_OK) return rc;
   switch (a->form) {
     case LTI_FORM_UNDECIDED:
     case LTI_FORM_RAW: return LTI_OK;

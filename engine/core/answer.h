@@ -4,7 +4,8 @@
  * JSON document (leading white space, which gateways send as keep-alive, is skipped), splits it,
  * and drives the dialect's decoder. Where the dialect streams `elements`, JSON is a stream of
  * objects as well: those of one array, or without '[' one behind the other, and a whole answer is
- * such a stream of one. A body that is neither ("<html>") is LEAT_ENOTSTREAM, with its
+ * such a stream of one. Of a dialect that is `plain` any text that is no event stream is a body,
+ * collected as JSON is. A body that is neither ("<html>") is LEAT_ENOTSTREAM, with its
  * first bytes kept for the message. A dialect of NULL passes bytes through as LEAT_EVENT_RAW
  * ("raw").
  *
@@ -64,12 +65,14 @@ typedef struct lti_answer {
   uint64_t records;
   uint64_t copied; /* bytes gathered, or rewritten without escapes, instead of viewed */
   enum lti_answer_form form;
-  int error;         /* sticky */
-  bool want_raw;     /* emit each record as LEAT_EVENT_RAW first */
-  bool want_stop;    /* the sink asked */
-  bool ended;        /* the dialect's end marker came, or its array's */
-  bool joined;       /* the decoder stands right behind */
-  unsigned char bom; /* bytes of a BOM skipped while undecided; 4: there is none */
+  int error;                    /* sticky */
+  bool want_raw;                /* emit each record as LEAT_EVENT_RAW first */
+  bool want_stop;               /* the sink asked */
+  bool ended;                   /* the dialect's end marker came, or its array's */
+  bool joined;                  /* the decoder stands right behind */
+  unsigned char bom;            /* bytes of a BOM skipped while undecided; 4: there is none */
+  unsigned char field, matched; /* while undecided: which field of an event stream it begins with,
+                                   and how much of its name came */
   lti_answer_shown *shown;
   lti_answer_stray *stray;
   leat_slice raw; /* the record being decoded */

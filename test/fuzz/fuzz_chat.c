@@ -163,8 +163,9 @@ static void meager_free(void *user, void *ptr) {
 }
 
 static const lti_protocol *protocol_of(const uint8_t *input) {
-  static const char *const names[] = {"openai-chat", "openai-completions", "openai-responses",
-                                      "anthropic", "gemini"};
+  static const char *const names[] = {
+      "openai-chat", "openai-completions", "openai-responses", "anthropic",        "gemini",
+      "json",        "openai-images",      "openai-speech",    "openai-transcript"};
   size_t i = (size_t)(input[1] >> 5) * 2 + (input[0] & 1u);
   const lti_protocol *p = lti_protocol_find(names[i % (sizeof names / sizeof *names)]);
   if (!p) abort();
