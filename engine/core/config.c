@@ -245,7 +245,10 @@ int lti_config_read(leat_engine *e, const leat_config *config, const char **mess
                                     .header_count = c.header_count,
                                     .proxy = c.proxy,
                                     .no_proxy = c.no_proxy,
-                                    .allow_plain_key = c.allow_plain_key};
+                                    .allow_plain_key = c.allow_plain_key,
+                                    .asks_key = c.key != NULL};
+  if (c.observer) e->observer = *c.observer;
+  e->config.observer = c.observer ? &e->observer : NULL;
   return LTI_OK;
 }
 

@@ -4,6 +4,7 @@
  * the time that was right when it was set, looks again, and sleeps on if there was progress. */
 #include "base/error.h"
 #include "core/request.h"
+#include "core/watch.h"
 
 #define MS_NS   1000000ull
 #define LATE_NS (10 * MS_NS)
@@ -129,7 +130,8 @@ void lti_deadline_fire(lti_alarm *alarm, uint64_t now_ns) {
   if (r->state == REQUEST_FINISHED) {
     expire_finished(r);
   } else if (r->state == REQUEST_BACKOFF && x.error == LEAT_OK) {
-    lti_request_again(r, true);
+    lti_watch_settle(r);
+    if (r->state == REQUEST_BACKOFF) lti_request_again(r, true);
   } else if (!excuse(r, &x, now_ns)) {
     expire(r, &x);
   }

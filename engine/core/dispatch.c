@@ -40,6 +40,8 @@ int lti_dispatch_init(lti_dispatch *d, lti_alloc *alloc, lti_loop *loop, lti_ala
   d->alarms = alarms;
   d->queue_max = queue_max;
   d->waiting = 0;
+  d->serving = NULL;
+  d->disturbed = false;
   lti_list_init(&d->dirty);
   lti_list_init(&d->starved);
   int r = lti_alarm_join(alarms, &d->alarm, on_alarm);
@@ -71,7 +73,7 @@ static line *find_line(lti_dispatch *d, lti_origin *o) {
 }
 
 static void drop_line_if_empty(lti_dispatch *d, line *l) {
-  if (l->queue.size > 0) return;
+  if (l->queue.size > 0 || d->serving == l) return;
   lti_list_remove(&l->dirty);
   lti_list_remove(&l->starved);
   lti_queue_deinit(&l->queue);
@@ -138,6 +140,7 @@ static void take_out(lti_dispatch *d, line *l, lti_lease *lease) {
 void lti_dispatch_leave(lti_dispatch *d, lti_lease *lease) {
   if (!lease->origin) return;
   line *l = line_of(lease->origin);
+  if (d->serving == l) d->disturbed = true;
   take_out(d, l, lease);
   mark(d, l);
   drop_line_if_empty(d, l);
@@ -252,6 +255,8 @@ static bool grant(lti_dispatch *d, line *l) {
         take_out(d, l, lease);
         l->wasted = 0;
         lease->sink->granted(lease, conn);
+        if (d->disturbed) w = (walk){.refused = w.refused, .waits = w.waits};
+        d->disturbed = false;
         break;
       case LTI_POOL_ELSEWHERE: reroute(d, l, lease); break;
       case LTI_POOL_WAIT: w.waits = true; /* fall through */
@@ -339,7 +344,9 @@ void lti_dispatch_turn(lti_dispatch *d) {
     line *l = LTI_CONTAINER_OF(n, line, dirty);
     lti_origin *o = l->origin;
     lti_pool_origin_keep(o);
+    d->serving = l;
     serve(d, l);
+    d->serving = NULL;
     drop_line_if_empty(d, l);
     lti_pool_origin_release(o);
   }

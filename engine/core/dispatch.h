@@ -15,7 +15,8 @@
 typedef struct lti_lease lti_lease;
 
 typedef struct lti_lease_sink {
-  void (*granted)(lti_lease *lease, lti_conn *conn); /* must start it or give it back */
+  /* Must start it or give it back. It may call the caller, who may cancel others in line. */
+  void (*granted)(lti_lease *lease, lti_conn *conn);
   void (*failed)(lti_lease *lease, const lti_failure *failure);
   void (*connecting)(lti_lease *lease); /* connect_ns was set, or taken back */
 } lti_lease_sink;
@@ -45,6 +46,8 @@ typedef struct lti_dispatch {
   lti_alarm alarm;
   size_t queue_max;
   size_t waiting;
+  const void *serving; /* the line that is served now: it is not freed meanwhile */
+  bool disturbed;      /* somebody left it since it was looked at */
 } lti_dispatch;
 
 int lti_dispatch_init(lti_dispatch *d, lti_alloc *alloc, lti_loop *loop, lti_alarms *alarms,

@@ -18,6 +18,7 @@
 #include "core/request.h"
 #include "core/socket.h"
 #include "core/task.h"
+#include "core/watch.h"
 
 #define ALARM_BUDGET      4096
 #define MESSAGE_BYTES_MAX 4096
@@ -79,6 +80,7 @@ static void init_lists(leat_engine *e) {
   lti_slots_init(&e->items, &e->alloc, (size_t)e->config.requests_max);
   lti_list_init(&e->finished);
   lti_list_init(&e->resumed);
+  lti_list_init(&e->watched);
   lti_buf_init(&e->message, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EBODYMAX);
   lti_buf_init(&e->scratch, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EURL);
   lti_post_init(&e->post);
@@ -92,6 +94,7 @@ static void free_lists(leat_engine *e) {
   lti_buf_deinit(&e->scratch);
   lti_post_deinit(&e->post);
   lti_endpoints_deinit(&e->endpoints);
+  lti_metrics_free(&e->alloc, e->metrics);
   lti_config_free(e);
 }
 
@@ -99,6 +102,10 @@ static int open_parts(leat_engine *e, const char **why) {
   const leat_config *c = &e->config;
   int r = lti_dns_open(e->loop, &e->alloc, c->resolve, c->resolve_count, &e->dns);
   if (r == LEAT_EINVAL) *why = "an entry of `resolve` is not host:port=address";
+  if (r == LTI_OK && c->metrics) {
+    e->metrics = lti_metrics_new(&e->alloc);
+    r = e->metrics ? LTI_OK : LEAT_ENOMEM;
+  }
   if (r == LTI_OK) r = open_pool(e);
   if (r == LTI_OK)
     r = lti_dispatch_init(&e->dispatch, &e->alloc, e->loop, &e->alarms, (size_t)c->queue_max);
@@ -259,11 +266,13 @@ static void on_turn(void *ctx, uint64_t now_ns) {
   if (e->cancel_all) cancel_everything(e);
   if (e->drain_all) drain_sockets(e);
   go_on_resumed(e);
+  lti_watch_run(e);
   tell_finished(e);
   lti_dispatch_turn(&e->dispatch);
   if (lti_pool_turn(e->pool)) more = true;
-  if (!lti_list_empty(&e->finished) || !lti_list_empty(&e->resumed) || e->cancel_all ||
-      lti_dispatch_due(&e->dispatch) || lti_post_pending(&e->post))
+  if (!lti_list_empty(&e->finished) || !lti_list_empty(&e->resumed) ||
+      !lti_list_empty(&e->watched) || e->cancel_all || lti_dispatch_due(&e->dispatch) ||
+      lti_post_pending(&e->post))
     more = true;
   close_if_idle(e);
   if (e->state >= ENGINE_CLOSING) return;

@@ -6,6 +6,7 @@
 #include "base/slots.h"
 #include "core/dispatch.h"
 #include "core/endpoints.h"
+#include "core/metrics.h"
 #include "core/post.h"
 #include "core/spec.h"
 #include "leat.h"
@@ -43,8 +44,11 @@ struct leat_engine {
   lti_dispatch dispatch;
   lti_slots items;
   lti_prng prng;
-  lti_list finished;    /* requests and tasks whose done is due */
-  lti_list resumed;     /* requests to go on with */
+  lti_list finished; /* requests and tasks whose done is due */
+  lti_list resumed;  /* requests to go on with */
+  lti_list watched;  /* what of them is owed to the observer */
+  leat_observer observer;
+  lti_metrics *metrics; /* NULL: off */
   uint64_t hidden_live; /* sockets of one turn each */
   leat_stats stats;
   lti_buf message; /* of the last failed call */

@@ -8,7 +8,9 @@
 
 #include "base/error.h"
 #include "core/config.h"
+#include "core/metrics.h"
 #include "core/socket.h"
+#include "core/watch.h"
 #include "plan/retry.h"
 
 #define MESSAGE_BYTES_MAX 2048
@@ -80,6 +82,7 @@ static void request_free(lti_request *r) {
     lti_socket_release(r->socket);
   lti_response_reset(r);
   lti_response_hold_clear(r);
+  lti_watch_close(r);
   lti_spec_deinit(&r->spec);
   words_free(r);
   deadlines_free(r);
@@ -219,6 +222,7 @@ static int make(leat_engine *e, const leat_request *q, const lti_spec_input *in,
     lti_engine_fail(e, rc, e->message.size ? "" : NULL);
   else
     rc = in->turn ? equip_turn(r, q) : equip(r, q, &url);
+  if (rc == LTI_OK && lti_watch_open(r, q) != LTI_OK) rc = lti_engine_fail(e, LEAT_ENOMEM, NULL);
   if (rc == LTI_OK)
     *request = r;
   else
@@ -301,6 +305,11 @@ static void stamp_lease(lti_request *r, const lti_conn *conn) {
   r->times.tls_ns = r->reused_connection ? now : lti_conn_ready_ns(conn);
 }
 
+/* Nothing was started on it. */
+static void give_back(lti_conn *conn) {
+  if (lti_conn_state(conn) != CONN_CLOSED) lti_pool_give(conn);
+}
+
 static void on_granted(lti_lease *lease, lti_conn *conn) {
   lti_request *r = LTI_CONTAINER_OF(lease, lti_request, lease);
   leat_engine *e = r->item.engine;
@@ -308,6 +317,15 @@ static void on_granted(lti_lease *lease, lti_conn *conn) {
   if (!lease->connect_ns) r->waited_ns = lti_loop_clock(e->loop) - r->wait_from_ns;
   stamp_lease(r, conn);
   r->attempts++;
+  if (e->metrics) lti_metrics_granted(r, conn);
+  if (r->watch && !lti_watch_start(r)) {
+    give_back(conn);
+    return;
+  }
+  if (lti_conn_state(conn) == CONN_CLOSED) { /* by what was called meanwhile */
+    lti_request_failed(r, LEAT_ERESET, LEAT_LAYER_SOCKET, NULL);
+    return;
+  }
   lti_http_request http;
   leat_header headers[LTI_SPEC_HEADERS_MAX];
   if (r->socket) lti_socket_ask(r->socket);
@@ -317,7 +335,7 @@ static void on_granted(lti_lease *lease, lti_conn *conn) {
   r->exchange.stream.body = lti_spec_body(&r->spec);
   if (rc == LTI_OK) rc = lti_conn_start(conn, &r->exchange, &http);
   if (rc != LTI_OK) {
-    if (lti_conn_state(conn) != CONN_CLOSED) lti_pool_give(conn);
+    give_back(conn);
     lti_request_failed(r, rc, LEAT_LAYER_API, NULL);
     return;
   }
@@ -436,6 +454,7 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
   lti_request_detach(r, false);
   if (plan.maybe_ran) r->maybe_ran = true;
   e->stats.requests_retried++;
+  if (e->metrics) lti_metrics_repeated(e->metrics, failure->error);
   lti_engine_trace(e, r->item.id, "%s, again in %lld ms", leat_error_name(failure->error),
                    (long long)plan.wait_ms);
   if (failure->http1_wanted) over_http1(r);
@@ -445,7 +464,8 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
   } else {
     r->retries_done++;
   }
-  if (plan.action == LTI_RETRY_FREE && plan.wait_ms == 0) {
+  bool owed = lti_watch_repeat(r, failure->error, plan.wait_ms);
+  if (plan.action == LTI_RETRY_FREE && plan.wait_ms == 0 && !owed) {
     lti_request_again(r, true);
     return;
   }
@@ -559,6 +579,7 @@ static void count_end(const lti_request *r) {
     return;
   }
   e->stats.requests_live--;
+  if (e->metrics) lti_metrics_ended(r);
   if (error == LEAT_OK)
     e->stats.requests_completed++;
   else if (error == LEAT_ECANCELLED)
@@ -574,6 +595,7 @@ void lti_request_tell(lti_request *r) {
   lti_slots_remove(&e->items, r->item.id);
   count_end(r);
   lti_engine_trace(e, r->item.id, "done %s", leat_error_name(r->error));
+  if (r->watch) lti_watch_done(r, &result);
   r->on_done(e, r->item.id, &result, r->user);
   request_free(r);
 }

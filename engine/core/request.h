@@ -8,9 +8,9 @@
  * QUEUED waits for a connection, SENT for the response's head; READING decodes a success; BACKOFF
  * waits to try again; FINISHED waits for its done, in the loop's next turn, or for a paused reader
  * to have what is held. request.c has the life and the attempts, response.c what comes back,
- * deadline.c the clocks, result.c what is told at the end. A socket's handshake is a request too,
- * whose connection the socket takes over in READING; and so is a turn on a socket, which has no
- * connection: see socket.h. */
+ * deadline.c the clocks, watch.c those who look on, result.c what is told at the end. A socket's
+ * handshake is a request too, whose connection the socket takes over in READING; and so is a turn
+ * on a socket, which has no connection: see socket.h. */
 #ifndef LTI_REQUEST_H
 #define LTI_REQUEST_H
 
@@ -20,6 +20,7 @@
 #include "wire/inflate.h"
 
 typedef struct lti_socket lti_socket;
+typedef struct lti_watch lti_watch;
 
 enum lti_request_state {
   REQUEST_QUEUED,
@@ -48,7 +49,7 @@ typedef struct lti_words {
 
 /* What an event touches stands together, from the end of `item` to the beginning of
  * `exchange.stream`: requests are many, and each of them is cold when its next event comes. */
-typedef struct lti_request {
+struct lti_request {
   lti_item item; /* first */
   leat_event_cb on_event;
   void *user;
@@ -84,6 +85,7 @@ typedef struct lti_request {
   int error, native, status;
   int64_t retry_after_ms;
   lti_words *words;
+  lti_watch *watch;         /* NULL: nobody watches */
   char *request_id;         /* the server's, NULL: none */
   signed char should_retry; /* x-should-retry: 1 true, -1 false, 0 not told */
   bool maybe_ran;           /* an attempt that was given up may have reached the model */
@@ -93,7 +95,7 @@ typedef struct lti_request {
   signed char tls;     /* enum leat_tls, the same */
   signed char wanted;  /* and as it was asked for */
   unsigned char layer; /* enum leat_layer of `error` */
-} lti_request;
+};
 
 /* As leat_submit. `call`: see above; protocol "raw" only. */
 int lti_request_submit(leat_engine *e, const leat_request *request, bool call, leat_id *id);

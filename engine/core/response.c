@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "core/metrics.h"
 #include "core/request.h"
 #include "core/socket.h"
 #include "plan/hint.h"
@@ -40,6 +41,7 @@ static void stamp_content(lti_request *r, const leat_event *event) {
   if (!(text ? event->text.size > 0 : other)) return;
   if (text && event->kind != LEAT_EVENT_RAW)
     r->item.engine->stats.content_bytes += event->text.size;
+  if (r->item.engine->metrics) lti_metrics_content(r, now);
   r->last_content_ns = now;
   if (r->content_seen) return;
   r->content_seen = true;
@@ -63,6 +65,7 @@ int lti_response_emit(lti_request *r, leat_event *event) {
   if (event->kind != LEAT_EVENT_HEAD) {
     if (!r->delivered) stamp_first(r, event);
     stamp_content(r, event);
+    if (event->kind == LEAT_EVENT_USAGE && e->metrics) lti_metrics_usage(r, &event->usage);
   }
   r->events++;
   e->stats.events++;
@@ -280,6 +283,7 @@ static int on_head(lti_exchange *x, const lti_http_head *head) {
   r->times.head_ns = r->since_ns = x->received_ns;
   read_hints(r, head);
   lti_engine_trace(r->item.engine, r->item.id, "status %d", head->status);
+  if (r->item.engine->metrics) lti_metrics_status(r->item.engine->metrics, head->status);
   if (r->socket) return on_upgrade(r, head);
   bool plain_raw = !r->spec.protocol && !r->call;
   if (plain_raw || (head->status >= 200 && head->status < 300)) return begin_reading(r, head);

@@ -75,52 +75,74 @@ static int put_text(gathering *g, const char *name, const char *value) {
 }
 
 /* The caller's: checked. Values are not shown, they may be secrets. */
+static int check_field(leat_slice name, leat_slice value, bool upgrade, lti_buf *message) {
+  static const char websocket[] = "sec-websocket-";
+  if (!lti_http_name_ok(name)) {
+    lti_buf_text(message, "a header name is empty or has a byte that names cannot have");
+    return LEAT_EHEADER;
+  }
+  if (!lti_http_value_ok(value)) {
+    lti_buf_format(message,
+                   "the value of header \"%.*s\" has CR, LF, NUL or another forbidden byte",
+                   (int)name.size, name.data);
+    return LEAT_EHEADER;
+  }
+  size_t prefix = name.size < sizeof websocket - 1 ? name.size : sizeof websocket - 1;
+  bool asks = upgrade && lti_slice_is_nocase(lti_slice(name.data, prefix), websocket);
+  if (!is_framing(name) && !asks) return LTI_OK;
+  lti_buf_format(message, "header \"%.*s\" is the engine's own to write", (int)name.size,
+                 name.data);
+  return LEAT_EHEADER;
+}
+
 static int put_foreign(gathering *g, const leat_header *headers, size_t count) {
   for (size_t i = 0; i < count; i++) {
     leat_slice name = headers[i].name, value = lti_slice_trim(headers[i].value);
-    if (!lti_http_name_ok(name)) {
-      lti_buf_text(g->message, "a header name is empty or has a byte that names cannot have");
-      return LEAT_EHEADER;
-    }
-    if (!lti_http_value_ok(value)) {
-      lti_buf_format(g->message,
-                     "the value of header \"%.*s\" has CR, LF, NUL or another forbidden byte",
-                     (int)name.size, name.data);
-      return LEAT_EHEADER;
-    }
-    static const char websocket[] = "sec-websocket-";
-    size_t prefix = name.size < sizeof websocket - 1 ? name.size : sizeof websocket - 1;
-    bool asks = g->upgrade && lti_slice_is_nocase(lti_slice(name.data, prefix), websocket);
-    if (is_framing(name) || asks) {
-      lti_buf_format(g->message, "header \"%.*s\" is the engine's own to write", (int)name.size,
-                     name.data);
-      return LEAT_EHEADER;
-    }
-    int r = put_header(g, name, value);
+    int r = check_field(name, value, g->upgrade, g->message);
+    if (r == LTI_OK) r = put_header(g, name, value);
     if (r != LTI_OK) return r;
   }
   return LTI_OK;
 }
 
-static int check_key(const gathering *g, leat_slice key) {
+static int check_key(leat_slice key, lti_buf *message) {
   if (lti_http_value_ok(key) && !memchr(key.data, ' ', key.size) &&
       !memchr(key.data, '\t', key.size))
     return LTI_OK;
-  lti_buf_text(g->message, "the API key has CR, LF, a blank or another byte that keys cannot have");
+  lti_buf_text(message, "the API key has CR, LF, a blank or another byte that keys cannot have");
   return LEAT_EHEADER;
 }
+
+static const char authorization[] = "Authorization";
 
 /* `alone`: the field that has the key and nothing else; NULL: it is a bearer's. */
 static int put_key(gathering *g, const char *key, const char *alone) {
   if (!key || !*key) return LTI_OK;
   leat_slice k = lti_slice_of(key);
-  int r = check_key(g, k);
+  int r = check_key(k, g->message);
   if (r != LTI_OK) return r;
   if (alone) return put_header(g, lti_slice_of(alone), k);
   r = lti_buf_text(&g->bearer, "Bearer ");
   if (r == LTI_OK) r = lti_buf_append(&g->bearer, k);
-  if (r == LTI_OK) r = put_header(g, lti_slice_of("Authorization"), lti_buf_slice(&g->bearer));
+  if (r == LTI_OK) r = put_header(g, lti_slice_of(authorization), lti_buf_slice(&g->bearer));
   return r;
+}
+
+/* The key will come by callback; or would, if the caller had not given the field itself. */
+static void expect_key(lti_spec *s, const gathering *g, const lti_spec_input *in,
+                       const char *alone) {
+  if (!in->defaults->asks_key || in->request->api_key) return;
+  const char *name = alone ? alone : authorization;
+  s->asks_key = true;
+  s->key_field = alone;
+  for (size_t i = 0; i < g->count; i++)
+    if (lti_slice_is_nocase(g->list[i].name, name)) s->asks_key = false;
+}
+
+/* The request's own, else the engine's. */
+static const char *key_of(const lti_spec_input *in) {
+  const char *own = in->request->api_key;
+  return own ? own : in->defaults->asks_key ? NULL : in->defaults->api_key;
 }
 
 static int gather_headers(lti_spec *s, gathering *g, const lti_spec_input *in) {
@@ -137,9 +159,10 @@ static int gather_headers(lti_spec *s, gathering *g, const lti_spec_input *in) {
   if (r == LTI_OK && json && s->has_body) r = put_text(g, "Content-Type", "application/json");
   const lti_protocol *p = s->protocol;
   if (r == LTI_OK && p && p->header) r = put_text(g, p->header, p->value);
-  if (r == LTI_OK) r = put_key(g, q->api_key ? q->api_key : d->api_key, p ? p->key_header : NULL);
+  if (r == LTI_OK) r = put_key(g, key_of(in), p ? p->key_header : NULL);
   if (r == LTI_OK) r = put_foreign(g, d->headers, d->header_count);
   if (r == LTI_OK) r = put_foreign(g, q->headers, q->header_count);
+  expect_key(s, g, in, p ? p->key_header : NULL);
   return r;
 }
 
@@ -179,12 +202,14 @@ static int offer(gathering *g, const lti_spec_upgrade *u, const char *key) {
 }
 
 /* The engine's key goes to a provider whose protocol is known, not to any socket. */
-static int gather_handshake(gathering *g, const lti_spec_input *in) {
+static int gather_handshake(lti_spec *s, gathering *g, const lti_spec_input *in) {
   const leat_request *q = in->request;
   const lti_spec_defaults *d = in->defaults;
   const lti_spec_upgrade *u = in->upgrade;
   const lti_protocol_socket *how = u->dialect ? u->dialect->socket : NULL;
-  const char *key = q->api_key ? q->api_key : how ? d->api_key : NULL;
+  /* As a subprotocol it must be there from the beginning. */
+  bool early = u->key_in_subprotocol && !q->api_key;
+  const char *key = q->api_key || (how && !early) ? key_of(in) : how ? d->api_key : NULL;
   leat_header fields[5];
   g->upgrade = true;
   int r = offer(g, u, key);
@@ -197,6 +222,7 @@ static int gather_handshake(gathering *g, const lti_spec_input *in) {
   if (r == LTI_OK && !u->key_in_subprotocol) r = put_key(g, key, how ? how->key_header : NULL);
   if (r == LTI_OK) r = put_foreign(g, d->headers, d->header_count);
   if (r == LTI_OK) r = put_foreign(g, q->headers, q->header_count);
+  if (how && !u->key_in_subprotocol) expect_key(s, g, in, how->key_header);
   return r;
 }
 
@@ -301,6 +327,11 @@ leat_slice lti_spec_key(const lti_spec *s) {
 
 leat_slice lti_spec_secret(const lti_spec *s, size_t i) {
   leat_header list[LTI_SPEC_HEADERS_MAX];
+  leat_slice extra;
+  size_t extras = 0;
+  for (; s->extra && lti_extra_secret(s->extra, extras, &extra); extras++)
+    if (extras == i) return extra;
+  i -= extras;
   if (i == s->secret_count) return lti_spec_key(s); /* it may be a part of its field only */
   if (i > s->secret_count) return lti_slice(NULL, 0);
   list_headers(s, list);
@@ -481,8 +512,8 @@ static bool has_credentials(const gathering *g) {
 
 /* Plain bytes stay on this machine on a Unix socket, and on loopback unless they go to a proxy
  * first, whose loopback it would be. */
-static bool is_exposed(const lti_spec_defaults *d, const lti_url *url) {
-  if (url->tls || url->unix_socket) return false;
+bool lti_spec_exposed(const lti_spec_defaults *d, const lti_url *url) {
+  if (url->tls || url->unix_socket || d->allow_plain_key) return false;
   return !url->loopback ||
          (d->proxy && !lti_proxy_bypassed(lti_slice_of(d->no_proxy), url->host, url->port));
 }
@@ -499,9 +530,8 @@ static int make_headers(lti_spec *s, const lti_spec_input *in, const lti_url *ur
                        : s->has_body || s->protocol ? "POST"
                                                     : "GET";
   int r = lti_http_name_ok(lti_slice_of(method)) ? LTI_OK : LEAT_EHEADER;
-  if (r == LTI_OK) r = in->upgrade ? gather_handshake(&g, in) : gather_headers(s, &g, in);
-  if (r == LTI_OK && is_exposed(in->defaults, url) && !in->defaults->allow_plain_key &&
-      has_credentials(&g)) {
+  if (r == LTI_OK) r = in->upgrade ? gather_handshake(s, &g, in) : gather_headers(s, &g, in);
+  if (r == LTI_OK && (s->asks_key || has_credentials(&g)) && lti_spec_exposed(in->defaults, url)) {
     lti_buf_format(message,
                    "a key would travel unencrypted to %s%s: use https, or allow it explicitly",
                    url->host, url->loopback ? " through a proxy" : "");
@@ -558,6 +588,7 @@ void lti_spec_deinit(lti_spec *s) {
   lti_spec_drop_body(s);
   lti_blob_release(s->head);
   lti_blob_release(s->path);
+  lti_extra_free(s->extra);
   *s = (lti_spec){.alloc = s->alloc};
 }
 
@@ -569,8 +600,56 @@ int lti_spec_redirect(lti_spec *s, leat_slice path, bool same_origin) {
   if (!same_origin) {
     s->header_count -= s->credential_count;
     s->credential_count = 0;
+    s->away = true;
   }
   return LTI_OK;
+}
+
+/* ---- what one attempt has besides */
+
+int lti_spec_attempt(lti_spec *s) {
+  if (s->extra) lti_extra_clear(s->extra);
+  if (!s->extra) s->extra = lti_extra_new(s->alloc);
+  return s->extra ? LTI_OK : LEAT_ENOMEM;
+}
+
+static int add_field(lti_spec *s, const leat_header *field, size_t scheme, bool credential) {
+  if (headers_of(s) + s->extra->count >= LTI_SPEC_HEADERS_MAX) return LEAT_EHEADER;
+  return lti_extra_add(s->extra, field, scheme, credential);
+}
+
+int lti_spec_add(lti_spec *s, const leat_header *field, bool exposed, lti_buf *message) {
+  leat_header trimmed = {field->name, lti_slice_trim(field->value)};
+  bool credential = is_credential(field->name);
+  bool bearer = credential && lti_slice_starts(trimmed.value, "Bearer ");
+  int r = check_field(trimmed.name, trimmed.value, s->upgrade, message);
+  if (r != LTI_OK) return r;
+  if (credential && exposed) {
+    lti_buf_text(message,
+                 "a field of the observer's is a credential, and would travel unencrypted");
+    return LEAT_EPLAINKEY;
+  }
+  r = add_field(s, &trimmed, bearer ? 7 : 0, credential);
+  if (r == LEAT_EHEADER) lti_buf_text(message, "the observer's fields are too many or too large");
+  return r;
+}
+
+int lti_spec_give_key(lti_spec *s, leat_slice key, lti_buf *message) {
+  if (key.size == 0) return LTI_OK;
+  int r = check_key(key, message);
+  if (r != LTI_OK || s->key_field) {
+    leat_header field = {lti_slice_of(s->key_field), key};
+    return r == LTI_OK ? add_field(s, &field, 0, true) : r;
+  }
+  lti_buf bearer;
+  lti_buf_init(&bearer, s->alloc, TEXT_BYTES_MAX, LEAT_EHEADER);
+  bearer.secret = true;
+  r = lti_buf_text(&bearer, "Bearer ");
+  if (r == LTI_OK) r = lti_buf_append(&bearer, key);
+  leat_header field = {lti_slice_of(authorization), lti_buf_slice(&bearer)};
+  if (r == LTI_OK) r = add_field(s, &field, 7, true);
+  lti_buf_deinit(&bearer);
+  return r;
 }
 
 void lti_spec_http(const lti_spec *s, leat_slice host, leat_header *headers,
@@ -585,6 +664,7 @@ void lti_spec_http(const lti_spec *s, leat_slice host, leat_header *headers,
                                 .body_size = lti_spec_body(s).size,
                                 .has_body = s->has_body,
                                 .upgrade = s->upgrade};
+  if (s->extra) lti_extra_join(s->extra, headers, request);
 }
 
 static leat_slice find_header(const lti_spec *s, const char *name) {

@@ -12,6 +12,7 @@
 #include "base/blob.h"
 #include "base/buf.h"
 #include "base/url.h"
+#include "core/extra.h"
 #include "protocol.h"
 #include "wire/http.h"
 #include "wire/ws.h"
@@ -21,7 +22,9 @@ typedef struct lti_spec_defaults {
   const leat_header *headers;
   size_t header_count;
   const char *proxy, *no_proxy; /* NULL: none */
+  enum leat_auth auth;
   bool allow_plain_key;
+  bool asks_key; /* keys come by callback, where a request has none of its own */
 } lti_spec_defaults;
 
 #define LTI_SPEC_HEADERS_MAX 128
@@ -37,11 +40,17 @@ typedef struct lti_spec {
   lti_blob *head;               /* method and headers: see spec.c */
   lti_blob *path;
   lti_blob *body;                         /* NULL: none, or it has gone */
+  lti_extra *extra;                       /* of the attempt under way, NULL: none */
+  const char *key_field;                  /* for a key by callback, NULL: a bearer's */
   uint32_t choices;                       /* as lti_encoded; and so is `usage` */
   uint32_t key_at, key_size;              /* what tells tenants apart, in `head` */
   uint8_t header_count, credential_count; /* the last ones carry credentials */
   uint8_t secrets_at, secret_count;       /* where those stood at submit: not sent, but not told */
+  uint8_t unsent_count; /* the last of those: a key that stands in the query, plain and encoded */
   bool has_body, stream, usage, identity, upgrade;
+  bool key_in_path; /* as yet: until a redirect leads elsewhere */
+  bool asks_key;    /* its key comes by callback, before each attempt ... */
+  bool away;        /* ... but not since a redirect has led to another origin */
 } lti_spec;
 
 /* A WebSocket's handshake instead of a request; the request has api_key, headers, base_url and
@@ -61,6 +70,7 @@ typedef struct lti_spec_input {
   lti_alloc *alloc;
   lti_spec_places *places; /* NULL: nothing is shared */
   const leat_request *request;
+  const leat_endpoint *row; /* NULL: the request names none */
   const lti_spec_defaults *defaults;
   lti_buf *message; /* gets a line on failure */
   bool call;        /* a raw request that behaves like an API call: gzip is offered */
@@ -87,7 +97,16 @@ leat_slice lti_spec_offered(const lti_spec *spec);
 void lti_spec_rekey(lti_spec *spec, const lti_ws_config *ws, char *key);
 /* Credential i as a server may echo it, without its scheme; empty: there are no more. */
 leat_slice lti_spec_secret(const lti_spec *spec, size_t i);
-/* Points the request elsewhere. */
+/* Another attempt: what the last one had besides is forgotten. LEAT_ENOMEM. */
+int lti_spec_attempt(lti_spec *spec);
+/* A field of this attempt's alone, in place of one of the same name. `exposed`: see
+ * lti_spec_exposed. LEAT_EHEADER, LEAT_EPLAINKEY, LEAT_ENOMEM; `message` gets a line. */
+int lti_spec_add(lti_spec *spec, const leat_header *field, bool exposed, lti_buf *message);
+/* This attempt's key; an empty one is none. As above. */
+int lti_spec_give_key(lti_spec *spec, leat_slice key, lti_buf *message);
+/* Would a credential travel there in plain sight, and is that not permitted? */
+bool lti_spec_exposed(const lti_spec_defaults *defaults, const lti_url *url);
+/* Points the request elsewhere. A key in the query stays with it, or is taken out of `path`. */
 int lti_spec_redirect(lti_spec *spec, leat_slice path, bool same_origin);
 /* The request for the codec; `host` is the Host field, `headers` gets LTI_SPEC_HEADERS_MAX. */
 void lti_spec_http(const lti_spec *spec, leat_slice host, leat_header *headers,

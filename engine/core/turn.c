@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "core/socket.h"
+#include "core/watch.h"
 
 #define FRAME_HEAD_MAX 14
 /* For the end of a socket whose only turn has all that it wants. */
@@ -119,6 +120,7 @@ void lti_turn_next(lti_socket *s) {
          (n = lti_list_pop(&s->turns.waiting))) {
     lti_request *r = LTI_CONTAINER_OF(n, lti_request, turn_node);
     stamp(s, r);
+    lti_watch_turn(r);
     int rc = begin(s, r);
     if (rc != LTI_OK) {
       lti_request_finish(r, &(lti_failure){.error = rc, .layer = LEAT_LAYER_API});

@@ -314,6 +314,9 @@ lti_tls *lti_conn_tls(const lti_conn *c) {
 bool lti_conn_agreed(const lti_conn *c) {
   return !c->link.tls || lti_tls_alpn(c->link.tls) != LTI_TLS_ALPN_NONE;
 }
+uint64_t lti_conn_dialed_ns(const lti_conn *c) {
+  return c->link.dialed_ns;
+}
 uint64_t lti_conn_connected_ns(const lti_conn *c) {
   return c->link.connected_ns;
 }

@@ -104,6 +104,8 @@ int64_t lti_conn_keep_alive_ms(const lti_conn *c);
 lti_tls *lti_conn_tls(const lti_conn *c);
 /* The server itself said, by ALPN, that it speaks this HTTP; without TLS it could not. */
 bool lti_conn_agreed(const lti_conn *c);
+/* When dialling began, TCP stood, and it became READY. */
+uint64_t lti_conn_dialed_ns(const lti_conn *c);
 uint64_t lti_conn_connected_ns(const lti_conn *c);
 uint64_t lti_conn_ready_ns(const lti_conn *c);
 

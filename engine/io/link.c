@@ -126,6 +126,7 @@ static void fail_tls(lti_link *l, const lti_tls *tls, int error) {
 
 void lti_link_dial(lti_link *l) {
   const lti_link_target *t = &l->target;
+  l->dialed_ns = lti_loop_clock(l->env->dial.loop);
   lti_dial_target to = {.host = t->host, .port = t->port, .unix_socket = t->unix_socket};
   if (t->proxy) to = (lti_dial_target){.host = t->proxy->url.host, .port = t->proxy->url.port};
   int r = lti_dial_start(&l->env->dial, &to, (lti_dial_owner){&dial_sink, l}, &l->dial);

@@ -112,7 +112,7 @@ struct lti_link {
   lti_outq out;
   lti_buf flight; /* of a handshake, waiting for its expensive step */
   uint64_t sent;  /* bytes the kernel has taken */
-  uint64_t connected_ns, ready_ns;
+  uint64_t dialed_ns, connected_ns, ready_ns;
   uint64_t read_ns;  /* the last byte from the peer */
   uint64_t moved_ns; /* when the kernel had room again for what waited: the peer takes bytes */
   enum lti_link_state state;
