@@ -65,6 +65,7 @@ LAYERS = (
     Layer("engine/wire/inflate.c", (BASE, HTTP, "engine/wire/{stem}.h"), ("zlib",)),
     Layer("engine/wire/json*.c", (BASE, HTTP, "engine/wire/json*.h")),
     Layer("engine/wire/*", (BASE, HTTP, "engine/wire/{stem}.h")),
+    Layer("engine/plan/limiter.*", (BASE, "engine/plan/{stem}.h", "engine/plan/bucket.h")),
     Layer("engine/plan/*", (BASE, "engine/plan/{stem}.h")),
     Layer("engine/io/loop.c", (BASE, "engine/wire/*.h", "engine/io/*.h"), ("libuv",)),
     Layer("engine/io/dns.c", (BASE, "engine/wire/*.h", "engine/io/*.h"), ("libuv",)),

@@ -228,3 +228,55 @@ bool lti_hint_ms(leat_slice name, leat_slice value, int64_t now_unix_ms, int64_t
     ok = internet_date(value, &at) && until(at, now_unix_ms, ms);
   return ok && *ms <= LTI_HINT_MAX_MS;
 }
+
+/* ---- limits */
+
+void lti_hint_limits_init(lti_hint_limits *l) {
+  for (int i = 0; i < LTI_HINT_METERS; i++) l->limit[i] = l->remaining[i] = l->reset_ms[i] = -1;
+}
+
+/* Takes `text` off the front, or off the end, of a name. */
+static bool cut_front(leat_slice *name, const char *text) {
+  if (!starts_with(*name, text)) return false;
+  *name = lti_slice_from(*name, strlen(text));
+  return true;
+}
+
+static bool cut_end(leat_slice *name, const char *text) {
+  if (!ends_with(*name, text)) return false;
+  name->size -= strlen(text);
+  return true;
+}
+
+static bool whole_number(leat_slice value, int64_t *number) {
+  cursor c = {value.data, value.data + value.size};
+  return eat_digits(&c, 12, number) && c.at == c.end;
+}
+
+/* The part of the name that says what is limited; -1: something else. */
+static int meter_of(leat_slice name) {
+  static const char *const names[] = {"requests", "tokens", "input-tokens", "output-tokens"};
+  for (int i = 0; i < LTI_HINT_METERS; i++)
+    if (lti_slice_is_nocase(name, names[i])) return i;
+  return -1;
+}
+
+bool lti_hint_limit(leat_slice name, leat_slice value, int64_t now_unix_ms, lti_hint_limits *l) {
+  leat_slice rest = name;
+  bool openai = cut_front(&rest, "x-ratelimit-");
+  if (!openai && !cut_front(&rest, "anthropic-ratelimit-")) return false;
+  bool limit = openai ? cut_front(&rest, "limit-") : cut_end(&rest, "-limit");
+  bool left = !limit && (openai ? cut_front(&rest, "remaining-") : cut_end(&rest, "-remaining"));
+  bool reset = !limit && !left && (openai ? cut_front(&rest, "reset-") : cut_end(&rest, "-reset"));
+  int meter = meter_of(rest);
+  int64_t number;
+  if (meter < 0 || (openai && meter > HINT_TOKENS) || !(limit || left || reset)) return false;
+  if (reset) {
+    if (!lti_hint_ms(name, value, now_unix_ms, &number)) return false;
+    l->reset_ms[meter] = number;
+    return true;
+  }
+  if (!whole_number(lti_slice_trim(value), &number)) return false;
+  (limit ? l->limit : l->remaining)[meter] = number;
+  return true;
+}

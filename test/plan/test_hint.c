@@ -217,6 +217,61 @@ static void test_rt_01_cut_and_bent_at_every_place(void **state) {
   assert_true(read > 400);
 }
 
+/* RT-10: only what is meant is taken, and Azure's -1 is not. */
+static void test_rt_10_limits_are_read_from_headers_of_both_families(void **state) {
+  static const struct {
+    const char *name, *value;
+    int meter;  /* -1: not taken */
+    char field; /* l, r or t */
+    int64_t number;
+  } rows[] = {
+      {"x-ratelimit-limit-requests", "60", HINT_REQUESTS, 'l', 60},
+      {"X-RateLimit-Limit-Tokens", " 150000 ", HINT_TOKENS, 'l', 150000},
+      {"x-ratelimit-remaining-requests", "0", HINT_REQUESTS, 'r', 0},
+      {"x-ratelimit-remaining-tokens", "149984", HINT_TOKENS, 'r', 149984},
+      {"x-ratelimit-reset-requests", "6m0s", HINT_REQUESTS, 't', 360000},
+      {"x-ratelimit-reset-tokens", "7.66s", HINT_TOKENS, 't', 7660},
+      {"x-ratelimit-reset-tokens", "12ms", HINT_TOKENS, 't', 12},
+      {"x-ratelimit-reset-requests", "27", HINT_REQUESTS, 't', 27000},
+      {"anthropic-ratelimit-requests-limit", "50", HINT_REQUESTS, 'l', 50},
+      {"anthropic-ratelimit-tokens-remaining", "7", HINT_TOKENS, 'r', 7},
+      {"anthropic-ratelimit-input-tokens-limit", "20000", HINT_INPUT, 'l', 20000},
+      {"anthropic-ratelimit-output-tokens-remaining", "8000", HINT_OUTPUT, 'r', 8000},
+      {"anthropic-ratelimit-output-tokens-reset", "2023-09-29T16:27:40Z", HINT_OUTPUT, 't', 3000},
+      {"x-ratelimit-limit-requests", "-1", -1, 'l', 0},
+      {"x-ratelimit-remaining-tokens", "-1", -1, 'r', 0},
+      {"x-ratelimit-limit-requests", "", -1, 'l', 0},
+      {"x-ratelimit-limit-requests", "60 ", HINT_REQUESTS, 'l', 60},
+      {"x-ratelimit-limit-requests", "60, 60;w=60", -1, 'l', 0},
+      {"x-ratelimit-limit-requests", "1e9", -1, 'l', 0},
+      {"x-ratelimit-limit-requests", "9999999999999", -1, 'l', 0},
+      {"x-ratelimit-reset-requests", "-1", -1, 't', 0},
+      {"x-ratelimit-reset-requests", "soon", -1, 't', 0},
+      {"x-ratelimit-limit", "60", -1, 'l', 0},
+      {"x-ratelimit-limit-input-tokens", "60", -1, 'l', 0},
+      {"x-ratelimit-limit-requests-limit", "60", -1, 'l', 0},
+      {"anthropic-ratelimit-requests", "60", -1, 'l', 0},
+      {"anthropic-ratelimit-limit-requests", "60", -1, 'l', 0},
+      {"ratelimit-limit-requests", "60", -1, 'l', 0},
+      {"", "60", -1, 'l', 0},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    lti_hint_limits l;
+    lti_hint_limits_init(&l);
+    /* 2023-09-29T16:27:37Z */
+    bool taken =
+        lti_hint_limit(lti_slice_of(rows[i].name), lti_slice_of(rows[i].value), 1696004857000, &l);
+    if (taken != (rows[i].meter >= 0)) fail_msg("%s: %s", rows[i].name, rows[i].value);
+    for (int m = 0; m < LTI_HINT_METERS; m++) {
+      bool here = m == rows[i].meter;
+      assert_int_equal(l.limit[m], here && rows[i].field == 'l' ? rows[i].number : -1);
+      assert_int_equal(l.remaining[m], here && rows[i].field == 'r' ? rows[i].number : -1);
+      assert_int_equal(l.reset_ms[m], here && rows[i].field == 't' ? rows[i].number : -1);
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_rt_01_every_row_of_the_corpus),
@@ -224,6 +279,7 @@ int main(void) {
       cmocka_unit_test(test_rt_01_the_three_forms_of_a_date),
       cmocka_unit_test(test_rt_10_ratelimit_resets),
       cmocka_unit_test(test_rt_01_cut_and_bent_at_every_place),
+      cmocka_unit_test(test_rt_10_limits_are_read_from_headers_of_both_families),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
