@@ -187,7 +187,8 @@ typedef struct leat_deadlines {
   int64_t connect_ms; /* from the wish for a connection to a finished TLS handshake [10,000]:
                          LEAT_ECONNTIMEOUT */
   int64_t head_ms;    /* from a leased connection to the response's status, so that a stalled upload
-                         counts [600,000]: LEAT_EHEADTIMEOUT */
+                         counts; of a body from a source, from the last piece that was taken
+                         [600,000]: LEAT_EHEADTIMEOUT */
   int64_t first_ms;   /* from the status to the first content [off]: LEAT_EFIRSTTIMEOUT */
   int64_t gap_ms;     /* between two pieces of content [off]: LEAT_EGAPTIMEOUT */
   int64_t idle_ms;    /* between any two bytes of a response [600,000]: LEAT_EIDLETIMEOUT */
@@ -658,7 +659,8 @@ LEAT_API void leat_request_init(leat_request *request);
 
 /* Accepts a request; `*id` is set on LEAT_OK. Otherwise nothing was accepted and no callback comes.
  * Errors: LEAT_EINVAL, LEAT_ENOMEM, LEAT_ECLOSED, LEAT_EHEADER, LEAT_EURL, LEAT_EPLAINKEY,
- * LEAT_EJSON, LEAT_ENOPROTOCOL, LEAT_EQUEUEFULL. leat_last_message tells more. */
+ * LEAT_EJSON, LEAT_ENOPROTOCOL, LEAT_EQUEUEFULL, LEAT_ESOURCE, LEAT_EFDLIMIT. leat_last_message
+ * tells more. */
 LEAT_API int leat_submit(leat_engine *engine, const leat_request *request, leat_id *id);
 
 /* One line on why the last leat_ call of this engine failed. Valid until the next call. */
@@ -668,7 +670,8 @@ LEAT_API const char *leat_last_message(const leat_engine *engine);
  * LEAT_ENOTFOUND when it is done already; a second call is LEAT_OK and without effect. */
 LEAT_API int leat_cancel(leat_engine *engine, leat_id id);
 
-/* The source of the request's body, which had answered LEAT_PAUSE, has bytes again. */
+/* The source of the request's body, which had answered LEAT_PAUSE, has bytes again: it is read in
+ * the loop's next turn. LEAT_OK and without effect when it was not waited for; LEAT_ENOTFOUND. */
 LEAT_API int leat_source_ready(leat_engine *engine, leat_id id);
 
 /* Ends a pause; delivery goes on in the loop's next turn. LEAT_OK when it was not paused. */

@@ -4,6 +4,7 @@
  * the time that was right when it was set, looks again, and sleeps on if there was progress. */
 #include "base/error.h"
 #include "core/request.h"
+#include "core/upload.h"
 #include "core/watch.h"
 
 #define MS_NS   1000000ull
@@ -52,6 +53,14 @@ static void consider_reading(const lti_request *r, earliest *x) {
     consider(x, r->since_ns, d->first_ms, LEAT_EFIRSTTIMEOUT);
 }
 
+/* A body from a source may take its time while it moves. */
+static void consider_head(const lti_request *r, earliest *x) {
+  uint64_t from_ns = r->times.leased_ns;
+  uint64_t moved_ns = r->upload ? lti_upload_moved_ns(r->upload) : 0;
+  if (moved_ns > from_ns) from_ns = moved_ns;
+  consider(x, from_ns, r->deadlines->head_ms, LEAT_EHEADTIMEOUT);
+}
+
 static earliest find_earliest(const lti_request *r) {
   const leat_deadlines *d = r->deadlines;
   earliest x = {.at = UINT64_MAX, .error = LEAT_OK, .layer = LEAT_LAYER_PROVIDER};
@@ -61,7 +70,7 @@ static earliest find_earliest(const lti_request *r) {
   if (!r->paused && !(r->socket && r->exchange.paused)) {
     switch (r->state) {
       case REQUEST_QUEUED: consider_queue(r, &x); break;
-      case REQUEST_SENT: consider(&x, r->times.leased_ns, d->head_ms, LEAT_EHEADTIMEOUT); break;
+      case REQUEST_SENT: consider_head(r, &x); break;
       case REQUEST_READING: consider_reading(r, &x); break;
       case REQUEST_REFUSED:
         /* Why a request was refused is not worth a long wait. */

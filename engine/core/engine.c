@@ -18,6 +18,7 @@
 #include "core/request.h"
 #include "core/socket.h"
 #include "core/task.h"
+#include "core/upload.h"
 #include "core/watch.h"
 
 #define ALARM_BUDGET      4096
@@ -81,6 +82,7 @@ static void init_lists(leat_engine *e) {
   lti_list_init(&e->finished);
   lti_list_init(&e->resumed);
   lti_list_init(&e->watched);
+  lti_list_init(&e->uploads);
   lti_buf_init(&e->message, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EBODYMAX);
   lti_buf_init(&e->scratch, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EURL);
   lti_post_init(&e->post);
@@ -269,10 +271,11 @@ static void on_turn(void *ctx, uint64_t now_ns) {
   lti_watch_run(e);
   tell_finished(e);
   lti_dispatch_turn(&e->dispatch);
+  lti_upload_turn(e);
   if (lti_pool_turn(e->pool)) more = true;
   if (!lti_list_empty(&e->finished) || !lti_list_empty(&e->resumed) ||
-      !lti_list_empty(&e->watched) || e->cancel_all || lti_dispatch_due(&e->dispatch) ||
-      lti_post_pending(&e->post))
+      !lti_list_empty(&e->watched) || !lti_list_empty(&e->uploads) || e->cancel_all ||
+      lti_dispatch_due(&e->dispatch) || lti_post_pending(&e->post))
     more = true;
   close_if_idle(e);
   if (e->state >= ENGINE_CLOSING) return;

@@ -49,6 +49,7 @@ struct leat_engine {
   lti_list watched;  /* what of them is owed to the observer */
   leat_observer observer;
   lti_metrics *metrics; /* NULL: off */
+  lti_list uploads;     /* whose connections take more of their bodies: see upload.h */
   uint64_t hidden_live; /* sockets of one turn each */
   leat_stats stats;
   lti_buf message; /* of the last failed call */

@@ -10,6 +10,7 @@
 #include "core/config.h"
 #include "core/metrics.h"
 #include "core/socket.h"
+#include "core/upload.h"
 #include "core/watch.h"
 #include "plan/retry.h"
 
@@ -83,6 +84,7 @@ static void request_free(lti_request *r) {
   lti_response_reset(r);
   lti_response_hold_clear(r);
   lti_watch_close(r);
+  lti_upload_free(r->upload);
   lti_spec_deinit(&r->spec);
   words_free(r);
   deadlines_free(r);
@@ -130,7 +132,7 @@ static int equip(lti_request *r, const leat_request *q, const lti_url *url) {
   r->redirects_max = plain_raw ? 0 : or_default(0, e->config.redirects);
   r->lease.tenant = tenant_of(r);
   r->lease.connect_ms = r->deadlines->connect_ms;
-  r->lease.body_size = lti_spec_body(&r->spec).size;
+  r->lease.body_size = r->upload ? lti_upload_size(r->upload) : lti_spec_body(&r->spec).size;
   r->lease.sink = &lease_sink;
   r->exchange.sink = &lti_response_sink;
   r->wanted = (signed char)(q->http ? q->http : e->config.http);
@@ -204,6 +206,13 @@ static int equip_turn(lti_request *r, const leat_request *q) {
   return deadlines_make(r, &q->deadlines);
 }
 
+/* A form that is in memory is a body like any other from here on. */
+static void settle_load(lti_request *r) {
+  if (!r->upload || lti_upload_load(r->upload)->streamed) return;
+  lti_upload_free(r->upload);
+  r->upload = NULL;
+}
+
 /* A request that is fit to be entered. `in` says what kind of request it is. */
 static int make(leat_engine *e, const leat_request *q, const lti_spec_input *in,
                 lti_request **request) {
@@ -217,10 +226,14 @@ static int make(leat_engine *e, const leat_request *q, const lti_spec_input *in,
   filled.defaults = &e->defaults;
   filled.message = &e->message;
   lti_url url;
-  int rc = lti_spec_init(&r->spec, &filled, &url);
-  if (rc != LTI_OK)
+  int rc = lti_upload_new(e, q, &r->upload);
+  filled.load = lti_upload_load(r->upload);
+  bool body = rc == LTI_OK;
+  if (body) rc = lti_spec_init(&r->spec, &filled, &url);
+  if (body && rc == LTI_OK) settle_load(r);
+  if (rc != LTI_OK && body)
     lti_engine_fail(e, rc, e->message.size ? "" : NULL);
-  else
+  else if (rc == LTI_OK)
     rc = in->turn ? equip_turn(r, q) : equip(r, q, &url);
   if (rc == LTI_OK && lti_watch_open(r, q) != LTI_OK) rc = lti_engine_fail(e, LEAT_ENOMEM, NULL);
   if (rc == LTI_OK)
@@ -333,6 +346,7 @@ static void on_granted(lti_lease *lease, lti_conn *conn) {
   int rc = lti_url_host_field(lti_pool_origin_url(r->origin), &e->scratch);
   lti_spec_http(&r->spec, lti_buf_slice(&e->scratch), headers, &http);
   r->exchange.stream.body = lti_spec_body(&r->spec);
+  if (r->upload) lti_upload_begin(r->upload, &r->exchange, &http);
   if (rc == LTI_OK) rc = lti_conn_start(conn, &r->exchange, &http);
   if (rc != LTI_OK) {
     give_back(conn);
@@ -340,6 +354,7 @@ static void on_granted(lti_lease *lease, lti_conn *conn) {
     return;
   }
   r->state = REQUEST_SENT;
+  if (r->upload) lti_upload_go(r->upload, r);
   r->maybe_ran_twice = r->maybe_ran;
   lti_engine_trace(e, r->item.id, "attempt %u on a %s connection", r->attempts,
                    r->reused_connection ? "reused" : "fresh");
@@ -393,6 +408,7 @@ void lti_request_detach(lti_request *r, bool drain) {
     return;
   }
   if (lti_exchange_open(&r->exchange)) lti_exchange_abandon(&r->exchange, drain);
+  if (r->upload) lti_upload_stop(r->upload);
   lti_dispatch_leave(&r->item.engine->dispatch, &r->lease);
 }
 
@@ -414,6 +430,7 @@ static void plan_repeat(const lti_request *r, const lti_failure *failure, lti_re
                       .shared = failure->shared,
                       .serves = failure->serves,
                       .once = r->once,
+                      .spent = r->upload && !lti_upload_repeats(r->upload),
                       .delivered = r->delivered,
                       .retries_done = r->retries_done,
                       .retries_max = r->retries_max,
@@ -591,6 +608,7 @@ static void count_end(const lti_request *r) {
 void lti_request_tell(lti_request *r) {
   leat_engine *e = r->item.engine;
   leat_result result;
+  lti_upload_close(r->upload, true);
   lti_result_fill(r, &result);
   lti_slots_remove(&e->items, r->item.id);
   count_end(r);

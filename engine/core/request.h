@@ -21,6 +21,7 @@
 
 typedef struct lti_socket lti_socket;
 typedef struct lti_watch lti_watch;
+typedef struct lti_upload lti_upload;
 
 enum lti_request_state {
   REQUEST_QUEUED,
@@ -75,8 +76,9 @@ struct lti_request {
   lti_alarm alarm;
   const leat_deadlines *deadlines; /* the engine's, or its own */
   lti_refusal *refusal;
-  leat_times times;  /* but for last_content_ns */
-  uint64_t since_ns; /* the clocks of bytes and content count from here at least: head, resume */
+  lti_upload *upload; /* its body, when that is not in memory; NULL: it is */
+  leat_times times;   /* but for last_content_ns */
+  uint64_t since_ns;  /* the clocks of bytes and content count from here at least: head, resume */
   uint64_t backoff_until;
   uint64_t wait_from_ns, waited_ns; /* in the queue: since when, less and so far in all attempts */
   uint64_t excused_ns;              /* a deadline that passed while the loop was held up */

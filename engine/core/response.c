@@ -10,6 +10,7 @@
 #include "core/metrics.h"
 #include "core/request.h"
 #include "core/socket.h"
+#include "core/upload.h"
 #include "plan/hint.h"
 #include "plan/retry.h"
 #include "wire/json.h"
@@ -23,8 +24,10 @@ static int on_body(lti_exchange *x, leat_slice bytes, size_t *taken);
 static bool on_complete(lti_exchange *x);
 static void on_failed(lti_exchange *x, const lti_failure *failure);
 static void on_drained(lti_exchange *x);
+static void on_hungry(lti_exchange *x);
 
-const lti_exchange_sink lti_response_sink = {on_head, on_body, on_complete, on_failed, on_drained};
+const lti_exchange_sink lti_response_sink = {on_head,   on_body,    on_complete,
+                                             on_failed, on_drained, on_hungry};
 
 static lti_request *request_of(lti_exchange *x) {
   return LTI_CONTAINER_OF(x, lti_request, exchange);
@@ -199,6 +202,7 @@ static int copy_head(lti_request *r, const lti_http_head *head) {
 static int begin_refusal(lti_request *r, const lti_http_head *head) {
   leat_engine *e = r->item.engine;
   r->state = REQUEST_REFUSED;
+  if (r->upload) lti_upload_cease(r->upload);
   r->refusal = lti_alloc_zero(&e->alloc, sizeof *r->refusal);
   int rc = r->refusal ? LTI_OK : LEAT_ENOMEM;
   if (rc == LTI_OK) {
@@ -259,6 +263,8 @@ static int redirect(lti_request *r, const lti_http_head *head) {
     why = "the redirect has no Location";
   else if (r->redirects >= (uint32_t)r->redirects_max)
     why = r->redirects_max ? "too many redirects" : "redirects are off";
+  else if (r->upload && !lti_upload_repeats(r->upload))
+    why = "the body's source cannot be rewound, and so not be sent to the new place";
   else
     rc = follow(r, location, &why);
   if (rc == LTI_OK) return LTI_OK;
@@ -458,6 +464,11 @@ static void on_failed(lti_exchange *x, const lti_failure *failure) {
 static void on_drained(lti_exchange *x) {
   lti_request *r = request_of(x);
   if (r->socket) lti_socket_drained(r->socket);
+}
+
+static void on_hungry(lti_exchange *x) {
+  lti_request *r = request_of(x);
+  if (r->upload) lti_upload_hungry(r->upload);
 }
 
 void lti_response_reset(lti_request *r) {

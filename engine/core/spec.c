@@ -156,13 +156,16 @@ static int gather_headers(lti_spec *s, gathering *g, const lti_spec_input *in) {
     r = put_text(g, "Accept", s->stream ? "text/event-stream" : json ? "application/json" : "*/*");
   if (r == LTI_OK && (s->protocol || call))
     r = put_text(g, "Accept-Encoding", s->stream ? "identity" : "gzip");
-  if (r == LTI_OK && json && s->has_body) r = put_text(g, "Content-Type", "application/json");
+  if (r == LTI_OK && json && s->has_body && !in->load)
+    r = put_text(g, "Content-Type", "application/json");
   const lti_protocol *p = s->protocol;
   if (r == LTI_OK && p && p->header) r = put_text(g, p->header, p->value);
   if (r == LTI_OK) r = put_key(g, key_of(in), p ? p->key_header : NULL);
   if (r == LTI_OK) r = put_foreign(g, d->headers, d->header_count);
   if (r == LTI_OK) r = put_foreign(g, q->headers, q->header_count);
   expect_key(s, g, in, p ? p->key_header : NULL);
+  if (r == LTI_OK && in->load && in->load->type.data)
+    r = put_header(g, lti_slice_of("Content-Type"), in->load->type);
   return r;
 }
 
@@ -375,10 +378,26 @@ static void keep_facts(lti_spec *s, const lti_encoded *encoded) {
   s->choices = encoded->choices;
 }
 
+/* A form or a source: no dialect has looked at it. */
+static int take_load(lti_spec *s, const lti_spec_input *in) {
+  const leat_request *q = in->request;
+  const char *why = NULL;
+  if (q->chat || q->body.data) why = "a request has one of `chat`, `body`, `source` and `form`";
+  if (s->protocol && !q->endpoint)
+    why = "`source` and `form` go with protocol raw and with endpoints, not with a dialect";
+  if (why) {
+    lti_buf_text(in->message, why);
+    return LEAT_EINVAL;
+  }
+  s->has_body = true;
+  return in->load->streamed ? LTI_OK : keep_body(s, in, in->load->bytes);
+}
+
 static int make_body(lti_spec *s, const lti_spec_input *in) {
   const leat_request *q = in->request;
   lti_buf *message = in->message;
   lti_encoded encoded = {0};
+  if (in->load) return take_load(s, in);
   if (!s->protocol) {
     if (q->chat) {
       lti_buf_text(message, "protocol raw takes `body`, not `chat`");

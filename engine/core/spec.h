@@ -65,6 +65,13 @@ typedef struct lti_spec_upgrade {
   char *key;               /* gets LTI_WS_KEY_BYTES */
 } lti_spec_upgrade;
 
+/* A body that is no JSON of a dialect's: a form, or one that comes from elsewhere. */
+typedef struct lti_spec_load {
+  leat_slice bytes; /* of one that is in memory */
+  leat_slice type;  /* its Content-Type, whatever the headers say; `data` NULL: they say it */
+  bool streamed;    /* it is not in memory */
+} lti_spec_load;
+
 /* What a spec is made from. */
 typedef struct lti_spec_input {
   lti_alloc *alloc;
@@ -72,9 +79,10 @@ typedef struct lti_spec_input {
   const leat_request *request;
   const leat_endpoint *row; /* NULL: the request names none */
   const lti_spec_defaults *defaults;
-  lti_buf *message; /* gets a line on failure */
-  bool call;        /* a raw request that behaves like an API call: gzip is offered */
-  bool turn;        /* of a socket's dialect: protocol and body alone, there is no target */
+  const lti_spec_load *load; /* NULL: the body is `body`, or the dialect's */
+  lti_buf *message;          /* gets a line on failure */
+  bool call;                 /* a raw request that behaves like an API call: gzip is offered */
+  bool turn; /* of a socket's dialect: protocol and body alone, there is no target */
   const lti_spec_upgrade *upgrade; /* NULL: none */
 } lti_spec_input;
 

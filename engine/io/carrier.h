@@ -13,6 +13,7 @@ typedef struct lti_carrier {
   int (*start)(lti_conn *c, lti_exchange *x, const lti_http_request *request);
   void (*abandon)(lti_exchange *x, bool drain);
   void (*resume)(lti_exchange *x);
+  int (*supply)(lti_exchange *x, const lti_http_piece *piece);
   void (*bytes)(lti_conn *c, leat_slice bytes, uint64_t stamp_ns);
   void (*ended)(lti_conn *c, bool clean, int native);
   int (*fill)(lti_conn *c);
@@ -32,6 +33,7 @@ typedef struct lti_conn_h1 {
   uint64_t request_mark; /* link.sent at which the current request's first byte has left */
   size_t drain_left;
   bool completed, end_pending, end_clean, tunnel;
+  bool chunks; /* the body goes in chunks, and the last one has not been written */
 } lti_conn_h1;
 
 typedef struct lti_conn_h2 {

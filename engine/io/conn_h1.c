@@ -2,7 +2,7 @@
  *
  * A read's way up: bytes -> lti_http1_feed -> the exchange's sink. After every call up the state is
  * looked at again, since the owner may have abandoned or closed. The way down: the head is written
- * at the start, the body is pulled by `fill`.
+ * at the start, the body is pulled by `fill`, in chunks where its size is not known.
  *
  * An upgrade that was granted makes the connection a tunnel: its exchange gets and sends raw bytes
  * until the transport ends. */
@@ -13,6 +13,9 @@
 
 #define DRAIN_BYTES ((size_t)64 * 1024)
 #define DRAIN_NS    (1000ull * 1000 * 1000)
+#define CHUNK_FRAME                                                             \
+  ((size_t)12) /* of one that fits a record: its size in hex, and two line ends \
+                */
 
 static int on_head(void *ctx, const lti_http_head *head);
 static int on_body(void *ctx, leat_slice bytes, size_t *taken);
@@ -55,25 +58,63 @@ static void h1_closed(lti_conn *c, const lti_failure *failure) {
 
 /* ---- the way down */
 
-static bool body_left(const lti_conn *c) {
+static bool piece_left(const lti_conn *c) {
   const lti_exchange *x = c->h1.exchange;
   return x && x->stream.body_sent < x->stream.body.size;
 }
 
 /* The request has left in full: RFC 9112 9.3 wants that before another follows it. */
 static bool all_sent(const lti_conn *c) {
-  return !body_left(c) && lti_link_queued(&c->link) == 0 && !c->link.broken;
+  const lti_exchange *x = c->h1.exchange;
+  if (x && (x->stream.more || piece_left(c) || c->h1.chunks)) return false;
+  return lti_link_queued(&c->link) == 0 && !c->link.broken;
+}
+
+/* RFC 9112 7.1: "5\r\nhello\r\n", and "0\r\n\r\n" behind the last. A chunk is one record. */
+static int write_chunk(lti_conn *c, leat_slice bytes) {
+  lti_buf *encode = c->env->link.encode;
+  lti_buf_clear(encode);
+  int r = lti_buf_format(encode, "%zx\r\n", bytes.size);
+  if (r == LTI_OK) r = lti_buf_append(encode, bytes);
+  if (r == LTI_OK) r = lti_buf_text(encode, "\r\n");
+  if (r == LTI_OK) r = lti_link_write(&c->link, lti_buf_slice(encode));
+  lti_buf_clear(encode);
+  return r;
+}
+
+/* As much of the body as makes a record. */
+static int write_some(lti_conn *c, lti_http2_stream *body) {
+  leat_slice rest = lti_slice_from(body->body, body->body_sent);
+  size_t most = c->h1.chunks ? LTI_LINK_RECORD - CHUNK_FRAME : LTI_LINK_RECORD;
+  if (rest.size > most) rest.size = most;
+  int r = c->h1.chunks ? write_chunk(c, rest) : lti_link_write(&c->link, rest);
+  if (r == LTI_OK) body->body_sent += rest.size;
+  return r;
 }
 
 static int h1_fill(lti_conn *c) {
   lti_exchange *x = c->h1.exchange;
-  while (body_left(c) && !c->link.broken && lti_link_queued(&c->link) < LTI_LINK_QUEUE) {
-    leat_slice rest = lti_slice_from(x->stream.body, x->stream.body_sent);
-    if (rest.size > LTI_LINK_RECORD) rest.size = LTI_LINK_RECORD;
-    int r = lti_link_write(&c->link, rest);
-    if (r != LTI_OK) return r;
-    x->stream.body_sent += rest.size;
+  int r = LTI_OK;
+  if (!x || c->link.broken) return LTI_OK;
+  while (r == LTI_OK && piece_left(c) && lti_link_queued(&c->link) < LTI_LINK_QUEUE)
+    r = write_some(c, &x->stream);
+  if (r != LTI_OK || piece_left(c)) return r;
+  if (x->stream.more) {
+    x->sink->hungry(x);
+  } else if (c->h1.chunks) {
+    c->h1.chunks = false;
+    r = write_chunk(c, lti_slice("", 0));
   }
+  return r;
+}
+
+static int h1_supply(lti_exchange *x, const lti_http_piece *piece) {
+  lti_http2_stream *s = &x->stream;
+  assert(s->more && s->body_sent == s->body.size);
+  s->body = piece->bytes;
+  s->body_sent = 0;
+  s->more = piece->more;
+  s->behind = piece->behind;
   return LTI_OK;
 }
 
@@ -90,7 +131,7 @@ static int h1_start(lti_conn *c, lti_exchange *x, const lti_http_request *reques
   lti_buf_clear(encode);
   int r = lti_http1_encode(request, encode);
   /* A small body shares the head's record and segment. */
-  bool together = x->stream.body.size <= LTI_LINK_RECORD / 2;
+  bool together = !x->stream.more && x->stream.body.size <= LTI_LINK_RECORD / 2;
   if (r == LTI_OK && together) r = lti_buf_append(encode, x->stream.body);
   if (r == LTI_OK) {
     c->h1.request_mark = lti_link_mark_next(&c->link);
@@ -104,6 +145,7 @@ static int h1_start(lti_conn *c, lti_exchange *x, const lti_http_request *reques
   x->conn = c;
   x->stream.body_sent = together ? x->stream.body.size : 0;
   c->h1.exchange = x;
+  c->h1.chunks = request->has_body && request->unsized;
   c->h1.completed = false;
   lti_alarm_set(c->env->link.dial.alarms, &c->alarm, UINT64_MAX);
   lti_http1_begin(c->h1.codec, request);
@@ -286,6 +328,7 @@ const lti_carrier lti_carrier_h1 = {
     .start = h1_start,
     .abandon = h1_abandon,
     .resume = h1_resume,
+    .supply = h1_supply,
     .bytes = h1_bytes,
     .ended = h1_ended,
     .fill = h1_fill,

@@ -32,9 +32,11 @@ static size_t on_body(void *ctx, lti_http2_stream *s, leat_slice bytes);
 static void on_complete(void *ctx, lti_http2_stream *s);
 static void on_failed(void *ctx, lti_http2_stream *s, const lti_http2_failure *failure);
 static void on_changed(void *ctx);
+static void on_hungry(void *ctx, lti_http2_stream *s);
 static void h2_sent(lti_conn *c);
 
-static const lti_http2_sink http2_sink = {on_head, on_body, on_complete, on_failed, on_changed};
+static const lti_http2_sink http2_sink = {on_head,   on_body,    on_complete,
+                                          on_failed, on_changed, on_hungry};
 
 static lti_exchange *exchange_of(lti_http2_stream *s) {
   return LTI_CONTAINER_OF(s, lti_exchange, stream);
@@ -229,6 +231,12 @@ static void on_changed(void *ctx) {
   if (c->state != CONN_CLOSED) c->sink->changed(c);
 }
 
+static void on_hungry(void *ctx, lti_http2_stream *s) {
+  (void)ctx;
+  lti_exchange *x = exchange_of(s);
+  x->sink->hungry(x);
+}
+
 static void h2_bytes(lti_conn *c, leat_slice bytes, uint64_t stamp_ns) {
   c->h2.ping_ns = 0;
   c->h2.stamp_ns = stamp_ns;
@@ -306,7 +314,8 @@ static void h2_sent(lti_conn *c) {
 }
 
 static int h2_start(lti_conn *c, lti_exchange *x, const lti_http_request *request) {
-  x->stream = (lti_http2_stream){.body = x->stream.body};
+  x->stream = (lti_http2_stream){
+      .body = x->stream.body, .behind = x->stream.behind, .more = x->stream.more};
   int r = lti_http2_open(c->h2.codec, &x->stream, request, c->link.target.tls);
   if (r != LTI_OK) return r;
   x->conn = c;
@@ -322,6 +331,10 @@ static int h2_start(lti_conn *c, lti_exchange *x, const lti_http_request *reques
     set_alarm(c);
   }
   return LTI_OK;
+}
+
+static int h2_supply(lti_exchange *x, const lti_http_piece *piece) {
+  return lti_http2_supply(x->conn->h2.codec, &x->stream, piece);
 }
 
 /* ---- pause, cancel, liveness */
@@ -410,6 +423,7 @@ const lti_carrier lti_carrier_h2 = {
     .start = h2_start,
     .abandon = h2_abandon,
     .resume = h2_resume,
+    .supply = h2_supply,
     .bytes = h2_bytes,
     .ended = h2_ended,
     .fill = h2_fill,

@@ -22,6 +22,12 @@ void lti_exchange_resume(lti_exchange *x) {
   carrier->resume(x);
 }
 
+int lti_exchange_supply(lti_exchange *x, const lti_http_piece *piece) {
+  if (!x->conn) return LTI_OK;
+  lti_link_mark(&x->conn->link);
+  return x->conn->carrier->supply(x, piece);
+}
+
 int lti_exchange_send(lti_exchange *x, leat_slice bytes) {
   if (!x->conn || !x->conn->h1.tunnel) return LEAT_ESTATE;
   int r = lti_link_write(&x->conn->link, bytes);

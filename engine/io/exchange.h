@@ -23,10 +23,13 @@ typedef struct lti_exchange_sink {
   void (*failed)(lti_exchange *x, const lti_failure *failure);
   /* A tunnel (an upgrade that was granted) has sent all that was queued. NULL where none is. */
   void (*drained)(lti_exchange *x);
+  /* The connection has taken all of the body's piece, and more is to come. Calls nothing of the
+   * exchange; may come more than once for a piece. NULL where bodies come whole. */
+  void (*hungry)(lti_exchange *x);
 } lti_exchange_sink;
 
 /* The request, and stream.body, which is set before the start, must live until the exchange ends.
- */
+ * With stream.more it is the first piece of the body, and may be empty. */
 struct lti_exchange {
   const lti_exchange_sink *sink;
   lti_conn *conn;       /* NULL: not leased, or its connection is done with it */
@@ -46,6 +49,10 @@ bool lti_exchange_open(const lti_exchange *x);
 void lti_exchange_abandon(lti_exchange *x, bool drain);
 /* Goes on after a sink answered LTI_STOPPED with `paused` set. From the loop only. */
 void lti_exchange_resume(lti_exchange *x);
+/* The next piece of the body, from the loop, behind `hungry` or a first piece that was empty. Its
+ * bytes must live until `hungry` or the exchange's end. Nothing happens when it has ended.
+ * LEAT_ENOMEM. */
+int lti_exchange_supply(lti_exchange *x, const lti_http_piece *piece);
 /* A tunnel's bytes: queued, LEAT_ENOMEM or LEAT_ESTATE. How many wait for the kernel. */
 int lti_exchange_send(lti_exchange *x, leat_slice bytes);
 size_t lti_exchange_queued(const lti_exchange *x);

@@ -34,6 +34,13 @@ struct lti_sock {
   int events; /* what uv_poll watches now */
 };
 
+struct lti_sock_watch {
+  uv_poll_t poll;
+  lti_loop *loop;
+  void (*readable)(void *ctx);
+  void *ctx;
+};
+
 static void on_poll(uv_poll_t *poll, int status, int events);
 static void on_closed(uv_handle_t *handle);
 
@@ -232,5 +239,56 @@ static void on_closed(uv_handle_t *handle) {
   lti_sock *s = handle->data;
   lti_loop *loop = s->loop;
   lti_alloc_put(s->alloc, s);
+  lti_loop_handle_closed(loop);
+}
+
+/* ---- descriptors of others */
+
+static void on_watched(uv_poll_t *poll, int status, int events);
+static void on_watch_closed(uv_handle_t *handle);
+
+/* epoll takes no files, and says EPERM. */
+int lti_sock_watch_open(lti_loop *loop, int fd, void (*readable)(void *ctx), void *ctx,
+                        lti_sock_watch **watch) {
+  lti_alloc *alloc = lti_loop_alloc(loop);
+  lti_sock_watch *w = lti_alloc_zero(alloc, sizeof *w);
+  if (!w) return LEAT_ENOMEM;
+  int r = uv_poll_init(lti_loop_uv(loop), &w->poll, fd);
+  if (r != 0) {
+    lti_alloc_put(alloc, w);
+    return r == UV_EPERM ? LTI_STOPPED : LEAT_EFDLIMIT;
+  }
+  uv_unref((uv_handle_t *)&w->poll);
+  lti_loop_handle_opened(loop);
+  w->loop = loop;
+  w->readable = readable;
+  w->ctx = ctx;
+  w->poll.data = w;
+  *watch = w;
+  return LTI_OK;
+}
+
+void lti_sock_watch_arm(lti_sock_watch *w) {
+  uv_poll_start(&w->poll, UV_READABLE, on_watched);
+}
+
+void lti_sock_watch_close(lti_sock_watch *w) {
+  w->readable = NULL;
+  uv_poll_stop(&w->poll);
+  uv_close((uv_handle_t *)&w->poll, on_watch_closed);
+}
+
+/* Whatever it is, reading tells. */
+static void on_watched(uv_poll_t *poll, int status, int events) {
+  (void)status, (void)events;
+  lti_sock_watch *w = poll->data;
+  uv_poll_stop(poll);
+  if (w->readable) w->readable(w->ctx);
+}
+
+static void on_watch_closed(uv_handle_t *handle) {
+  lti_sock_watch *w = handle->data;
+  lti_loop *loop = w->loop;
+  lti_alloc_put(lti_loop_alloc(loop), w);
   lti_loop_handle_closed(loop);
 }

@@ -57,6 +57,16 @@ void lti_sock_read(lti_sock *s, bool on);
 int lti_sock_send(lti_sock *s, lti_outq *q, size_t *sent, int *native);
 /* Closes at once and frees later. */
 void lti_sock_close(lti_sock *s);
+/* A descriptor of somebody else's that is waited for until it can be read: a pipe, a terminal or a
+ * socket. It stays its owner's, who closes it behind lti_sock_watch_close. */
+typedef struct lti_sock_watch lti_sock_watch;
+/* Not armed yet. LTI_STOPPED: it can always be read, as files and some devices can, and there is
+ * nothing to watch. LEAT_EFDLIMIT, LEAT_ENOMEM. */
+int lti_sock_watch_open(lti_loop *loop, int fd, void (*readable)(void *ctx), void *ctx,
+                        lti_sock_watch **watch);
+/* `readable` comes once, from the loop, when there are bytes, or an end. */
+void lti_sock_watch_arm(lti_sock_watch *w);
+void lti_sock_watch_close(lti_sock_watch *w);
 /* LEAT_EREFUSED and so on, for an errno of connect, recv or send. */
 int lti_sock_error(int native);
 /* strerror, for messages. */

@@ -77,14 +77,15 @@ void lti_retry_decide(const lti_retry_case *c, lti_prng *prng, lti_retry_plan *p
   bool again = c->status >= 400 ? status_retryable(c) : c->shared || transport_retryable(c->error);
   plan->retryable = again;
   if (c->delivered) return; /* by us, that is: the caller knows what he has had */
-  if (replayable(c)) {
+  if (!c->spent && replayable(c)) {
     plan->action = LTI_RETRY_FREE;
     plan->wait_ms = replay_wait_ms(c->replays_done, prng);
     return;
   }
-  if (c->once && plan->maybe_ran) {
+  if (c->spent || (c->once && plan->maybe_ran)) {
     /* Once an answer has begun it is not lost: what broke it has a name of its own. */
-    plan->uncertain = again || (c->status == 0 && !c->response_started);
+    bool lost = c->status == 0 && !c->response_started;
+    plan->uncertain = plan->maybe_ran && (c->once ? again || lost : again && lost);
     return;
   }
   if (!again || c->retries_done >= c->retries_max) return;

@@ -37,6 +37,7 @@ typedef struct lti_retry_case {
   bool shared;             /* and others: whichever of them it failed for, it may be another */
   bool serves;             /* it did nothing with this one, but with others before it */
   bool once;               /* never send twice */
+  bool spent;              /* its body cannot be sent again: it was read, and cannot be rewound */
   bool delivered;          /* an event other than head was delivered */
   int retries_done, retries_max, replays_done;
   int64_t hint_max_ms; /* above it the error goes to the caller unslept */
@@ -47,7 +48,7 @@ typedef struct lti_retry_plan {
   int64_t wait_ms;
   bool maybe_ran; /* the attempt given up may have reached the model */
   bool retryable; /* the same request may succeed later, whoever repeats it */
-  bool uncertain; /* `once`, and it may have run: LEAT_EUNCERTAIN */
+  bool uncertain; /* `once` or `spent`, and it may have run: LEAT_EUNCERTAIN */
 } lti_retry_plan;
 
 void lti_retry_decide(const lti_retry_case *c, lti_prng *prng, lti_retry_plan *plan);

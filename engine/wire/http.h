@@ -37,8 +37,19 @@ typedef struct lti_http_request {
   size_t credentials_from; /* headers from here on are secret */
   uint64_t body_size;      /* Content-Length is sent when has_body */
   bool has_body;
+  bool unsized; /* the body's size is not known: HTTP/1.1 sends it in chunks */
   bool upgrade; /* HTTP/1.1: asks for another protocol, and 101 is a final answer */
 } lti_http_request;
+
+/* A piece of a body that is not all there at once. */
+typedef struct lti_http_piece {
+  leat_slice bytes;
+  uint64_t behind; /* bytes that follow it: LTI_HTTP_UNSIZED where that is not known */
+  bool more;       /* something follows, if only the end */
+} lti_http_piece;
+
+/* What a body of unknown size counts as wherever room for it is looked for. */
+#define LTI_HTTP_UNSIZED ((uint64_t)1 << 30)
 
 /* The first header of this name, or the empty slice with data NULL. */
 leat_slice lti_http_find(const leat_header *headers, size_t count, const char *name);

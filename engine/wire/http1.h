@@ -30,10 +30,11 @@ lti_http1 *lti_http1_new(lti_alloc *alloc, size_t header_bytes_max, const lti_ht
 void lti_http1_free(lti_http1 *x);
 
 /* A request line and headers, CRLF CRLF included, are appended to `out`; the body is the caller's
- * to send. Host first, then Content-Length, then the given headers in order (Upgrade and Connection
- * are among them where wanted). The path of CONNECT is "host:port". All or nothing: LEAT_EHEADER
- * for a forbidden byte in method, path, host, a name or a value, for an upgrade that is no GET, or
- * for either with a body; LEAT_ENOMEM, or the buffer's full_error. */
+ * to send. Host first, then Content-Length, or Transfer-Encoding: chunked for one of unknown size,
+ * then the given headers in order (Upgrade and Connection are among them where wanted). The path of
+ * CONNECT is "host:port". All or nothing: LEAT_EHEADER for a forbidden byte in method, path, host,
+ * a name or a value, for an upgrade that is no GET, or for either with a body; LEAT_ENOMEM, or the
+ * buffer's full_error. */
 int lti_http1_encode(const lti_http_request *request, lti_buf *out);
 
 /* Expects a response to `request`, of which only `method` and `upgrade` matter and nothing is kept.

@@ -28,7 +28,9 @@ int lti_http1_encode(const lti_http_request *request, lti_buf *out) {
   rc |= lti_buf_text(out, " HTTP/1.1\r\nHost: ");
   rc |= lti_buf_append(out, request->host);
   rc |= lti_buf_text(out, "\r\n");
-  if (request->has_body) {
+  if (request->has_body && request->unsized) {
+    rc |= lti_buf_text(out, "Transfer-Encoding: chunked\r\n");
+  } else if (request->has_body) {
     rc |= lti_buf_text(out, "Content-Length: ");
     rc |= lti_buf_u64(out, request->body_size);
     rc |= lti_buf_text(out, "\r\n");

@@ -71,22 +71,46 @@ void lti_http2_free(lti_http2 *x) {
   lti_alloc_put(x->alloc, x);
 }
 
+/* Bytes of its body that wait to be sent, as far as is known. */
+static uint64_t upload_of(const lti_http2_stream *s) {
+  return s->body.size - s->body_sent + s->behind;
+}
+
 int lti_http2_open(lti_http2 *x, lti_http2_stream *s, const lti_http_request *request, bool tls) {
-  assert(s->id == 0 && (!request->has_body || request->body_size == s->body.size));
+  assert(s->id == 0);
+  assert(!request->has_body || s->more || request->body_size == s->body.size);
   if (lti_http2_slots(x) == 0) return LEAT_ESTATE;
   int rc = lti_http2_request_check(request);
   if (rc != LTI_OK) return rc;
-  leat_slice body = request->has_body ? s->body : lti_slice(NULL, 0);
+  lti_http2_stream wanted = *s;
   memset(s, 0, sizeof *s);
-  s->body = body;
+  if (request->has_body) {
+    s->body = wanted.body;
+    s->more = wanted.more;
+    s->behind = wanted.more ? wanted.behind : 0;
+  }
   s->is_head = strcmp(request->method, "HEAD") == 0;
   int32_t id = lti_http2_request_submit(x, s, request, tls);
   if (id <= 0) return id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE ? LEAT_ESTATE : LEAT_ENOMEM;
   s->id = id;
   lti_list_push(&x->streams, &s->node);
   x->active++;
-  x->upload += s->body.size;
+  x->upload += upload_of(s);
   return LTI_OK;
+}
+
+int lti_http2_supply(lti_http2 *x, lti_http2_stream *s, const lti_http_piece *piece) {
+  if (s->id == 0 || s->closed || x->dead) return LTI_OK;
+  assert(s->more && s->body_sent == s->body.size);
+  x->upload -= upload_of(s);
+  s->body = piece->bytes;
+  s->body_sent = 0;
+  s->more = piece->more;
+  s->behind = piece->more ? piece->behind : 0;
+  x->upload += upload_of(s);
+  /* Where nghttp2 had not asked in vain yet there is nothing to resume, and it says so. */
+  int rc = nghttp2_session_resume_data(x->session, s->id);
+  return rc == NGHTTP2_ERR_NOMEM ? LEAT_ENOMEM : LTI_OK;
 }
 
 static void forget_batch(lti_http2 *x, const lti_http2_stream *s) {
@@ -102,7 +126,7 @@ void lti_http2_cancel(lti_http2 *x, lti_http2_stream *s) {
 
 void lti_http2_release(lti_http2 *x, lti_http2_stream *s) {
   bool waits = s->id && !s->closed && !x->dead && !x->error && s->outcome == LTI_HTTP2_RUNS;
-  if (!waits || s->body_sent < s->body.size) {
+  if (!waits || s->more || s->body_sent < s->body.size) {
     lti_http2_cancel(x, s);
     return;
   }
@@ -414,7 +438,7 @@ static void deliver(lti_http2 *x) {
 static void stream_gone(lti_http2 *x, lti_http2_stream *s) {
   lti_list_remove(&s->node);
   x->active--;
-  x->upload -= s->body.size - s->body_sent;
+  x->upload -= upload_of(s);
   s->id = 0;
   if (x->in.stream == s) x->in.stream = NULL;
   if (x->in.block.stream == s) x->in.block.stream = NULL;

@@ -40,7 +40,10 @@ typedef struct lti_http2_config {
 
 /* One request and its response: embedded in its owner, zeroed before its first use, who sets `body`
  * before open. Everything else is the codec's. `body` must live until the last callback or
- * lti_http2_cancel. */
+ * lti_http2_cancel.
+ *
+ * A body that is not all there at once comes in pieces: with `more`, `body` is the first of them,
+ * which may be empty, and lti_http2_supply brings the next when `hungry` has asked for it. */
 typedef struct lti_http2_stream {
   /* These a DATA frame touches, the first four are the codec's alone. */
   uint8_t outcome; /* runs, complete or broken */
@@ -59,6 +62,7 @@ typedef struct lti_http2_stream {
   const char *reason;
   uint64_t left;
 
+  bool more;      /* set by the owner, with `body` */
   bool sent;      /* its HEADERS frame was handed out by drain */
   bool head_seen; /* the final response's head was delivered */
   bool is_head;   /* HEAD: no body follows */
@@ -66,6 +70,7 @@ typedef struct lti_http2_stream {
   uint8_t interim_count;
   leat_slice body;
   size_t body_sent; /* bytes that drain has handed out */
+  uint64_t behind;  /* as lti_http_piece, and so is `more` */
   lti_list node;    /* in the codec's list of open streams, in the order of their opening */
 } lti_http2_stream;
 
@@ -90,6 +95,9 @@ typedef struct lti_http2_sink {
   /* SETTINGS, WINDOW_UPDATE of the connection, or GOAWAY came: the questions below may have other
    * answers. At most once a feed. */
   void (*changed)(void *ctx);
+  /* All of the body's piece was handed out, and there is more to come. The one call from inside
+   * drain: it notes that, and calls nothing of the codec. NULL where bodies come whole. */
+  void (*hungry)(void *ctx, lti_http2_stream *s);
 } lti_http2_sink;
 
 /* nghttp2's memory comes from `alloc` too, and is overwritten before it is freed, since keys pass
@@ -100,7 +108,7 @@ lti_http2 *lti_http2_new(lti_alloc *alloc, const lti_http2_config *config,
 void lti_http2_free(lti_http2 *x);
 
 /* Opens a stream: :method, :scheme ("https" or "http"), :authority, :path, content-length when the
- * request has a body, then its headers in order, names in lower case. Headers from
+ * request has a body of known size, then its headers in order, names in lower case. Headers from
  * `credentials_from` on are never indexed (RFC 7541 7.1.3), nor is any whose name is authorization,
  * cookie, x-api-key, api-key or x-goog-api-key. Connection-specific fields (RFC 9113 8.2.2) are
  * left out.
@@ -108,6 +116,9 @@ void lti_http2_free(lti_http2 *x);
  * upgrades, which are HTTP/1.1's, and for more than 512 KiB of headers; LEAT_ENOMEM. Nothing was
  * opened then. */
 int lti_http2_open(lti_http2 *x, lti_http2_stream *s, const lti_http_request *request, bool tls);
+/* The next piece of a body that had `more`, whose last one was handed out in full. Its bytes live
+ * until `hungry`, or the stream's end. LEAT_ENOMEM. */
+int lti_http2_supply(lti_http2 *x, lti_http2_stream *s, const lti_http_piece *piece);
 /* Gives a stream up: RST_STREAM(CANCEL) unless it has ended; no callback of it comes any more. What
  * still arrives for it is counted and dropped. Harmless when it is not open. */
 void lti_http2_cancel(lti_http2 *x, lti_http2_stream *s);

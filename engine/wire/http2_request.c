@@ -3,8 +3,9 @@
  * Names are lowered by nghttp2, which copies all fields; values go out as they are, without blanks
  * at their ends, which HTTP/2 forbids. Credentials are marked never-indexed (RFC 7541 7.1.3), so
  * that neither side's table holds them. The body is read from where it lies, as the peer's windows
- * let it through; a stream that was given up is not read any more, since it is found through
- * nghttp2's pointer to it and that is cleared. */
+ * let it through; where it comes in pieces nghttp2 is told to wait for the next one. A stream that
+ * was given up is not read any more, since it is found through nghttp2's pointer to it and that is
+ * cleared. */
 #include <nghttp2/nghttp2.h>
 #include <string.h>
 
@@ -88,10 +89,12 @@ static ssize_t body_read(nghttp2_session *session, int32_t id, uint8_t *to, size
   lti_http2_stream *s = nghttp2_session_get_stream_user_data(session, id);
   if (!s) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   size_t left = s->body.size - s->body_sent, n = left < length ? left : length;
-  memcpy(to, s->body.data + s->body_sent, n);
+  if (n > 0) memcpy(to, s->body.data + s->body_sent, n);
   s->body_sent += n;
   x->upload -= n;
-  if (n == left) *flags |= NGHTTP2_DATA_FLAG_EOF;
+  if (n == left && s->more) x->sink->hungry(x->ctx, s);
+  if (n == 0 && s->more) return NGHTTP2_ERR_DEFERRED;
+  if (n == left && !s->more) *flags |= NGHTTP2_DATA_FLAG_EOF;
   return (ssize_t)n;
 }
 
@@ -105,7 +108,7 @@ int32_t lti_http2_request_submit(lti_http2 *x, lti_http2_stream *s, const lti_ht
   fields[n++] = field_of(":scheme", lti_slice_of(tls ? "https" : "http"));
   fields[n++] = field_of(":authority", request->host);
   fields[n++] = field_of(":path", request->path);
-  if (request->has_body)
+  if (request->has_body && !request->unsized)
     fields[n++] = field_of("content-length", decimal(digits, request->body_size));
   for (size_t i = 0; i < request->header_count; i++) {
     const leat_header *h = &request->headers[i];
@@ -114,7 +117,8 @@ int32_t lti_http2_request_submit(lti_http2 *x, lti_http2_stream *s, const lti_ht
     fields[n++] = field(h->name, lti_slice_trim(h->value), secret);
   }
   nghttp2_data_provider body = {.source = {.ptr = NULL}, .read_callback = body_read};
-  int32_t id = nghttp2_submit_request(x->session, NULL, fields, n, s->body.size ? &body : NULL, s);
+  int32_t id = nghttp2_submit_request(x->session, NULL, fields, n,
+                                      s->body.size || s->more ? &body : NULL, s);
   lti_alloc_put(x->alloc, fields);
   return id;
 }

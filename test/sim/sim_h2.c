@@ -141,7 +141,7 @@ static void *on_opened(void *ctx, sim_link *link) {
                              .stream_window = c->manner.stream_window,
                              .conn_window = c->manner.conn_window,
                              .give_back = !c->manner.keeps_windows,
-                             .on = {on_request, on_head, on_closed, on_field, c}};
+                             .on = {on_request, on_head, on_closed, on_field, c, NULL}};
   c->h2 = h2_server_new(&config);
   if (c->manner.no_streams) h2_server_setting(c->h2, MAX_STREAMS, 0);
   if (c->manner.tick_ns && s->config.tick)

@@ -346,6 +346,21 @@ void lti_sock_close(lti_sock *s) {
   lti_list_push(&l->w->closing, &s->node);
 }
 
+/* Nor has it pipes. */
+int lti_sock_watch_open(lti_loop *loop, int fd, void (*readable)(void *ctx), void *ctx,
+                        lti_sock_watch **watch) {
+  (void)loop, (void)fd, (void)readable, (void)ctx, (void)watch;
+  return LTI_STOPPED;
+}
+
+void lti_sock_watch_arm(lti_sock_watch *w) {
+  (void)w;
+}
+
+void lti_sock_watch_close(lti_sock_watch *w) {
+  (void)w;
+}
+
 int lti_sock_error(int native) {
   switch (native) {
     case ECONNREFUSED: return LEAT_EREFUSED;

@@ -147,8 +147,8 @@ static inline void h2_record_changed(void *ctx) {
   r->changes++;
 }
 
-static const lti_http2_sink h2_record_sink = {h2_record_head, h2_record_body, h2_record_complete,
-                                              h2_record_failed, h2_record_changed};
+static const lti_http2_sink h2_record_sink = {
+    h2_record_head, h2_record_body, h2_record_complete, h2_record_failed, h2_record_changed, NULL};
 
 static const lti_http2_config h2_record_config = {
     .header_bytes_max = 4096, .stream_window = 65536, .conn_window = 1 << 20, .streams_max = 1000};

@@ -113,6 +113,8 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const u
   s->told.body_bytes += size;
   for (size_t i = 0; i < size; i++)
     s->told.body_hash = (s->told.body_hash ^ bytes[i]) * 1099511628211u;
+  if (server->config.on.body)
+    server->config.on.body(server->config.on.ctx, &s->told, lti_slice((const char *)bytes, size));
   if (server->config.give_back) return nghttp2_session_consume(session, id, size);
   s->told.unread += size;
   return 0;

@@ -39,6 +39,8 @@ typedef struct h2_server_events {
   /* A header field of a request; may be NULL. */
   void (*field)(void *ctx, h2_request *request, leat_slice name, leat_slice value, bool never);
   void *ctx;
+  /* A piece of a request's body; may be NULL. */
+  void (*body)(void *ctx, h2_request *request, leat_slice bytes);
 } h2_server_events;
 
 typedef struct h2_server_config {

@@ -180,6 +180,14 @@ bool peer_take(peer_link *l, void *bytes, size_t size) {
   return true;
 }
 
+size_t peer_take_some(peer_link *l, void *bytes, size_t room) {
+  if (!l->over && l->in.size == 0 && !fill(l)) l->over = true;
+  size_t n = l->over ? 0 : l->in.size < room ? l->in.size : room;
+  if (n > 0) memcpy(bytes, l->in.data, n);
+  lti_buf_consume(&l->in, n);
+  return n;
+}
+
 const char *peer_link_text(const peer_link *l) {
   return l->request;
 }

@@ -82,6 +82,8 @@ bool peer_say(peer_link *l, const char *text);
 bool peer_send(peer_link *l, leat_slice bytes);
 /* Exactly so many bytes of what the other side says next. False: the link ended. */
 bool peer_take(peer_link *l, void *bytes, size_t size);
+/* What the other side says next, `room` bytes at most; 0: the link ended. */
+size_t peer_take_some(peer_link *l, void *bytes, size_t room);
 /* Below TLS, if there is any. */
 bool peer_send_raw(peer_link *l, leat_slice bytes);
 /* False: the peer is being stopped. */

@@ -140,8 +140,8 @@ static void test_what_a_connection_and_a_stream_cost(void **state) {
   (void)state;
   enum { STREAMS = 4000 };
   static lti_http2_stream streams[STREAMS];
-  static const lti_http2_sink sink = {ignore_head, ignore_body, ignore_complete, ignore_failed,
-                                      NULL};
+  static const lti_http2_sink sink = {ignore_head,   ignore_body, ignore_complete,
+                                      ignore_failed, NULL,        NULL};
   const lti_http2_config config = {65536, 65536, 1 << 20, STREAMS};
   failing heap;
   failing_init(&heap, 0);

@@ -161,8 +161,8 @@ static void crowd_failed(void *ctx, lti_http2_stream *s, const lti_http2_failure
   ((crowd *)ctx)->failures++;
 }
 
-static const lti_http2_sink crowd_sink = {crowd_head, crowd_body, crowd_complete, crowd_failed,
-                                          NULL};
+static const lti_http2_sink crowd_sink = {crowd_head,   crowd_body, crowd_complete,
+                                          crowd_failed, NULL,       NULL};
 
 /* One round of both sides; false when neither had anything to say. */
 static bool exchange(scene *t, lti_http2 *x) {
