@@ -168,27 +168,50 @@ static void refuse(mock_exchange *x, int status, const char *code, const char *m
   mock_reply_fixed(x, status, "application/xml", NULL, lti_slice(text, (size_t)n));
 }
 
+uint64_t mock_content_sign_bytes(uint64_t seed, uint64_t size, long long until) {
+  return mock_text_mix(mock_text_mix(seed ^ size) ^ (uint64_t)until);
+}
+
+/* img_SEED_SIZE: bytes that belong to no task. False: the name is another. */
+static bool read_bytes_name(leat_slice name, mock_content *c) {
+  char text[48], *end;
+  if (!lti_slice_starts(name, "img_") || name.size >= sizeof text) return false;
+  snprintf(text, sizeof text, "%.*s", (int)name.size, name.data);
+  c->seed = strtoull(text + 4, &end, 16);
+  if (*end != '_') return false;
+  c->size = strtoull(end + 1, &end, 16);
+  return *end == '\0';
+}
+
 /* parts: the task, the index, the ending. */
 void mock_content_file(mock_exchange *x, const leat_slice *parts) {
   char ending[8] = "";
+  mock_content c = {.etag = "\"image\""};
   mock_task *t = mock_task_find(x->m, parts[0]);
   const char *until = mock_path_query(x, "expires"), *sign = mock_path_query(x, "sig");
   uint64_t index = 0, wanted = 0;
   x->m->stats.contents++;
   if (mock_exchange_header(x, "authorization")) x->m->stats.signed_with_key++;
   if (until) lti_slice_u64(lti_slice(until, strspn(until, "0123456789")), &wanted);
-  bool known = t && lti_slice_u64(parts[1], &index) && index < FILES_MAX;
+  bool bytes = read_bytes_name(parts[0], &c);
+  bool known = lti_slice_u64(parts[1], &index) && (bytes ? index == 0 : t && index < FILES_MAX);
+  uint64_t right = !known  ? 0
+                   : bytes ? mock_content_sign_bytes(c.seed, c.size, (long long)wanted)
+                           : mock_content_sign(t, (unsigned)index, (long long)wanted);
   if (!known) {
     refuse(x, 404, "NoSuchKey", "The specified key does not exist.");
-  } else if (!until || !sign ||
-             strtoull(sign, NULL, 16) != mock_content_sign(t, (unsigned)index, (long long)wanted)) {
+  } else if (!until || !sign || strtoull(sign, NULL, 16) != right) {
     refuse(x, 403, "SignatureDoesNotMatch", "The signature does not match.");
   } else if ((long long)wanted <= (long long)time(NULL)) {
     refuse(x, 403, "AccessDenied", "Request has expired");
   } else {
     snprintf(ending, sizeof ending, "%.*s", (int)(parts[2].size < 8 ? parts[2].size : 0),
              parts[2].data);
-    send_made(x, t, (unsigned)index, type_of(ending));
+    c.type = type_of(ending);
+    if (bytes)
+      mock_content_send(x, &c);
+    else
+      send_made(x, t, (unsigned)index, c.type);
   }
 }
 

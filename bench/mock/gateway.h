@@ -10,7 +10,9 @@
  *   plan.c     what the request asks for     fault.c    names of faults, rules with probability
  *   reply.c    heads, bodies, cuts           path.c     paths, patterns, queries
  *   routes.c   who answers what              keys.c     whose key it is
- *   errors.c   refusals, by whose path it is
+ *   errors.c   refusals, by whose path it is asked.c    fields of a body
+ *   embeddings.c  and rerank                 images.c   generated and edited
+ *   models.c   moderations.c   counting.c    script.c   short streams, written beforehand
  *   chat.c, wording.c  completions           answer.c   responses and realtime
  *   gemini.c   generateContent               anthropic.c  messages
  *   tasks.h    names the files of tasks      content.c  files on their way out
@@ -397,6 +399,8 @@ void mock_fault_help(void);
 /* reply.c */
 void mock_reply_fixed(mock_exchange *x, int status, const char *type, const char *extra,
                       leat_slice body);
+/* 200 with what was written, or the connection is dropped when writing failed. */
+void mock_reply_json(mock_exchange *x, int err, const lti_buf *out);
 /* OpenAI's error body: fields that are NULL are written as null. */
 void mock_reply_error(mock_exchange *x, int status, const char *kind, const char *code,
                       const char *message);
@@ -429,6 +433,8 @@ const char *mock_path_query(const mock_exchange *x, const char *name);
 
 /* base64.c */
 int mock_base64_write(lti_buf *out, leat_slice bytes);
+/* The first `size` bytes of mock_text_bytes. */
+int mock_base64_content(lti_buf *out, uint64_t seed, uint64_t size);
 
 /* keys.c */
 #define MOCK_KEY_MAX 512
@@ -475,6 +481,19 @@ void mock_anthropic_serve(mock_exchange *x);
 /* Answers a POST to one of Gemini's paths; false: it is none. */
 bool mock_gemini_serve(mock_exchange *x, leat_slice path);
 
+/* embeddings.c, models.c, moderations.c, images.c, counting.c: `parts` is what stood for the stars
+ * of the path */
+void mock_embeddings_serve(mock_exchange *x, const leat_slice *parts);
+void mock_embeddings_rerank(mock_exchange *x, const leat_slice *parts);
+void mock_embeddings_gemini(mock_exchange *x, bool many);
+void mock_models_list(mock_exchange *x, const leat_slice *parts);
+void mock_models_get(mock_exchange *x, const leat_slice *parts);
+void mock_moderations_serve(mock_exchange *x, const leat_slice *parts);
+void mock_images_generate(mock_exchange *x, const leat_slice *parts);
+void mock_images_edit(mock_exchange *x, const leat_slice *parts);
+void mock_counting_anthropic(mock_exchange *x, const leat_slice *parts);
+void mock_counting_gemini(mock_exchange *x);
+
 /* chat.c */
 void mock_chat_serve(mock_exchange *x, bool legacy);
 
@@ -509,6 +528,7 @@ void mock_blob_drop(mock_blob *b);
 /* The whole, or the range that the request asks for. */
 void mock_content_send(mock_exchange *x, const mock_content *c);
 uint64_t mock_content_sign(const mock_task *t, unsigned index, long long until);
+uint64_t mock_content_sign_bytes(uint64_t seed, uint64_t size, long long until);
 void mock_content_file(mock_exchange *x, const leat_slice *parts);
 void mock_content_proxy(mock_exchange *x, const leat_slice *parts);
 void mock_content_image(mock_exchange *x, const leat_slice *parts);

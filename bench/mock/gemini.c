@@ -4,7 +4,7 @@
  * it streams, nor which model: both stand in the path. The text is the gateway's (text.h). Seed,
  * length and candidates come from generationConfig, unless the plan names them; a thought with its
  * signature comes first where thoughts are asked for, and where a function must be called the first
- * one is, in the place of the text.
+ * one is, in the place of the text. An image (x-mock-bytes of it) follows where one is asked for.
  *
  *   (thought) -> piece, piece ... -> finish */
 #include <stdio.h>
@@ -19,11 +19,13 @@
 #define EVENTS_MAX     1000000u
 #define CANDIDATES_MAX 8u
 #define CONFIG         "/generationConfig"
+#define IMAGE_USUAL    4096u
 
 typedef struct gemini {
   const char *finish;
   uint64_t base_ns, seed, serial;
   uint32_t events, at, bytes, candidates, prompt_tokens;
+  uint32_t image_bytes; /* 0: none is wanted */
   bool stream, array, thoughts, thought, begun, finished;
   char model[256], call[128]; /* as they stand in JSON */
 } gemini;
@@ -53,11 +55,20 @@ static int write_call(const gemini *g, lti_buf *out, uint32_t candidate) {
                         candidate);
 }
 
+/* An image model's answer: base64 of the candidate's lane, in one string. */
+static int write_image(const gemini *g, lti_buf *out, uint32_t candidate) {
+  return lti_buf_text(out, ",{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"") |
+         mock_base64_content(out, mock_text_lane(g->seed, candidate), g->image_bytes) |
+         lti_buf_text(out, "\"}}");
+}
+
 /* The parts of one candidate in one record: pieces from..to. */
 static int write_parts(const gemini *g, lti_buf *out, uint32_t candidate, const uint32_t range[2]) {
   if (g->thought) return write_thought(out);
   if (*g->call && range[0] < range[1]) return write_call(g, out, candidate);
-  return write_text(g, out, candidate, range[0], range[1]);
+  int err = write_text(g, out, candidate, range[0], range[1]);
+  bool ends = range[0] < range[1] && range[1] == g->events;
+  return g->image_bytes && ends ? err | write_image(g, out, candidate) : err;
 }
 
 static int write_usage(const gemini *g, lti_buf *out, uint32_t said) {
@@ -227,6 +238,9 @@ static void read_body(mock_exchange *x, gemini *g) {
     find_text(body, "/tools/0/functionDeclarations/0/name", g->call, sizeof g->call);
     if (*g->call) g->events = 1;
   }
+  if (lti_json_find(body, CONFIG "/responseModalities", &value) &&
+      lti_slice_find(value, lti_slice_of("\"IMAGE\"")))
+    g->image_bytes = x->plan.bytes ? x->plan.bytes : IMAGE_USUAL;
   g->prompt_tokens = (uint32_t)((x->body.size + 3) / 4);
 }
 
@@ -312,13 +326,19 @@ static void serve(mock_exchange *x, leat_slice model, bool stream) {
 
 bool mock_gemini_serve(mock_exchange *x, leat_slice path) {
   static const char *const roots[] = {"/v1beta/models/", "/v1/models/"};
-  static const char *const actions[] = {":generateContent", ":streamGenerateContent"};
+  static const char *const actions[] = {":generateContent", ":streamGenerateContent",
+                                        ":countTokens", ":embedContent", ":batchEmbedContents"};
   for (size_t r = 0; r < 2; r++) {
     if (!lti_slice_starts(path, roots[r])) continue;
     leat_slice rest = lti_slice_from(path, strlen(roots[r]));
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
       if (!lti_slice_ends(rest, actions[i])) continue;
-      serve(x, lti_slice(rest.data, rest.size - strlen(actions[i])), i == 1);
+      if (i < 2)
+        serve(x, lti_slice(rest.data, rest.size - strlen(actions[i])), i == 1);
+      else if (i == 2)
+        mock_counting_gemini(x);
+      else
+        mock_embeddings_gemini(x, i == 4);
       return true;
     }
   }

@@ -116,6 +116,13 @@ void mock_reply_fixed(mock_exchange *x, int status, const char *type, const char
   lti_buf_deinit(&bytes);
 }
 
+void mock_reply_json(mock_exchange *x, int err, const lti_buf *out) {
+  if (err)
+    mock_conn_drop(x->conn);
+  else
+    mock_reply_fixed(x, 200, "application/json", NULL, lti_buf_slice(out));
+}
+
 static int append_field(lti_buf *out, const char *name, const char *value) {
   int err = lti_buf_format(out, ",\"%s\":", name);
   if (!value) return err | lti_buf_text(out, "null");

@@ -7,50 +7,6 @@
 #include "bench/mock/gateway.h"
 #include "bench/mock/tasks.h"
 #include "bench/mock/upload.h"
-#include "wire/json.h"
-
-static const char *const models[] = {"gpt-5", "gpt-4o-mini", "mock", "mock-video", "kling-v2"};
-
-#define MODEL_COUNT (sizeof models / sizeof models[0])
-
-static void append_model(lti_buf *out, leat_slice id) {
-  lti_buf_text(out, "{\"id\":");
-  lti_json_write_string(out, id);
-  lti_buf_text(out, ",\"object\":\"model\",\"created\":1700000000,\"owned_by\":\"mock\"}");
-}
-
-static void serve_models(mock_exchange *x, const leat_slice *parts) {
-  (void)parts;
-  lti_buf out;
-  lti_buf_init(&out, &x->m->alloc, MOCK_HEAD_MAX, LEAT_EBODYMAX);
-  lti_buf_text(&out, "{\"success\":true,\"object\":\"list\",\"data\":[");
-  for (size_t i = 0; i < MODEL_COUNT; i++) {
-    if (i) lti_buf_byte(&out, ',');
-    append_model(&out, lti_slice_of(models[i]));
-  }
-  lti_buf_text(&out, "]}");
-  mock_reply_fixed(x, 200, "application/json", NULL, lti_buf_slice(&out));
-  lti_buf_deinit(&out);
-}
-
-/* As new-api and one-api do it: an unknown model is an error inside 200. */
-static void serve_model(mock_exchange *x, const leat_slice *parts) {
-  char space[200];
-  leat_slice id = mock_path_decode(parts[0], space, sizeof space);
-  lti_buf out;
-  for (size_t i = 0; i < MODEL_COUNT; i++) {
-    if (!lti_slice_is(id, models[i])) continue;
-    lti_buf_init(&out, &x->m->alloc, MOCK_HEAD_MAX, LEAT_EBODYMAX);
-    append_model(&out, id);
-    mock_reply_fixed(x, 200, "application/json", NULL, lti_buf_slice(&out));
-    lti_buf_deinit(&out);
-    return;
-  }
-  char text[300];
-  snprintf(text, sizeof text, "The model '%.*s' does not exist",
-           (int)(id.size > 200 ? 200 : id.size), id.data);
-  mock_reply_error(x, 200, "invalid_request_error", "model_not_found", text);
-}
 
 static void serve_unknown(mock_exchange *x, leat_slice path) {
   char text[600];
@@ -125,29 +81,56 @@ static void serve_message(mock_exchange *x, const leat_slice *parts) {
   mock_anthropic_serve(x);
 }
 
+/* `timed`: the answer comes after the plan's ttft; the others see to that themselves, or are quick
+ * everywhere. */
 static const struct route {
   uint8_t method;
+  bool timed;
   const char *pattern;
   void (*serve)(mock_exchange *x, const leat_slice *parts);
 } routes[] = {
-    {HTTP_POST, "/v1/chat/completions", serve_chat},
-    {HTTP_POST, "/v1/completions", serve_completion},
-    {HTTP_POST, "/v1/responses", serve_response},
-    {HTTP_POST, "/v1/messages", serve_message},
-    {HTTP_GET, "/v1/models", serve_models},
-    {HTTP_GET, "/v1/models/*", serve_model},
-    {HTTP_GET, "/files/*/*.*", mock_content_file},
+    {HTTP_POST, false, "/v1/chat/completions", serve_chat},
+    {HTTP_POST, false, "/v1/completions", serve_completion},
+    {HTTP_POST, false, "/v1/responses", serve_response},
+    {HTTP_POST, false, "/v1/messages", serve_message},
+    {HTTP_POST, false, "/v1/messages/count_tokens", mock_counting_anthropic},
+    {HTTP_POST, true, "/v1/embeddings", mock_embeddings_serve},
+    {HTTP_POST, true, "/v1/rerank", mock_embeddings_rerank},
+    {HTTP_POST, true, "/v1/moderations", mock_moderations_serve},
+    {HTTP_POST, true, "/v1/images/generations", mock_images_generate},
+    {HTTP_POST, true, "/v1/images/edits", mock_images_edit},
+    {HTTP_GET, false, "/v1/models", mock_models_list},
+    {HTTP_GET, false, "/v1/models/*", mock_models_get},
+    {HTTP_GET, false, "/v1beta/models", mock_models_list},
+    {HTTP_GET, false, "/v1beta/models/*", mock_models_get},
+    {HTTP_GET, false, "/files/*/*.*", mock_content_file},
 };
+
+static const struct route *route_of(const mock_exchange *x, leat_slice path, leat_slice *parts) {
+  uint8_t method = x->method == HTTP_HEAD ? HTTP_GET : x->method;
+  for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+    if (routes[i].method == method && mock_path_match(path, routes[i].pattern, parts))
+      return &routes[i];
+  return NULL;
+}
+
+/* A timed route's time has come. */
+static void serve_timed(mock_exchange *x) {
+  char space[1024];
+  leat_slice parts[MOCK_PATH_PARTS];
+  route_of(x, mock_path_clean(x, space, sizeof space), parts)->serve(x, parts);
+}
 
 static bool serve_route(mock_exchange *x, leat_slice path) {
   leat_slice parts[MOCK_PATH_PARTS];
-  uint8_t method = x->method == HTTP_HEAD ? HTTP_GET : x->method;
-  for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-    if (routes[i].method != method || !mock_path_match(path, routes[i].pattern, parts)) continue;
-    routes[i].serve(x, parts);
-    return true;
+  const struct route *r = route_of(x, path, parts);
+  if (r && r->timed) {
+    x->step = serve_timed;
+    mock_reply_step_at(x, uv_hrtime() + x->plan.ttft_us * 1000);
+  } else if (r) {
+    r->serve(x, parts);
   }
-  return false;
+  return r != NULL;
 }
 
 static void serve_path(mock_exchange *x, leat_slice path) {

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "bench/mock/tasks.h"
-#include "bench/mock/text.h"
 
 #define REASON      "the mock made this task fail"
 #define INLINE_MAX  ((uint64_t)16 << 20)
@@ -91,15 +90,9 @@ int mock_task_write_url(const mock_task_view *v, lti_buf *out, unsigned index, c
 
 /* The whole content in base64, which is why there is a most. */
 static int write_inline(const mock_task_view *v, lti_buf *out) {
-  char bytes[3 * 1024];
   uint64_t size = v->task->bytes < INLINE_MAX ? v->task->bytes : INLINE_MAX;
-  int err = lti_buf_text(out, "data:video/mp4;base64,");
-  for (uint64_t at = 0; at < size && !err; at += sizeof bytes) {
-    size_t n = size - at < sizeof bytes ? (size_t)(size - at) : sizeof bytes;
-    mock_text_bytes(v->task->seed, at, bytes, n);
-    err = mock_base64_write(out, lti_slice(bytes, n));
-  }
-  return err;
+  return lti_buf_text(out, "data:video/mp4;base64,") |
+         mock_base64_content(out, v->task->seed, size);
 }
 
 int mock_task_write_result(const mock_task_view *v, lti_buf *out, enum mock_urls usual) {

@@ -189,6 +189,39 @@ int mock_upload_write_facts(const mock_upload_part *part, lti_buf *out) {
   return err | lti_buf_format(out, "\"%s\"", part->sha256);
 }
 
+static int write_field(const mock_upload_part *p, lti_buf *out) {
+  return lti_buf_byte(out, '[') | lti_json_write_string(out, lti_slice_of(p->name)) |
+         lti_buf_byte(out, ',') | lti_json_write_string(out, lti_buf_slice(&p->value)) |
+         lti_buf_byte(out, ']');
+}
+
+static int write_file(const mock_upload_part *p, lti_buf *out) {
+  int err = lti_buf_text(out, "{\"name\":") | lti_json_write_string(out, lti_slice_of(p->name));
+  err |= lti_buf_text(out, ",\"filename\":");
+  err |= lti_json_write_string(out, lti_slice_of(p->filename));
+  err |= lti_buf_text(out, ",\"content_type\":");
+  err |= lti_json_write_string(out, lti_slice_of(p->type)) | lti_buf_byte(out, ',');
+  return err | mock_upload_write_facts(p, out) | lti_buf_byte(out, '}');
+}
+
+static int write_parts(const mock_upload *u, lti_buf *out, bool files) {
+  bool first = true;
+  int err = 0;
+  for (size_t i = 0; i < u->count && !err; i++) {
+    if (u->parts[i]->is_file != files) continue;
+    if (!first) err = lti_buf_byte(out, ',');
+    first = false;
+    err |= files ? write_file(u->parts[i], out) : write_field(u->parts[i], out);
+  }
+  return err;
+}
+
+int mock_upload_write_report(const mock_upload *u, lti_buf *out) {
+  int err = lti_buf_text(out, "{\"fields\":[") | write_parts(u, out, false);
+  err |= lti_buf_text(out, "],\"files\":[") | write_parts(u, out, true);
+  return err | lti_buf_text(out, "]}");
+}
+
 /* The request as it came, for those who test how requests are written. */
 static int write_headers(const mock_exchange *x, lti_buf *out) {
   const char *at = x->head.data, *end = x->head.data + x->head.size;

@@ -33,6 +33,8 @@ bool mock_upload_field(const mock_upload *u, const char *name, leat_slice *value
 const mock_upload_part *mock_upload_file(const mock_upload *u, const char *name);
 /* "bytes":N,"crc32":"...","sha256":"..." of a part. */
 int mock_upload_write_facts(const mock_upload_part *part, lti_buf *out);
+/* {"fields":[[name, text], ...], "files":[{name, filename, content_type, bytes, ...}, ...]} */
+int mock_upload_write_report(const mock_upload *u, lti_buf *out);
 
 /* POST or PUT /mock/sink: what came. */
 void mock_upload_serve_sink(mock_exchange *x);
