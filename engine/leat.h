@@ -337,6 +337,11 @@ typedef struct leat_config {
                            alone: LEAT_ECIRCUIT [off] */
   int64_t circuit_ms;   /* for so long, then one request tries [10,000] */
 
+  /* Tasks: questions about them, to one gateway with one key, in a second, evenly spaced [50];
+   * LEAT_NONE: as many as their cadence makes. When jobs are many, the time between two looks at
+   * one of them grows to what this allows: open jobs / (polls_per_second * ids a question). */
+  int polls_per_second;
+
   const struct leat_observer *observer; /* copied; NULL: none */
   int (*key)(void *user, leat_engine *engine, const struct leat_attempt *attempt,
              leat_slice *key); /* gives the key before each attempt: see leat_key_cb */

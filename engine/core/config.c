@@ -60,6 +60,7 @@ static void resolve_numbers(leat_config *c) {
   c->handshakes_max = or32(c->handshakes_max, 32);
   c->keep_alive_ms = or64(c->keep_alive_ms, 50000);
   c->requests_max = or32(c->requests_max, 1000000);
+  c->polls_per_second = or32(c->polls_per_second, 50);
   c->event_bytes_max = or64(c->event_bytes_max, 64ll << 20);
   c->body_bytes_max = or64(c->body_bytes_max, 256ll << 20);
   c->header_bytes_max = or64(c->header_bytes_max, 64ll << 10);
@@ -100,6 +101,8 @@ static const char *check_pool(const leat_config *c) {
     return "keep_alive_ms is LEAT_NONE or more";
   if (c->conns_max < 0 || c->queue_max < 0 || c->handshakes_max < 0 || c->requests_max < 0)
     return "conns_max, queue_max, handshakes_max and requests_max are positive";
+  if (c->polls_per_second < LEAT_NONE || c->polls_per_second > 1000000)
+    return "polls_per_second is LEAT_NONE, or up to a million";
   if (c->h2_conns_max < 0 || c->h2_streams_max < 0)
     return "h2_conns_max and h2_streams_max are positive";
   if (!window_ok(c->h2_stream_window) || !window_ok(c->h2_conn_window))

@@ -73,6 +73,7 @@ static int open_pool(leat_engine *e) {
                                       .streams_max = (uint32_t)c->h2_streams_max}};
   seed(e, config.seed);
   lti_dial_env dial = {e->loop, &e->alloc, &e->alarms, e->dns};
+  lti_poller_init(&e->poller, &e->alloc, config.seed);
   return lti_pool_open(&dial, &e->stats, &config, (lti_pool_owner){&pool_sink, e}, &e->pool);
 }
 
@@ -162,6 +163,7 @@ int leat_open(leat_engine **engine, const leat_config *config, const char **mess
 
 static void engine_free(leat_engine *e) {
   if (e->dispatch.alloc) lti_dispatch_deinit(&e->dispatch);
+  if (e->poller.keys.alloc) lti_poller_deinit(&e->poller);
   if (e->pool) lti_pool_free(e->pool);
   if (e->loop) lti_loop_free(e->loop);
   free_lists(e);

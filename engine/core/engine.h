@@ -7,6 +7,7 @@
 #include "core/dispatch.h"
 #include "core/endpoints.h"
 #include "core/metrics.h"
+#include "core/poller.h"
 #include "core/post.h"
 #include "core/spec.h"
 #include "leat.h"
@@ -43,6 +44,7 @@ struct leat_engine {
   lti_pool *pool;
   lti_dispatch dispatch;
   lti_slots items;
+  lti_poller poller;
   lti_prng prng;
   lti_list finished; /* requests and tasks whose done is due */
   lti_list resumed;  /* requests to go on with */

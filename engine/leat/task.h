@@ -11,7 +11,14 @@
 extern "C" {
 #endif
 
-/* A job that is submitted once, polled until it ends, and whose result may be downloaded. */
+/* A job that is submitted once, polled until it ends, and whose result may be downloaded.
+ *
+ * Tasks are made for thousands at once. Those that are alike (endpoint, key, headers, times) are
+ * asked about together where the form can do that, no oftener than `poll_ms`, and all of one
+ * gateway and key no oftener than config.polls_per_second: so the time between two looks at a job
+ * is the longer of the two, and jobs may be asked about with others sooner than for the first time
+ * alone. What an answer about many does not tell of is asked about by itself. At most 256 submits
+ * are under way at once, the keys taking turns; the others wait. */
 enum leat_task_state {
   LEAT_TASK_SUBMITTING = 1,
   LEAT_TASK_RUNNING, /* accepted; every status that is not known to be final */
@@ -29,7 +36,8 @@ typedef struct leat_task_update {
   leat_slice url;        /* of the result, when it is known */
   leat_slice error_code; /* the provider's, when it failed */
   leat_slice error_message;
-  leat_slice raw; /* the whole answer to the last poll */
+  leat_slice raw; /* the answer that told this: a poll's, or one job's item of a batch's; empty when
+                     no answer did */
   uint64_t polls;
   uint64_t bytes;       /* downloaded so far */
   uint64_t bytes_total; /* 0: not told */
@@ -49,10 +57,11 @@ typedef int (*leat_content_cb)(leat_engine *engine, leat_id id, uint64_t offset,
 
 typedef struct leat_task {
   size_t struct_size;
-  const char *family;       /* ["video"]: POST /v1/video/generations, polled there, content from
-                               /v1/videos/ID/content */
-  const char *endpoint;     /* a row of the registry with a task form ("suno.music"), instead of
-                               `family` */
+  const char *family;       /* a task form, submitted by the first endpoint that names it ["video":
+                               POST /v1/video/generations, polled there, content from
+                               /v1/videos/ID/content]; or */
+  const char *endpoint;     /* an endpoint ("suno.music"). One without a task form ends with the
+                               answer to its call, which is `raw` of the last update */
   const leat_param *params; /* what stands for {name} in its path */
   size_t param_count;
   enum leat_auth auth;
@@ -61,14 +70,16 @@ typedef struct leat_task {
   const leat_header *headers;
   size_t header_count;
   leat_deadlines deadlines; /* of each exchange; total_ms defaults to 600,000 */
-  int retries;
+  int retries; /* of the submit, as far as it is sure that it was refused, and the download; a
+                  question that failed is asked again at its time */
 
   leat_slice body;            /* the submit's JSON, sent untouched; or */
   const char *model, *prompt; /* the two fields every job has */
   const char *task_id;        /* a job that was submitted elsewhere: only poll, and download */
 
   int64_t poll_ms;       /* time between two polls [the family's: 15,000 for video] */
-  int64_t first_poll_ms; /* from the accepted submit to the first poll [poll_ms] */
+  int64_t first_poll_ms; /* from the accepted submit to the first poll [poll_ms, or sooner when
+                            others are asked about with room for it] */
   int jitter_percent;    /* each wait is lengthened by up to this much [10] */
   int64_t deadline_ms;   /* the whole task [3,600,000]: LEAT_ETASKTIME */
 

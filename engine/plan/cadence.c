@@ -1,9 +1,14 @@
 /* Poll cadence: see cadence.h. Jitter only lengthens, so that a family's floor holds. */
 #include "plan/cadence.h"
 
-int64_t lti_cadence_wait_ms(const lti_cadence *c, uint64_t n, int64_t hint_ms, lti_prng *prng) {
-  int64_t base = n == 0 ? c->first_ms : c->poll_ms;
-  if (hint_ms > base) base = hint_ms;
-  double jitter = (double)base * c->jitter_percent / 100.0 * lti_prng_unit(prng);
-  return base + (int64_t)jitter;
+#define SECOND_NS 1000000000ull
+
+uint64_t lti_cadence_in_force_ns(uint64_t floor_ns, uint64_t questions, uint32_t per_second) {
+  if (per_second == 0) return floor_ns;
+  double round_ns = (double)questions / (double)LTI_CADENCE_QUESTION / per_second * SECOND_NS;
+  return round_ns > (double)floor_ns ? (uint64_t)round_ns : floor_ns;
+}
+
+uint64_t lti_cadence_jitter_ns(uint64_t wait_ns, unsigned percent, lti_prng *prng) {
+  return (uint64_t)((double)wait_ns * percent / 100.0 * lti_prng_unit(prng));
 }
