@@ -82,6 +82,11 @@ typedef struct lti_answer {
   lti_emit emit; /* the driver's own, in front of the user's sink */
 } lti_answer;
 
+/* Where what an event touches begins. */
+static inline const void *lti_answer_near(const lti_answer *a) {
+  return &a->sse.lines.line_max;
+}
+
 int lti_answer_init(lti_answer *a, lti_alloc *alloc, const lti_protocol *protocol,
                     const lti_answer_limits *limits, lti_answer_sink sink);
 void lti_answer_deinit(lti_answer *a);

@@ -160,6 +160,7 @@ int lti_response_begin(lti_request *r) {
                              (lti_answer_sink){lti_response_event, r});
   if (!r->answer) return LEAT_ENOMEM;
   r->answer->want_raw = r->want_raw;
+  r->exchange.stream.near = lti_answer_near(r->answer);
   return LTI_OK;
 }
 
@@ -380,6 +381,7 @@ static int read_refusal(lti_request *r, leat_slice bytes) {
 static int on_body(lti_exchange *x, leat_slice bytes, size_t *taken) {
   lti_request *r = request_of(x);
   *taken = bytes.size;
+  __builtin_prefetch(r->user, 1); /* a callback begins there */
   int rc = r->state == REQUEST_REFUSED ? read_refusal(r, bytes)
            : r->socket                 ? lti_socket_bytes(r->socket, bytes, taken)
                                        : read_body(r, bytes, taken);
@@ -483,6 +485,7 @@ void lti_response_reset(lti_request *r) {
     lti_alloc_put(alloc, r->refusal);
   }
   r->answer = NULL;
+  r->exchange.stream.near = NULL;
   r->inflate = NULL;
   r->refusal = NULL;
   r->times.head_ns = 0;

@@ -56,7 +56,7 @@ lti_http2 *lti_http2_new(lti_alloc *alloc, const lti_http2_config *config,
   lti_list_init(&x->ended);
   /* The finished heads that make a feed deliver, one more, and the one under way. */
   lti_buf_init(&x->in.heads, alloc, 16384 + 2 * config->header_bytes_max, LEAT_EHEADERSMAX);
-  lti_http2_budget_init(&x->in.budget);
+  lti_http2_budget_init(&x->in.budget, &x->in.ahead);
   x->session = session_new(x);
   if (x->session && session_begin(x) == 0) return x;
   lti_http2_free(x);
@@ -68,6 +68,7 @@ void lti_http2_free(lti_http2 *x) {
   assert(x->active == 0);
   nghttp2_session_del(x->session);
   lti_buf_deinit(&x->in.heads);
+  lti_alloc_put(x->alloc, x->in.ahead.places);
   lti_alloc_put(x->alloc, x);
 }
 
@@ -388,6 +389,7 @@ static void deliver_head(lti_http2 *x, lti_http2_entry *e) {
   lti_http_head head = {
       .status = e->status, .headers = fields, .header_count = e->fields, .has_body = e->has_body};
   s->head_seen = true;
+  lti_http2_ahead_add(x, s);
   x->sink->head(x->ctx, s, &head);
   if (fields != on_stack) lti_alloc_put(x->alloc, fields);
 }
@@ -436,6 +438,7 @@ static void deliver(lti_http2 *x) {
 
 /* Takes a stream out of the books; nothing here or in nghttp2 points to it any more. */
 static void stream_gone(lti_http2 *x, lti_http2_stream *s) {
+  lti_http2_ahead_remove(x, s);
   lti_list_remove(&s->node);
   x->active--;
   x->upload -= upload_of(s);

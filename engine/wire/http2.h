@@ -38,6 +38,11 @@ typedef struct lti_http2_config {
   uint32_t streams_max;    /* at most so many at once, whatever the peer allows */
 } lti_http2_config;
 
+/* What an owner touches when bytes come is fetched before that, see http2_ahead.c: so many bytes in
+ * front of its stream, and so many at `near`. */
+#define LTI_HTTP2_FRONT_BYTES 160
+#define LTI_HTTP2_NEAR_BYTES  256
+
 /* One request and its response: embedded in its owner, zeroed before its first use, who sets `body`
  * before open. Everything else is the codec's. `body` must live until the last callback or
  * lti_http2_cancel.
@@ -46,12 +51,13 @@ typedef struct lti_http2_config {
  * which may be empty, and lti_http2_supply brings the next when `hungry` has asked for it. */
 typedef struct lti_http2_stream {
   /* These a DATA frame touches, the first four are the codec's alone. */
-  uint8_t outcome; /* runs, complete or broken */
-  bool answered;   /* the final response's head has come */
-  bool counted;    /* `left` bytes are to come, no more and no less */
-  bool closed;     /* for nghttp2 it is no more */
-  int32_t id;      /* 0: not open */
-  uint32_t unread; /* bytes delivered that the owner has not given back yet */
+  uint8_t outcome;  /* runs, complete or broken */
+  bool answered;    /* the final response's head has come */
+  bool counted;     /* `left` bytes are to come, no more and no less */
+  bool closed;      /* for nghttp2 it is no more */
+  int32_t id;       /* 0: not open */
+  uint32_t unread;  /* bytes delivered that the owner has not given back yet */
+  const void *near; /* set by the owner, behind open; NULL: nothing */
 
   /* The codec's alone. */
   uint32_t owed;      /* bytes the owner has given back and nghttp2 not yet */

@@ -85,14 +85,16 @@ static bool charge(lti_http2_budget *b, uint8_t type, uint8_t flags) {
   return true;
 }
 
-void lti_http2_budget_init(lti_http2_budget *b) {
+void lti_http2_budget_init(lti_http2_budget *b, const lti_http2_ahead *ahead) {
   memset(b, 0, sizeof *b);
+  b->ahead = ahead;
   b->points = POINTS_MAX;
 }
 
 /* Reads a frame's header; false when the frame breaks a budget. */
 static bool enter(lti_http2_budget *b, const uint8_t *h) {
   b->payload = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
+  if (h[3] == FRAME_DATA) lti_http2_ahead_frame(b->ahead, h);
   return charge(b, h[3], h[4]);
 }
 

@@ -4,6 +4,7 @@
  *   http2_request.c    a request becomes HEADERS and DATA
  *   http2_response.c   what nghttp2 found becomes entries of a batch, or the end of a stream
  *   http2_budget.c     the frames are counted before nghttp2 sees them
+ *   http2_ahead.c      and their streams' memory is fetched
  *   http2_memory.c     nghttp2's memory
  *
  * What arrives is gathered while nghttp2 runs and delivered when it has returned:
@@ -61,8 +62,20 @@ typedef struct lti_http2_block {
   bool is_trailers, has_length, has_regular;
 } lti_http2_block;
 
+/* Where streams have their memory: see http2_ahead.c. */
+typedef struct lti_http2_place {
+  const lti_http2_stream *stream; /* NULL: none is known */
+  const void *deep;               /* nghttp2's */
+} lti_http2_place;
+
+typedef struct lti_http2_ahead {
+  lti_http2_place *places;
+  uint32_t count; /* 0, or a power of two */
+} lti_http2_ahead;
+
 /* The walk over the frames that arrive, see http2_budget.c. */
 typedef struct lti_http2_budget {
+  const lti_http2_ahead *ahead; /* what is told of DATA frames */
   uint8_t header[9];
   uint8_t header_size; /* bytes of it that have come, when it comes in pieces */
   uint8_t continuations;
@@ -117,6 +130,7 @@ struct lti_http2 {
     lti_http2_block block;
     lti_http2_budget budget;
     bool paused;
+    lti_http2_ahead ahead;
   } in;
 };
 
@@ -150,8 +164,16 @@ void lti_http2_response_break(lti_http2 *x, lti_http2_stream *s, const lti_http2
 void lti_http2_response_fields(const lti_http2 *x, const lti_http2_entry *head,
                                leat_header *fields);
 
+/* ---- http2_ahead.c */
+/* A stream from its head on; it is gone. */
+void lti_http2_ahead_add(lti_http2 *x, const lti_http2_stream *s);
+void lti_http2_ahead_remove(lti_http2 *x, const lti_http2_stream *s);
+/* A DATA frame has come, whose header this is; its stream is found. */
+void lti_http2_ahead_frame(const lti_http2_ahead *a, const uint8_t *header);
+void lti_http2_ahead_owner(const lti_http2_stream *s);
+
 /* ---- http2_budget.c */
-void lti_http2_budget_init(lti_http2_budget *b);
+void lti_http2_budget_init(lti_http2_budget *b, const lti_http2_ahead *ahead);
 /* Counts the frames in `bytes`, and says what of them nghttp2 may have: `header` first, when that
  * is so, then `bytes` between `from` and `to`. The rest is the beginning of a frame's header, or
  * lies behind a breach, see `breach` and `code`. */

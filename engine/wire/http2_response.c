@@ -251,6 +251,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
   lti_http2_stream *s = find_running(x, hd->stream_id);
   x->in.stream = s;
   x->in.stream_id = hd->stream_id;
+  if (s) lti_http2_ahead_owner(s);
   if (s && !within_window(x, s, hd->length))
     lti_http2_response_break(x, s,
                              &(lti_http2_failure){LEAT_EHTTP, LTI_HTTP2_FLOW_CONTROL_ERROR, false,
