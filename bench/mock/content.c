@@ -95,8 +95,8 @@ static void content_step(mock_exchange *x) {
 static bool choose(mock_exchange *x, const mock_content *c, struct content *j, bool *ranged) {
   char range[96];
   const char *condition = mock_exchange_header(x, "if-range");
-  const char *wish =
-      condition && strcmp(condition, c->etag) != 0 ? NULL : mock_exchange_header(x, "range");
+  bool stale = condition && strcmp(condition, c->etag) != 0;
+  const char *wish = stale || c->endless ? NULL : mock_exchange_header(x, "range");
   int found = read_range(wish, c->size, &j->at, &j->end);
   *ranged = found > 0;
   if (found >= 0) return true;
@@ -122,10 +122,14 @@ void mock_content_send(mock_exchange *x, const mock_content *c) {
     snprintf(range, sizeof range, "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64 "\r\n",
              j->at, j->end - 1, c->size);
   if (!c->blob) snprintf(seed, sizeof seed, "x-mock-seed: %" PRIu64 "\r\n", c->seed);
-  snprintf(extra, sizeof extra,
-           "%sAccept-Ranges: bytes\r\nETag: %s\r\nCache-Control: public, max-age=86400\r\n%s",
-           range, c->etag, seed);
-  if (!mock_reply_begin(x, ranged ? 206 : 200, c->type, extra, j->end - j->at)) return;
+  int n = c->endless ? 0
+                     : snprintf(extra, sizeof extra,
+                                "%sAccept-Ranges: bytes\r\nETag: %s\r\nCache-Control: public, "
+                                "max-age=86400\r\n",
+                                range, c->etag);
+  snprintf(extra + n, sizeof extra - (size_t)n, "%s", seed);
+  uint64_t length = c->endless ? MOCK_NEVER : j->end - j->at;
+  if (!mock_reply_begin(x, ranged ? 206 : 200, c->type, extra, length)) return;
   x->step = content_step;
   mock_reply_step_at(x, uv_hrtime());
 }

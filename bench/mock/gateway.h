@@ -13,6 +13,7 @@
  *   errors.c   refusals, by whose path it is asked.c    fields of a body
  *   embeddings.c  and rerank                 images.c   generated and edited
  *   models.c   moderations.c   counting.c    script.c   short streams, written beforehand
+ *   audio.c    speech to text and back
  *   chat.c, wording.c  completions           answer.c   responses and realtime
  *   gemini.c   generateContent               anthropic.c  messages
  *   tasks.h    names the files of tasks      content.c  files on their way out
@@ -481,8 +482,8 @@ void mock_anthropic_serve(mock_exchange *x);
 /* Answers a POST to one of Gemini's paths; false: it is none. */
 bool mock_gemini_serve(mock_exchange *x, leat_slice path);
 
-/* embeddings.c, models.c, moderations.c, images.c, counting.c: `parts` is what stood for the stars
- * of the path */
+/* embeddings.c, models.c, moderations.c, images.c, counting.c, audio.c: `parts` is what stood for
+ * the stars of the path */
 void mock_embeddings_serve(mock_exchange *x, const leat_slice *parts);
 void mock_embeddings_rerank(mock_exchange *x, const leat_slice *parts);
 void mock_embeddings_gemini(mock_exchange *x, bool many);
@@ -493,6 +494,9 @@ void mock_images_generate(mock_exchange *x, const leat_slice *parts);
 void mock_images_edit(mock_exchange *x, const leat_slice *parts);
 void mock_counting_anthropic(mock_exchange *x, const leat_slice *parts);
 void mock_counting_gemini(mock_exchange *x);
+void mock_audio_transcribe(mock_exchange *x, const leat_slice *parts);
+void mock_audio_translate(mock_exchange *x, const leat_slice *parts);
+void mock_audio_speak(mock_exchange *x, const leat_slice *parts);
 
 /* chat.c */
 void mock_chat_serve(mock_exchange *x, bool legacy);
@@ -522,6 +526,7 @@ typedef struct mock_content {
   uint64_t seed, size;
   const char *type;
   char etag[80];
+  bool endless; /* its length is not told, and no range of it is given */
 } mock_content;
 mock_blob *mock_blob_new(leat_slice bytes);
 void mock_blob_drop(mock_blob *b);
