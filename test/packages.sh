@@ -34,7 +34,7 @@ packages_of() {
     servers)
       # shellcheck disable=SC2086
       echo nginx haproxy $h2o nghttp2-server nghttp2-proxy python3-websockets openssl curl \
-        libjansson-dev
+        libjansson-dev python3-prometheus-client
       ;;
     languages) echo nodejs node-ws python3-venv golang-go clang "$clang_rt" ;;
     compare) echo libcurl4-openssl-dev openssl ;;

@@ -188,6 +188,7 @@ static int verdict(const load *l, bool reported) {
 static int run(load *l, cli_settings *settings) {
   leat_config *config = &settings->config;
   if (!cli_session_open(&l->session, config, l, on_interrupt)) return l->session.code;
+  cli_session_metrics(&l->session, l->options->metrics);
   if (!l->options->quiet && cli_say_terminal())
     cli_session_clock(&l->session, LIVE_PERIOD_MS, on_clock);
   l->tally.start_ns = uv_hrtime();

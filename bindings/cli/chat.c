@@ -113,6 +113,7 @@ static int run(chat *c, leat_config *config, leat_request *request) {
   request->on_done = on_done;
   request->user = c;
   if (!cli_session_open(&c->session, config, c, on_interrupt)) return c->session.code;
+  cli_session_metrics(&c->session, c->options->metrics);
   int error = leat_submit(c->session.engine, request, &c->id);
   if (error == LEAT_OK)
     cli_session_run(&c->session);

@@ -155,6 +155,8 @@ static const cli_option table[] = {
     {"trace", 0, CLI_TEXT, "FILE", NETWORK | CLI_DEMO, FIELD(trace),
      "write what the engine does to FILE, - for standard error; keys appear by name only", NULL, 0,
      0},
+    {"metrics", 0, CLI_TEXT, "FILE", REQUESTS, FIELD(metrics),
+     "keep FILE as Prometheus' text: written every 2 s and at the end", NULL, 0, 0},
 
     {"json", 0, CLI_FLAG, NULL, CLI_CHAT | CLI_TASK | CLI_DEMO | CLI_WS, FIELD(json),
      "JSON on standard output, for programs", NULL, 0, 0},

@@ -64,6 +64,7 @@ typedef struct cli_options {
 
   /* where to and how */
   const char *base_url, *api_key, *key_file, *protocol, *model, *http, *cacert, *chat_path, *trace;
+  const char *metrics;
   const char *proxy, *no_proxy, *cert, *cert_key, *tls_max;
   bool allow_plain_key, insecure, coalesce;
   cli_list headers, resolve;

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "metrics_file.h"
 #include "program.h"
 #include "say.h"
 
@@ -27,11 +28,13 @@ bool cli_session_open(cli_session *s, leat_config *config, void *user,
   uv_signal_init(&s->loop, &s->interrupt);
   uv_signal_init(&s->loop, &s->terminate);
   uv_timer_init(&s->loop, &s->clock);
+  uv_timer_init(&s->loop, &s->metrics_clock);
   uv_signal_start(&s->interrupt, on_signal, SIGINT);
   uv_signal_start(&s->terminate, on_signal, SIGTERM);
   uv_unref((uv_handle_t *)&s->interrupt);
   uv_unref((uv_handle_t *)&s->terminate);
   uv_unref((uv_handle_t *)&s->clock);
+  uv_unref((uv_handle_t *)&s->metrics_clock);
   config->loop = &s->loop;
   const char *why = NULL;
   error = leat_open(&s->engine, config, &why);
@@ -61,12 +64,31 @@ void cli_session_clock(cli_session *s, uint64_t period_ms, void (*on_clock)(cli_
   uv_timer_start(&s->clock, on_tick, period_ms, period_ms);
 }
 
+/* What cannot be written once is not tried again. */
+static void keep_metrics(cli_session *s) {
+  if (!s->metrics || cli_metrics_write(s->engine, s->metrics)) return;
+  uv_timer_stop(&s->metrics_clock);
+  s->metrics = NULL;
+}
+
+static void on_metrics(uv_timer_t *handle) {
+  keep_metrics(handle->loop->data);
+}
+
+void cli_session_metrics(cli_session *s, const char *path) {
+  if (!path) return;
+  s->metrics = path;
+  uv_timer_start(&s->metrics_clock, on_metrics, CLI_METRICS_PERIOD_MS, CLI_METRICS_PERIOD_MS);
+}
+
 void cli_session_run(cli_session *s) {
   uv_run(&s->loop, UV_RUN_DEFAULT);
 }
 
 void cli_session_close(cli_session *s, enum leat_close_mode mode) {
   if (s->engine) {
+    keep_metrics(s);
+    s->metrics = NULL;
     leat_close(s->engine, mode, NULL, NULL);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     s->engine = NULL;
@@ -74,6 +96,7 @@ void cli_session_close(cli_session *s, enum leat_close_mode mode) {
   uv_close((uv_handle_t *)&s->interrupt, NULL);
   uv_close((uv_handle_t *)&s->terminate, NULL);
   uv_close((uv_handle_t *)&s->clock, NULL);
+  uv_close((uv_handle_t *)&s->metrics_clock, NULL);
   uv_run(&s->loop, UV_RUN_DEFAULT);
   int busy = uv_loop_close(&s->loop);
   if (busy != 0) cli_say("the event loop was not empty at its end: %s", uv_strerror(busy));

@@ -54,6 +54,7 @@ bool cli_settings_init(cli_settings *s, const cli_options *o) {
   c->protocol = o->protocol;
   c->allow_plain_key = o->allow_plain_key;
   c->insecure = o->insecure;
+  c->metrics = o->metrics != NULL;
   c->resolve = o->resolve.items;
   c->resolve_count = o->resolve.count;
   if (o->retries.set) c->retries = o->retries.value ? (int)o->retries.value : LEAT_NONE;

@@ -251,6 +251,7 @@ static void fill_task(job *j) {
 
 static int run(job *j, leat_config *config) {
   if (!cli_session_open(&j->session, config, j, on_interrupt)) return j->session.code;
+  cli_session_metrics(&j->session, j->options->metrics);
   int error = leat_task_start(j->session.engine, &j->task, &j->id);
   if (error == LEAT_OK)
     cli_session_run(&j->session);

@@ -35,7 +35,7 @@ class ExamplesTest(unittest.TestCase):
         return run(name, self.gateway.url, "m", *arguments, ca=self.gateway.ca)
 
     def test_wrong_use(self):
-        for name in ("stream", "many", "tasks", "sockets", "borrowed_loop"):
+        for name in ("stream", "many", "tasks", "sockets", "borrowed_loop", "metrics"):
             ran = run(name)
             self.assertEqual(ran.returncode, 2, name)
             self.assertTrue(ran.stderr.startswith(f"usage: {name} "), ran.stderr)

@@ -4,7 +4,8 @@ _leat_options() {
   local reach="--base-url --api-key --key-file --allow-plain-key --model --proxy --no-proxy --cert
     --key --tls-max --cacert --insecure --header --resolve --connect-timeout --head-timeout
     --timeout --trace --json --quiet --help"
-  local network="$reach --prompt --body --http --connections --streams --coalesce --retries"
+  local network="$reach --prompt --body --http --connections --streams --coalesce --retries
+    --metrics"
   local chats="--protocol --system --max-tokens --temperature --top-p --seed --stop
     --reasoning-effort --extra-body --no-stream --no-usage --chat-path --first-timeout
     --gap-timeout"
@@ -57,7 +58,7 @@ _leat() {
       mapfile -t COMPREPLY < <(compgen -W "E1 E3" -- "$current")
       return
       ;;
-    --key-file | --body | -d | --cacert | --trace | --output | -o | --ca-out | --cert | --key)
+    --key-file | --body | -d | --cacert | --trace | --metrics | --output | -o | --ca-out | --cert | --key)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
       ;;
