@@ -215,11 +215,12 @@ enum leat_tls { LEAT_TLS_DEFAULT = 0, LEAT_TLS_1_2 = 12, LEAT_TLS_1_3 = 13 };
 enum leat_auth {
   LEAT_AUTH_DEFAULT = 0,    /* as the endpoint or the protocol has it, else as a bearer */
   LEAT_AUTH_BEARER,         /* Authorization: Bearer KEY */
-  LEAT_AUTH_RAW,            /* Authorization: KEY */
+  LEAT_AUTH_RAW,            /* Authorization: KEY, which may have a scheme of its own in front */
   LEAT_AUTH_X_API_KEY,      /* x-api-key: KEY */
   LEAT_AUTH_API_KEY,        /* api-key: KEY */
   LEAT_AUTH_X_GOOG_API_KEY, /* x-goog-api-key: KEY */
-  LEAT_AUTH_QUERY,          /* ?key=KEY, which is masked wherever a path is told */
+  LEAT_AUTH_QUERY,          /* ?key=KEY, which is masked wherever a path is told; not with keys that
+                               come by callback */
   LEAT_AUTH_MJ_API_SECRET,  /* mj-api-secret: KEY */
   LEAT_AUTH_NONE            /* not at all */
 };
@@ -634,7 +635,7 @@ typedef struct leat_request {
 
   const char *endpoint; /* a row of the registry ("images.generate") instead of protocol, path and
                            method; its answer is LEAT_EVENT_REPLY unless the row has a dialect */
-  const leat_param *params; /* what stands for {name} in its path */
+  const leat_param *params; /* what stands for {name} in its path; others join its query */
   size_t param_count;
   enum leat_auth auth; /* [the endpoint's, the engine's, the protocol's] */
 

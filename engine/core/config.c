@@ -3,6 +3,7 @@
 #include "core/config.h"
 
 #include "base/error.h"
+#include "core/credential.h"
 #include "wire/http.h"
 #include "wire/proxy.h"
 
@@ -150,6 +151,7 @@ static const char *find_contradiction(const leat_config *c) {
     return "retries, redirects and retry_after_max_ms are LEAT_NONE or more";
   if (!lti_config_http_ok(c->http))
     return "http is none of LEAT_HTTP_AUTO, LEAT_HTTP_1 and LEAT_HTTP_2";
+  if (!lti_credential_style_ok(c->auth)) return "auth is none of enum leat_auth";
   if ((c->header_count && !c->headers) || (c->resolve_count && !c->resolve))
     return "a count without its list";
   why = check_pool(c);
@@ -248,6 +250,7 @@ int lti_config_read(leat_engine *e, const leat_config *config, const char **mess
                                     .header_count = c.header_count,
                                     .proxy = c.proxy,
                                     .no_proxy = c.no_proxy,
+                                    .auth = c.auth,
                                     .allow_plain_key = c.allow_plain_key,
                                     .asks_key = c.key != NULL};
   if (c.observer) e->observer = *c.observer;

@@ -44,9 +44,14 @@ bool lti_credential_style_ok(enum leat_auth auth) {
   return (int)auth >= LEAT_AUTH_DEFAULT && (int)auth <= LEAT_AUTH_NONE;
 }
 
-leat_slice lti_credential_secret(const leat_header *header) {
+size_t lti_credential_scheme(const leat_header *header) {
   leat_slice value = header->value;
   const char *blank = value.size ? memchr(value.data, ' ', value.size) : NULL;
-  if (!blank || !lti_slice_is_nocase(header->name, "authorization")) return value;
-  return lti_slice_trim(lti_slice_from(value, (size_t)(blank - value.data)));
+  bool scheme =
+      lti_slice_starts(value, "Bearer ") || lti_slice_is_nocase(header->name, "authorization");
+  return blank && scheme ? (size_t)(blank - value.data) + 1 : 0;
+}
+
+leat_slice lti_credential_secret(const leat_header *header) {
+  return lti_slice_from(header->value, lti_credential_scheme(header));
 }

@@ -15,7 +15,9 @@ const char *lti_credential_field(enum leat_auth auth);
 enum leat_auth lti_credential_style(enum leat_auth request, enum leat_auth row,
                                     enum leat_auth engine, const char *field);
 bool lti_credential_style_ok(enum leat_auth auth);
-/* The secret in a credential: of Authorization what follows the scheme. */
+/* How many bytes in front of the secret are the scheme of an Authorization, or of a bearer. */
+size_t lti_credential_scheme(const leat_header *header);
+/* The secret in a credential: what follows the scheme. */
 leat_slice lti_credential_secret(const leat_header *header);
 
 #endif

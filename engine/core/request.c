@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "core/config.h"
+#include "core/credential.h"
 #include "core/metrics.h"
 #include "core/socket.h"
 #include "core/upload.h"
@@ -106,7 +107,38 @@ static int check_arguments(leat_engine *e, const leat_request *q, const leat_id 
   if (q->retries < LEAT_NONE) return lti_engine_fail(e, LEAT_EINVAL, "retries is negative");
   if (!lti_config_http_ok(q->http))
     return lti_engine_fail(e, LEAT_EINVAL, "http is none of AUTO, 1 and 2");
+  if (!lti_credential_style_ok(q->auth))
+    return lti_engine_fail(e, LEAT_EINVAL, "auth is none of enum leat_auth");
   return LTI_OK;
+}
+
+static const char *check_params(const leat_request *q) {
+  if (q->param_count && !q->params) return "param_count without params";
+  if (q->param_count && !q->endpoint) return "params stand in an endpoint's path: name one";
+  for (size_t i = 0; i < q->param_count; i++)
+    if (!q->params[i].name || !*q->params[i].name || !q->params[i].value)
+      return "a parameter has no name or no value";
+  if (q->endpoint && (q->protocol || q->path || q->method || q->socket))
+    return "an endpoint stands instead of protocol, path, method and socket";
+  return NULL;
+}
+
+/* The row that a request names; NULL: it names none. */
+static int find_row(leat_engine *e, const leat_request *q, const leat_endpoint **row) {
+  const char *why = check_params(q);
+  *row = NULL;
+  if (why) return lti_engine_fail(e, LEAT_EINVAL, why);
+  if (!q->endpoint) return LTI_OK;
+  *row = lti_endpoints_find(&e->endpoints, q->endpoint);
+  lti_buf_clear(&e->message);
+  if (!*row) {
+    lti_buf_format(&e->message, "no endpoint is called \"%.80s\"", q->endpoint);
+    return lti_engine_fail(e, LEAT_ENOENDPOINT, "");
+  }
+  if ((*row)->reply != LEAT_REPLY_KIND_WS) return LTI_OK;
+  lti_buf_format(&e->message, "endpoint \"%s\" is a WebSocket's: leat_ws_open speaks \"%s\"",
+                 (*row)->name, (*row)->protocol);
+  return lti_engine_fail(e, LEAT_EINVAL, "");
 }
 
 static uint64_t tenant_of(const lti_request *r) {
@@ -216,17 +248,22 @@ static void settle_load(lti_request *r) {
 /* A request that is fit to be entered. `in` says what kind of request it is. */
 static int make(leat_engine *e, const leat_request *q, const lti_spec_input *in,
                 lti_request **request) {
-  lti_request *r = request_new(e, q, in->call);
+  const leat_endpoint *row;
+  int rc = find_row(e, q, &row);
+  if (rc != LTI_OK) return rc;
+  lti_request *r = request_new(e, q, in->call || row);
   if (!r) return lti_engine_fail(e, LEAT_ENOMEM, NULL);
   lti_buf_clear(&e->message);
   lti_spec_input filled = *in;
   filled.alloc = &e->alloc;
   filled.places = &e->places;
   filled.request = q;
+  filled.row = row;
   filled.defaults = &e->defaults;
   filled.message = &e->message;
   lti_url url;
-  int rc = lti_upload_new(e, q, &r->upload);
+  r->once |= row && row->once;
+  rc = lti_upload_new(e, q, &r->upload);
   filled.load = lti_upload_load(r->upload);
   bool body = rc == LTI_OK;
   if (body) rc = lti_spec_init(&r->spec, &filled, &url);
@@ -287,6 +324,7 @@ int leat_submit(leat_engine *e, const leat_request *request, leat_id *id) {
   if (!e) return LEAT_EINVAL;
   if (!request || !id || request->struct_size != sizeof *request)
     return lti_request_submit(e, request, false, id);
+  if (request->endpoint) return lti_request_submit(e, request, false, id);
   const lti_protocol *p = lti_protocol_find(lti_spec_protocol(request, &e->defaults));
   if (p && p->socket) return lti_turn_submit(e, request, id);
   if (request->socket)

@@ -1,19 +1,19 @@
 /* What a request sends: see spec.h.
  *
- * Building goes in three steps: the target (base URL, path), the body (encoded from typed fields,
- * or the caller's own), the headers (ours, the engine's, the request's; a later one of the same
- * name replaces an earlier one). Everything is gathered in buffers first and then laid into one
- * block, the head: for each header the sizes of its name and value, the method with its NUL, then
- * the texts. It has no pointers, so that two are the same when their bytes are. */
-#include "core/spec.h"
+ * Building goes in three steps: the target (base URL, path) and the body (encoded from typed
+ * fields, or the caller's own), which are spec_target.c's, and the headers (ours, the engine's, the
+ * request's; a later one of the same name replaces an earlier one). Everything is gathered in
+ * buffers first and then laid into one block, the head: for each header the sizes of its name and
+ * value, the method with its NUL, then the texts. It has no pointers, so that two are the same when
+ * their bytes are. */
+#include "core/spec_inside.h"
 
 #include "base/error.h"
+#include "core/credential.h"
 #include "wire/proxy.h"
 
 #define TEXT_BYTES_MAX ((size_t)256 * 1024)
 #define HEAD_BYTES_MAX ((size_t)64 << 20)
-#define BODY_BYTES_MAX ((size_t)2048 * 1024 * 1024)
-#define PATH_BYTES_MAX ((size_t)32 * 1024)
 
 /* A header list under construction: views of the caller's memory and of static texts. */
 typedef struct gathering {
@@ -23,28 +23,11 @@ typedef struct gathering {
   lti_buf bearer;  /* "Bearer KEY" */
   lti_buf offered; /* the subprotocols of a handshake */
   leat_slice key;  /* the last of them, NULL: it is not there */
+  lti_buf query;   /* the key as a query has it */
   bool upgrade;
 } gathering;
 
 static const char offered_name[] = "Sec-WebSocket-Protocol";
-
-static bool has_nocase(leat_slice name, const char *part) {
-  size_t n = strlen(part);
-  for (size_t i = 0; i + n <= name.size; i++)
-    if (lti_slice_is_nocase(lti_slice(name.data + i, n), part)) return true;
-  return false;
-}
-
-/* By what its name says: gateways have names of their own, "helicone-auth" or "mj-api-secret", and
- * one too many only stays at home. */
-static bool is_credential(leat_slice name) {
-  static const char *const parts[] = {
-      "auth",     "api-key", "apikey",    "subscription-key",   "secret", "token", "cookie",
-      "password", "cred",    "signature", "openai-organization"};
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-    if (has_nocase(name, parts[i])) return true;
-  return false;
-}
 
 /* Fields that the engine alone writes, since they frame the message. */
 static bool is_framing(leat_slice name) {
@@ -105,8 +88,9 @@ static int put_foreign(gathering *g, const leat_header *headers, size_t count) {
   return LTI_OK;
 }
 
-static int check_key(leat_slice key, lti_buf *message) {
-  if (lti_http_value_ok(key) && !memchr(key.data, ' ', key.size) &&
+/* A field that the key fills alone may have a scheme in front of it. */
+static int check_key(leat_slice key, bool scheme, lti_buf *message) {
+  if (lti_http_value_ok(key) && (scheme || !memchr(key.data, ' ', key.size)) &&
       !memchr(key.data, '\t', key.size))
     return LTI_OK;
   lti_buf_text(message, "the API key has CR, LF, a blank or another byte that keys cannot have");
@@ -115,28 +99,54 @@ static int check_key(leat_slice key, lti_buf *message) {
 
 static const char authorization[] = "Authorization";
 
-/* `alone`: the field that has the key and nothing else; NULL: it is a bearer's. */
-static int put_key(gathering *g, const char *key, const char *alone) {
-  if (!key || !*key) return LTI_OK;
+/* What no header can be called: listed among the credentials, but never sent as a field. */
+static const char query_key[] = "?key", query_key_encoded[] = "?key=";
+
+static int put_query_key(gathering *g, leat_slice key) {
+  int r = lti_url_encode(key, &g->query);
+  if (r == LEAT_EURL) lti_buf_text(g->message, "the API key cannot stand in a query");
+  if (r == LTI_OK) r = put_header(g, lti_slice_of(query_key), key);
+  if (r == LTI_OK) r = put_header(g, lti_slice_of(query_key_encoded), lti_buf_slice(&g->query));
+  return r;
+}
+
+/* `field`: the dialect's own, which has the key and nothing else; NULL: it is a bearer's. */
+static int put_key(gathering *g, const char *key, enum leat_auth style, const char *field) {
+  if (!key || !*key || style == LEAT_AUTH_NONE) return LTI_OK;
   leat_slice k = lti_slice_of(key);
-  int r = check_key(k, g->message);
+  int r = check_key(k, style == LEAT_AUTH_RAW, g->message);
   if (r != LTI_OK) return r;
-  if (alone) return put_header(g, lti_slice_of(alone), k);
+  if (style == LEAT_AUTH_QUERY) return put_query_key(g, k);
+  if (style != LEAT_AUTH_DEFAULT) field = lti_credential_field(style);
+  if (field) return put_header(g, lti_slice_of(field), k);
   r = lti_buf_text(&g->bearer, "Bearer ");
   if (r == LTI_OK) r = lti_buf_append(&g->bearer, k);
   if (r == LTI_OK) r = put_header(g, lti_slice_of(authorization), lti_buf_slice(&g->bearer));
   return r;
 }
 
-/* The key will come by callback; or would, if the caller had not given the field itself. */
-static void expect_key(lti_spec *s, const gathering *g, const lti_spec_input *in,
-                       const char *alone) {
-  if (!in->defaults->asks_key || in->request->api_key) return;
-  const char *name = alone ? alone : authorization;
+static enum leat_auth style_of(const lti_spec_input *in, const char *field) {
+  enum leat_auth row = in->row ? in->row->auth : LEAT_AUTH_DEFAULT;
+  return lti_credential_style(in->request->auth, row, in->defaults->auth, field);
+}
+
+/* The key will come by callback; or would, if the caller had not given the field itself. A path is
+ * made once, so that the query cannot have such a key. */
+static int expect_key(lti_spec *s, const gathering *g, const lti_spec_input *in,
+                      const char *field) {
+  enum leat_auth style = style_of(in, field);
+  if (!in->defaults->asks_key || in->request->api_key || style == LEAT_AUTH_NONE) return LTI_OK;
+  if (style == LEAT_AUTH_QUERY) {
+    lti_buf_text(g->message, "a key that comes by callback cannot stand in the query");
+    return LEAT_EINVAL;
+  }
+  if (style != LEAT_AUTH_DEFAULT) field = lti_credential_field(style);
+  const char *name = field ? field : authorization;
   s->asks_key = true;
-  s->key_field = alone;
+  s->key_field = field;
   for (size_t i = 0; i < g->count; i++)
     if (lti_slice_is_nocase(g->list[i].name, name)) s->asks_key = false;
+  return LTI_OK;
 }
 
 /* The request's own, else the engine's. */
@@ -145,25 +155,37 @@ static const char *key_of(const lti_spec_input *in) {
   return own ? own : in->defaults->asks_key ? NULL : in->defaults->api_key;
 }
 
+/* What kind of answer is wanted, and what kind of body comes. */
+static int put_kinds(const lti_spec *s, gathering *g, const lti_spec_input *in) {
+  const leat_endpoint *row = in->row;
+  bool call = in->call || row;
+  bool json = s->protocol || (call && s->has_body);
+  bool bytes = row && row->reply == LEAT_REPLY_KIND_BYTES;
+  bool text = row ? row->body == LEAT_BODY_JSON : json && s->has_body && !in->load;
+  int r = put_text(g, "Accept",
+                   s->stream        ? "text/event-stream"
+                   : json && !bytes ? "application/json"
+                                    : "*/*");
+  if (r == LTI_OK && (s->protocol || call))
+    r = put_text(g, "Accept-Encoding", s->stream ? "identity" : "gzip");
+  if (r == LTI_OK && text) r = put_text(g, "Content-Type", "application/json");
+  return r;
+}
+
 static int gather_headers(lti_spec *s, gathering *g, const lti_spec_input *in) {
   const leat_request *q = in->request;
   const lti_spec_defaults *d = in->defaults;
-  bool call = in->call;
-  int r = put_text(g, "User-Agent", "leat/" LEAT_VERSION);
-  bool json = s->protocol || (call && s->has_body);
-  s->identity = s->stream || (!s->protocol && !call);
-  if (r == LTI_OK)
-    r = put_text(g, "Accept", s->stream ? "text/event-stream" : json ? "application/json" : "*/*");
-  if (r == LTI_OK && (s->protocol || call))
-    r = put_text(g, "Accept-Encoding", s->stream ? "identity" : "gzip");
-  if (r == LTI_OK && json && s->has_body && !in->load)
-    r = put_text(g, "Content-Type", "application/json");
   const lti_protocol *p = s->protocol;
+  const char *field = p ? p->key_header : NULL;
+  s->identity = s->stream || (!p && !in->call && !in->row);
+  int r = put_text(g, "User-Agent", "leat/" LEAT_VERSION);
+  if (r == LTI_OK) r = put_kinds(s, g, in);
   if (r == LTI_OK && p && p->header) r = put_text(g, p->header, p->value);
-  if (r == LTI_OK) r = put_key(g, key_of(in), p ? p->key_header : NULL);
+  if (r == LTI_OK && in->row && in->row->header) r = put_text(g, in->row->header, in->row->value);
+  if (r == LTI_OK) r = put_key(g, key_of(in), style_of(in, field), field);
   if (r == LTI_OK) r = put_foreign(g, d->headers, d->header_count);
   if (r == LTI_OK) r = put_foreign(g, q->headers, q->header_count);
-  expect_key(s, g, in, p ? p->key_header : NULL);
+  if (r == LTI_OK) r = expect_key(s, g, in, field);
   if (r == LTI_OK && in->load && in->load->type.data)
     r = put_header(g, lti_slice_of("Content-Type"), in->load->type);
   return r;
@@ -222,15 +244,21 @@ static int gather_handshake(lti_spec *s, gathering *g, const lti_spec_input *in)
   for (size_t i = 0; r == LTI_OK && i < count; i++)
     r = put_header(g, fields[i].name, fields[i].value);
   if (r == LTI_OK && how && how->header) r = put_text(g, how->header, how->value);
-  if (r == LTI_OK && !u->key_in_subprotocol) r = put_key(g, key, how ? how->key_header : NULL);
+  const char *field = how ? how->key_header : NULL;
+  if (r == LTI_OK && !u->key_in_subprotocol) r = put_key(g, key, style_of(in, field), field);
   if (r == LTI_OK) r = put_foreign(g, d->headers, d->header_count);
   if (r == LTI_OK) r = put_foreign(g, q->headers, q->header_count);
-  if (how && !u->key_in_subprotocol) expect_key(s, g, in, how->key_header);
+  if (r == LTI_OK && how && !u->key_in_subprotocol) r = expect_key(s, g, in, field);
   return r;
 }
 
-static bool is_secret(const gathering *g, leat_slice name) {
-  return is_credential(name) || (g->key.size && lti_slice_is_nocase(name, offered_name));
+/* Fields that anybody may see, credentials, and keys that are no fields. */
+enum { RANK_PLAIN, RANK_SECRET, RANK_UNSENT, RANKS };
+
+static int rank_of(const gathering *g, leat_slice name) {
+  if (*name.data == '?') return RANK_UNSENT;
+  bool offered = g->key.size && lti_slice_is_nocase(name, offered_name);
+  return offered || lti_credential_is(name) ? RANK_SECRET : RANK_PLAIN;
 }
 
 /* ---- the head's block */
@@ -273,27 +301,31 @@ static int lay_one(lti_buf *out, const leat_header *h) {
   return lti_buf_append(out, lti_slice((const char *)&x, sizeof x));
 }
 
-/* Credentials go last. */
+/* Credentials go last, and last of them what is not sent. */
 static void sort_headers(lti_spec *s, const gathering *g, leat_header *sorted) {
-  size_t n = 0;
-  for (int secret = 0; secret < 2; secret++) {
-    if (secret) s->secrets_at = (uint8_t)n;
+  size_t n = 0, from[RANKS + 1] = {0};
+  for (int rank = 0; rank < RANKS; rank++) {
+    from[rank] = n;
     for (size_t i = 0; i < g->count; i++)
-      if (is_secret(g, g->list[i].name) == (secret == 1)) sorted[n++] = g->list[i];
+      if (rank_of(g, g->list[i].name) == rank) sorted[n++] = g->list[i];
   }
-  s->header_count = (uint8_t)n;
-  s->credential_count = s->secret_count = (uint8_t)(n - s->secrets_at);
+  s->secrets_at = (uint8_t)from[RANK_SECRET];
+  s->header_count = (uint8_t)from[RANK_UNSENT];
+  s->credential_count = (uint8_t)(from[RANK_UNSENT] - from[RANK_SECRET]);
+  s->unsent_count = (uint8_t)(n - from[RANK_UNSENT]);
+  s->secret_count = (uint8_t)(n - from[RANK_SECRET]);
 }
 
-/* A bearer's key, or that of a subprotocol; or else the first credential. */
+/* A bearer's key, or that of a subprotocol or a query; or else the first credential. */
 static void note_key(lti_spec *s, const gathering *g) {
   leat_header list[LTI_SPEC_HEADERS_MAX];
   list_headers(s, list);
   for (size_t i = s->secrets_at; i < headers_of(s); i++) {
     leat_slice key = list[i].value;
     bool offered = g->key.size && lti_slice_is(list[i].name, offered_name);
+    bool asked = lti_slice_is(list[i].name, query_key);
     bool bearer = lti_slice_starts(key, "Bearer ");
-    if (!offered && !bearer && s->key_size) continue;
+    if (!offered && !bearer && !asked && s->key_size) continue;
     if (offered) key = lti_slice_from(key, key.size - g->key.size);
     if (!offered && bearer) key = lti_slice_from(key, 7);
     s->key_at = (uint32_t)(key.data - s->head->bytes);
@@ -338,8 +370,7 @@ leat_slice lti_spec_secret(const lti_spec *s, size_t i) {
   if (i == s->secret_count) return lti_spec_key(s); /* it may be a part of its field only */
   if (i > s->secret_count) return lti_slice(NULL, 0);
   list_headers(s, list);
-  leat_slice value = list[s->secrets_at + i].value;
-  return lti_slice_starts(value, "Bearer ") ? lti_slice_from(value, 7) : value;
+  return lti_credential_secret(&list[s->secrets_at + i]);
 }
 
 size_t lti_spec_size(const lti_spec *s) {
@@ -355,177 +386,9 @@ leat_slice lti_spec_body(const lti_spec *s) {
   return lti_blob_slice(s->body);
 }
 
-/* ---- target and body */
-
-static int keep_body(lti_spec *s, const lti_spec_input *in, leat_slice body) {
-  s->has_body = true;
-  s->body = lti_blob_make(s->alloc, in->places ? &in->places->body : NULL, body);
-  return s->body ? LTI_OK : LEAT_ENOMEM;
-}
-
-static int explain(lti_buf *message, const lti_encoded *encoded, int error) {
-  if (error == LEAT_EJSON)
-    lti_buf_format(message, "the body is not valid JSON: %s at offset %zu",
-                   encoded->message ? encoded->message : "syntax error", encoded->offset);
-  else if (encoded->message)
-    lti_buf_text(message, encoded->message);
-  return error;
-}
-
-static void keep_facts(lti_spec *s, const lti_encoded *encoded) {
-  s->stream = encoded->stream;
-  s->usage = encoded->usage;
-  s->choices = encoded->choices;
-}
-
-/* A form or a source: no dialect has looked at it. */
-static int take_load(lti_spec *s, const lti_spec_input *in) {
-  const leat_request *q = in->request;
-  const char *why = NULL;
-  if (q->chat || q->body.data) why = "a request has one of `chat`, `body`, `source` and `form`";
-  if (s->protocol && !q->endpoint)
-    why = "`source` and `form` go with protocol raw and with endpoints, not with a dialect";
-  if (why) {
-    lti_buf_text(in->message, why);
-    return LEAT_EINVAL;
-  }
-  s->has_body = true;
-  return in->load->streamed ? LTI_OK : keep_body(s, in, in->load->bytes);
-}
-
-static int make_body(lti_spec *s, const lti_spec_input *in) {
-  const leat_request *q = in->request;
-  lti_buf *message = in->message;
-  lti_encoded encoded = {0};
-  if (in->load) return take_load(s, in);
-  if (!s->protocol) {
-    if (q->chat) {
-      lti_buf_text(message, "protocol raw takes `body`, not `chat`");
-      return LEAT_EINVAL;
-    }
-    return q->body.data ? keep_body(s, in, q->body) : LTI_OK;
-  }
-  if (!q->chat == !q->body.data) {
-    lti_buf_text(message, "a request needs either `chat` or `body`");
-    return LEAT_EINVAL;
-  }
-  if (q->body.data) {
-    int r = s->protocol->inspect(q->body, &encoded);
-    if (r != LTI_OK) return explain(message, &encoded, r);
-    encoded.stream |= q->stream && s->protocol->stream_path;
-    keep_facts(s, &encoded);
-    return keep_body(s, in, q->body);
-  }
-  lti_buf out;
-  lti_buf_init(&out, s->alloc, BODY_BYTES_MAX, LEAT_EBODYMAX);
-  int r = s->protocol->encode(q->chat, &out, &encoded);
-  keep_facts(s, &encoded);
-  if (r == LTI_OK) r = keep_body(s, in, lti_buf_slice(&out));
-  lti_buf_deinit(&out);
-  return explain(message, &encoded, r);
-}
-
-/* The model, where a handshake has it in its query. */
-static int add_model(lti_buf *path, const lti_spec_upgrade *u) {
-  const char *name = u->dialect ? u->dialect->socket->model_query : NULL;
-  if (!name || !u->model || !*u->model) return LTI_OK;
-  bool query = memchr(path->data, '?', path->size) != NULL;
-  int r = lti_buf_format(path, "%c%s=", query ? '&' : '?', name);
-  return r == LTI_OK ? lti_url_encode(lti_slice_of(u->model), path) : r;
-}
-
-/* The dialect's own path; what the model is called may be a part of it. */
-static int own_path(const lti_spec *s, const lti_spec_input *in, leat_slice base, lti_buf *path) {
-  static const char place[] = "{model}";
-  const lti_protocol *p = in->upgrade ? in->upgrade->dialect : s->protocol;
-  const leat_request *q = in->request;
-  const char *tail = s->stream && p->stream_path ? p->stream_path : p->path;
-  const char *at = strstr(tail, place);
-  if (!at) return lti_url_join(base, tail, path);
-  const char *model = q->chat ? q->chat->model : q->model;
-  if (!model || !*model) {
-    lti_buf_format(in->message, "%s has the model in its path: the request must name one", p->name);
-    return LEAT_EINVAL;
-  }
-  lti_buf filled;
-  lti_buf_init(&filled, s->alloc, PATH_BYTES_MAX, LEAT_EURL);
-  int r = lti_buf_append(&filled, lti_slice(tail, (size_t)(at - tail)));
-  if (r == LTI_OK) r = lti_url_encode(lti_slice_of(model), &filled);
-  if (r == LTI_OK) r = lti_buf_text(&filled, at + sizeof place - 1);
-  if (r == LTI_OK) r = lti_buf_byte(&filled, '\0');
-  if (r == LTI_OK) r = lti_url_join(base, filled.data, path);
-  lti_buf_deinit(&filled);
-  return r;
-}
-
-static int build_path(const lti_spec *s, const lti_spec_input *in, const lti_url *url,
-                      lti_buf *path) {
-  const lti_spec_upgrade *u = in->upgrade;
-  const lti_protocol *dialect = u ? u->dialect : s->protocol;
-  const char *given = u && u->url ? NULL : in->request->path;
-  bool joined = dialect && !(u && u->url);
-  int r;
-  if (given)
-    r = lti_buf_format(path, "%s%s", given[0] == '/' ? "" : "/", given);
-  else if (joined)
-    r = own_path(s, in, url->path, path);
-  else if (url->path.size && *url->path.data == '/')
-    r = lti_buf_append(path, url->path);
-  else
-    r = lti_buf_format(path, "/%.*s", (int)url->path.size, url->path.size ? url->path.data : "");
-  return r == LTI_OK && u ? add_model(path, u) : r;
-}
-
-static int make_path(lti_spec *s, const lti_spec_input *in, const lti_url *url) {
-  lti_buf path;
-  lti_buf_init(&path, s->alloc, PATH_BYTES_MAX, LEAT_EURL);
-  int r = build_path(s, in, url, &path);
-  if (r == LTI_OK && !lti_url_path_ok(lti_buf_slice(&path))) {
-    lti_buf_text(in->message,
-                 "the path has a control byte, a blank or a byte above 0x7e: percent-encode it");
-    r = LEAT_EHEADER;
-  }
-  if (r == LTI_OK) {
-    s->path = lti_blob_make(s->alloc, in->places ? &in->places->path : NULL, lti_buf_slice(&path));
-    r = s->path ? LTI_OK : LEAT_ENOMEM;
-  }
-  lti_buf_deinit(&path);
-  return r;
-}
-
-static int find_protocol(lti_spec *s, const lti_spec_input *in) {
-  const char *name = lti_spec_protocol(in->request, in->defaults);
-  lti_buf *message = in->message;
-  if (strcmp(name, "raw") == 0) return LTI_OK;
-  s->protocol = lti_protocol_find(name);
-  if (s->protocol) return LTI_OK;
-  lti_buf_format(message, "no protocol is called \"%s\"; known are:", name);
-  for (size_t i = 0; lti_protocol_at(i); i++)
-    lti_buf_format(message, " %s", lti_protocol_at(i)->name);
-  lti_buf_text(message, " raw");
-  return LEAT_ENOPROTOCOL;
-}
-
-const char *lti_spec_protocol(const leat_request *q, const lti_spec_defaults *d) {
-  return q->protocol ? q->protocol : d->protocol ? d->protocol : "openai-chat";
-}
-
-static int find_target(const lti_protocol *p, const lti_spec_input *in, lti_url *url) {
-  const char *base = in->request->base_url ? in->request->base_url : in->defaults->base_url;
-  bool own = in->upgrade && in->upgrade->url;
-  if (own) base = in->upgrade->url;
-  if (!base) base = p && p->base ? p->base : "https://api.openai.com";
-  const char *why = NULL;
-  leat_slice text = lti_slice_of(base);
-  int r = in->upgrade ? lti_url_parse_ws(url, text, &why) : lti_url_parse(url, text, &why);
-  if (r != LTI_OK)
-    lti_buf_format(in->message, "the %sURL cannot be used: %s", own ? "" : "base ", why ? why : "");
-  return r;
-}
-
 static bool has_credentials(const gathering *g) {
   for (size_t i = 0; i < g->count; i++)
-    if (is_secret(g, g->list[i].name)) return true;
+    if (rank_of(g, g->list[i].name) != RANK_PLAIN) return true;
   return false;
 }
 
@@ -537,14 +400,30 @@ bool lti_spec_exposed(const lti_spec_defaults *d, const lti_url *url) {
          (d->proxy && !lti_proxy_bypassed(lti_slice_of(d->no_proxy), url->host, url->port));
 }
 
+/* ---- the whole */
+
+static int put_key_in_path(lti_spec *s, const lti_spec_input *in, leat_slice encoded) {
+  lti_buf path;
+  lti_buf_init(&path, s->alloc, PATH_BYTES_MAX, LEAT_EURL);
+  path.secret = true;
+  int r = lti_buf_append(&path, lti_spec_path(s));
+  if (r == LTI_OK) r = lti_spec_append_key(&path, encoded);
+  if (r == LTI_OK) r = lti_spec_keep_path(s, in, &path);
+  s->key_in_path = r == LTI_OK;
+  lti_buf_deinit(&path);
+  return r;
+}
+
 static int make_headers(lti_spec *s, const lti_spec_input *in, const lti_url *url) {
   const leat_request *q = in->request;
   lti_buf *message = in->message;
   gathering g = {.count = 0, .message = message};
   lti_buf_init(&g.bearer, s->alloc, TEXT_BYTES_MAX, LEAT_EHEADER);
   lti_buf_init(&g.offered, s->alloc, TEXT_BYTES_MAX, LEAT_EHEADER);
-  g.bearer.secret = g.offered.secret = true;
+  lti_buf_init(&g.query, s->alloc, TEXT_BYTES_MAX, LEAT_EHEADER);
+  g.bearer.secret = g.offered.secret = g.query.secret = true;
   const char *method = in->upgrade                  ? "GET"
+                       : in->row                    ? in->row->method
                        : q->method && !s->protocol  ? q->method
                        : s->has_body || s->protocol ? "POST"
                                                     : "GET";
@@ -557,14 +436,16 @@ static int make_headers(lti_spec *s, const lti_spec_input *in, const lti_url *ur
     r = LEAT_EPLAINKEY;
   }
   if (r == LTI_OK) r = lay_headers(s, in, &g, method);
+  if (r == LTI_OK && g.query.size) r = put_key_in_path(s, in, lti_buf_slice(&g.query));
   lti_buf_deinit(&g.bearer);
+  lti_buf_deinit(&g.query);
   lti_buf_deinit(&g.offered);
   return r;
 }
 
 static int init_turn(lti_spec *s, const lti_spec_input *in) {
-  int r = find_protocol(s, in);
-  if (r == LTI_OK) r = make_body(s, in);
+  int r = lti_spec_find_protocol(s, in);
+  if (r == LTI_OK) r = lti_spec_make_body(s, in);
   if (r == LTI_OK && !lti_slice_is_utf8(lti_spec_body(s))) {
     lti_buf_text(in->message, "the body is not valid UTF-8, as a text message must be");
     r = LEAT_EINVAL;
@@ -574,8 +455,8 @@ static int init_turn(lti_spec *s, const lti_spec_input *in) {
 
 static int init_handshake(lti_spec *s, const lti_spec_input *in, lti_url *url) {
   s->upgrade = true;
-  int r = find_target(s->protocol, in, url);
-  if (r == LTI_OK) r = make_path(s, in, url);
+  int r = lti_spec_find_target(s->protocol, in, url);
+  if (r == LTI_OK) r = lti_spec_make_path(s, in, url);
   if (r == LTI_OK) r = make_headers(s, in, url);
   return r;
 }
@@ -588,10 +469,11 @@ int lti_spec_init(lti_spec *s, const lti_spec_input *in, lti_url *url) {
   } else if (in->upgrade) {
     r = init_handshake(s, in, url);
   } else {
-    r = find_protocol(s, in);
-    if (r == LTI_OK) r = find_target(s->protocol, in, url);
-    if (r == LTI_OK) r = make_body(s, in); /* whether it streams may be a matter of the path */
-    if (r == LTI_OK) r = make_path(s, in, url);
+    r = lti_spec_find_protocol(s, in);
+    if (r == LTI_OK) r = lti_spec_find_target(s->protocol, in, url);
+    if (r == LTI_OK)
+      r = lti_spec_make_body(s, in); /* whether it streams may be a matter of the path */
+    if (r == LTI_OK) r = lti_spec_make_path(s, in, url);
     if (r == LTI_OK) r = make_headers(s, in, url);
   }
   if (r != LTI_OK) lti_spec_deinit(s);
@@ -611,9 +493,62 @@ void lti_spec_deinit(lti_spec *s) {
   *s = (lti_spec){.alloc = s->alloc};
 }
 
+/* ---- redirects */
+
+/* A parameter "key" of a query, with the '?' or '&' in front of it: that of this value, or with
+ * `value` NULL any. Empty when there is none. */
+static leat_slice find_key_param(leat_slice path, const leat_slice *value) {
+  const char *query = path.size ? memchr(path.data, '?', path.size) : NULL;
+  size_t from = query ? (size_t)(query - path.data) : path.size;
+  while (from < path.size) {
+    size_t at = from + 1;
+    while (at < path.size && path.data[at] != '&') at++;
+    leat_slice param = lti_slice(path.data + from, at - from), rest = lti_slice_from(param, 1);
+    if (lti_slice_starts(rest, "key=") &&
+        (!value || lti_slice_equal(lti_slice_from(rest, 4), *value)))
+      return param;
+    from = at;
+  }
+  return lti_slice(NULL, 0);
+}
+
+/* Takes a parameter out of a query whose first one the next becomes. */
+static void cut_param(lti_buf *path, leat_slice param) {
+  size_t at = (size_t)(param.data - path->data), behind = at + param.size;
+  char mark = path->data[at];
+  memmove(path->data + at, path->data + behind, path->size - behind);
+  path->size -= param.size;
+  if (at < path->size) path->data[at] = mark;
+}
+
+/* A key in the query goes where credentials in headers go, and nowhere else, whatever the Location
+ * says: a server may have put the query that it was asked with behind it. */
+static int settle_key(const lti_spec *s, leat_slice path, lti_buf *out) {
+  leat_header list[LTI_SPEC_HEADERS_MAX];
+  list_headers(s, list);
+  const leat_header *last = &list[headers_of(s) - 1]; /* the key encoded, and before it plain */
+  int r = lti_buf_append(out, path);
+  if (r != LTI_OK) return r;
+  if (s->key_in_path)
+    return find_key_param(path, NULL).size ? r : lti_spec_append_key(out, last->value);
+  for (size_t i = 0; i < 2; i++) {
+    leat_slice param;
+    while ((param = find_key_param(lti_buf_slice(out), &last[-(ptrdiff_t)i].value)).size)
+      cut_param(out, param);
+  }
+  return r;
+}
+
 int lti_spec_redirect(lti_spec *s, leat_slice path, bool same_origin) {
-  lti_blob *other = lti_blob_make(s->alloc, NULL, path);
-  if (!other) return LEAT_ENOMEM;
+  lti_buf settled;
+  lti_buf_init(&settled, s->alloc, 2 * PATH_BYTES_MAX, LEAT_EREDIRECT);
+  settled.secret = true;
+  s->key_in_path &= same_origin;
+  int r = s->unsent_count ? settle_key(s, path, &settled) : LTI_OK;
+  if (r == LTI_OK && s->unsent_count) path = lti_buf_slice(&settled);
+  lti_blob *other = r == LTI_OK ? lti_blob_make(s->alloc, NULL, path) : NULL;
+  lti_buf_deinit(&settled);
+  if (!other) return r == LTI_OK ? LEAT_ENOMEM : r;
   lti_blob_release(s->path);
   s->path = other;
   if (!same_origin) {
@@ -639,8 +574,7 @@ static int add_field(lti_spec *s, const leat_header *field, size_t scheme, bool 
 
 int lti_spec_add(lti_spec *s, const leat_header *field, bool exposed, lti_buf *message) {
   leat_header trimmed = {field->name, lti_slice_trim(field->value)};
-  bool credential = is_credential(field->name);
-  bool bearer = credential && lti_slice_starts(trimmed.value, "Bearer ");
+  bool credential = lti_credential_is(field->name);
   int r = check_field(trimmed.name, trimmed.value, s->upgrade, message);
   if (r != LTI_OK) return r;
   if (credential && exposed) {
@@ -648,17 +582,18 @@ int lti_spec_add(lti_spec *s, const leat_header *field, bool exposed, lti_buf *m
                  "a field of the observer's is a credential, and would travel unencrypted");
     return LEAT_EPLAINKEY;
   }
-  r = add_field(s, &trimmed, bearer ? 7 : 0, credential);
+  r = add_field(s, &trimmed, credential ? lti_credential_scheme(&trimmed) : 0, credential);
   if (r == LEAT_EHEADER) lti_buf_text(message, "the observer's fields are too many or too large");
   return r;
 }
 
 int lti_spec_give_key(lti_spec *s, leat_slice key, lti_buf *message) {
   if (key.size == 0) return LTI_OK;
-  int r = check_key(key, message);
+  bool scheme = s->key_field && strcmp(s->key_field, authorization) == 0;
+  int r = check_key(key, scheme, message);
   if (r != LTI_OK || s->key_field) {
     leat_header field = {lti_slice_of(s->key_field), key};
-    return r == LTI_OK ? add_field(s, &field, 0, true) : r;
+    return r == LTI_OK ? add_field(s, &field, lti_credential_scheme(&field), true) : r;
   }
   lti_buf bearer;
   lti_buf_init(&bearer, s->alloc, TEXT_BYTES_MAX, LEAT_EHEADER);
@@ -666,7 +601,7 @@ int lti_spec_give_key(lti_spec *s, leat_slice key, lti_buf *message) {
   r = lti_buf_text(&bearer, "Bearer ");
   if (r == LTI_OK) r = lti_buf_append(&bearer, key);
   leat_header field = {lti_slice_of(authorization), lti_buf_slice(&bearer)};
-  if (r == LTI_OK) r = add_field(s, &field, 7, true);
+  if (r == LTI_OK) r = add_field(s, &field, lti_credential_scheme(&field), true);
   lti_buf_deinit(&bearer);
   return r;
 }
@@ -676,6 +611,7 @@ void lti_spec_http(const lti_spec *s, leat_slice host, leat_header *headers,
   list_headers(s, headers);
   *request = (lti_http_request){.method = lti_spec_method(s),
                                 .path = lti_spec_path(s),
+                                .path_secret = s->key_in_path,
                                 .host = host,
                                 .headers = headers,
                                 .header_count = s->header_count,

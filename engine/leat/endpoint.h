@@ -38,15 +38,17 @@ typedef struct leat_endpoint {
   const char *path;    /* from the origin's root, version included: "/v1/models/{model}"; may have a
                           query. {name} is replaced by the parameter of that name, or else by the
                           member of that name at the top of the JSON body, percent-encoded */
-  const char *stream_path; /* of a request that streams, where that differs */
+  const char *stream_path; /* of a request that streams; NULL: `path`. The same as `path`: it always
+                              streams, as does LEAT_REPLY_KIND_SSE without a body */
   enum leat_body_kind body;
   enum leat_auth auth; /* LEAT_AUTH_DEFAULT: the protocol's, else bearer */
   enum leat_reply_kind reply;
   enum leat_reply_group group; /* what leat_reply_read makes of it */
   const char *protocol;        /* the dialect that reads it: "openai-chat"; NULL: plain JSON */
-  const char *task;            /* the task form's name, with LEAT_REPLY_KIND_TASK */
+  const char *task;            /* the task form's name, with LEAT_REPLY_KIND_TASK, and of the calls
+                                  that ask about such jobs */
   const char *header, *value;  /* one more field, such as anthropic-version */
-  const char *base_url;        /* where it is when nobody says; NULL: the engine's */
+  const char *base_url;        /* where it is when neither the request nor the engine says */
   bool once;      /* it costs money each time: never sent twice unasked, as leat_request.once */
   bool confirmed; /* seen in a gateway's source or documents; otherwise the likeliest guess */
 } leat_endpoint;

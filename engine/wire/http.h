@@ -30,8 +30,9 @@ typedef struct lti_http_sink {
 /* A request's head. Everything is checked before it comes here; values are sent as they are. */
 typedef struct lti_http_request {
   const char *method;
-  leat_slice path; /* origin form, with the query; "host:port" for CONNECT */
-  leat_slice host; /* the Host field */
+  leat_slice path;  /* origin form, with the query; "host:port" for CONNECT */
+  bool path_secret; /* a key is in the query */
+  leat_slice host;  /* the Host field */
   const leat_header *headers;
   size_t header_count;
   size_t credentials_from; /* headers from here on are secret */

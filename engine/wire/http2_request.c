@@ -107,7 +107,7 @@ int32_t lti_http2_request_submit(lti_http2 *x, lti_http2_stream *s, const lti_ht
   fields[n++] = field_of(":method", lti_slice_of(request->method));
   fields[n++] = field_of(":scheme", lti_slice_of(tls ? "https" : "http"));
   fields[n++] = field_of(":authority", request->host);
-  fields[n++] = field_of(":path", request->path);
+  fields[n++] = field(lti_slice_of(":path"), request->path, request->path_secret);
   if (request->has_body && !request->unsized)
     fields[n++] = field_of("content-length", decimal(digits, request->body_size));
   for (size_t i = 0; i < request->header_count; i++) {
