@@ -28,6 +28,7 @@ void mock_exchange_deinit(mock_exchange *x) {
   lti_buf_deinit(&x->head);
   lti_buf_deinit(&x->body);
   free(x->faults);
+  free(x->limit_lines);
 }
 
 void mock_exchange_answered(mock_exchange *x) {

@@ -13,7 +13,7 @@
  *   errors.c   refusals, by whose path it is asked.c    fields of a body
  *   embeddings.c  and rerank                 images.c   generated and edited
  *   models.c   moderations.c   counting.c    script.c   short streams, written beforehand
- *   audio.c    speech to text and back
+ *   audio.c    speech to text and back       limits.c   of rate
  *   chat.c, wording.c  completions           answer.c   responses and realtime
  *   gemini.c   generateContent               anthropic.c  messages
  *   tasks.h    names the files of tasks      content.c  files on their way out
@@ -53,6 +53,7 @@ typedef struct mock_exchange mock_exchange;
 typedef struct mock_tls mock_tls;
 typedef struct mock_task mock_task;
 typedef struct mock_upload mock_upload;
+typedef struct mock_limits mock_limits;
 
 enum mock_fault {
   FAULT_STATUS,
@@ -141,6 +142,7 @@ struct mock_exchange {
   lti_list all; /* of its connection */
   mock_due due;
   lti_buf head, body;   /* head: "name\0value\0name\0value\0", the target as ":path" */
+  char *limit_lines;    /* of the head, about limits of rate; NULL: none */
   mock_upload *upload;  /* in the place of `body`, NULL: none */
   uint64_t ordinal, id; /* id: a hash of what it calls itself, 0: nothing */
   uint8_t method;
@@ -237,6 +239,7 @@ typedef struct mock_stats {
   uint64_t full, resumed, handshake_failed;
   uint64_t events, bytes, late, blocked, aborted, faults;
   uint64_t tasks, polls, batch_polls, batch_ids, contents, signed_with_key;
+  uint64_t admitted, admitted_tokens, refused_requests, refused_tokens, refused_polls;
   uint64_t keys[10]; /* by the place where they stood, as keys.c has them */
   uint64_t second_events, second_requests, last_events, last_requests;
   uint64_t start_ns;
@@ -293,6 +296,7 @@ struct mock {
   mock_task *tasks;
   uint32_t task_count, task_capacity;
   int ledger_fd;
+  mock_limits *limits; /* NULL: none */
   mock_id *ids;
   uint32_t id_count, id_capacity;
   uint64_t ordinal; /* of requests, for ids */
@@ -445,6 +449,12 @@ const char *mock_keys_find(const mock_exchange *x, char *out, size_t cap);
 bool mock_keys_check(mock_exchange *x, leat_slice path);
 /* 401, which says the key. */
 void mock_keys_refuse(mock_exchange *x, leat_slice path, const char *key);
+
+/* limits.c */
+int mock_limits_open(mock *m);
+void mock_limits_close(mock *m);
+/* True: the request may go on; else it is answered 429. */
+bool mock_limits_admit(mock_exchange *x, leat_slice path);
 
 /* errors.c */
 enum mock_manner {

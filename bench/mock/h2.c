@@ -15,7 +15,7 @@
 #define FRAME_MAX   (16384 - 9)
 #define RECORD_MAX  16384
 #define PUMP_FRAMES 512 /* of one connection in one turn */
-#define LINES_MAX   24
+#define LINES_MAX   40
 #define HEADERS_MAX (64u << 20)
 
 /* Newer than the oldest nghttp2 this is built with, which distributions have given it all the same;

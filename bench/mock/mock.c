@@ -35,6 +35,7 @@ void mock_config_init(mock_config *config) {
   config->task_queued_ms = 100;
   config->task_ms = 1000;
   config->task_sigma = 0.8;
+  config->limit_window_ms = 60000;
   config->task_bytes = 65536;
   config->tasks_max = 1000000;
 }
@@ -150,6 +151,7 @@ static int start_parts(mock *m) {
   if (!err) err = mock_fault_rules(m);
   if (!err) err = mock_stats_init(m);
   if (!err) err = mock_ledger_open(m);
+  if (!err) err = mock_limits_open(m);
   if (!err && (!(m->slab = malloc(SLAB_SIZE)) || !(m->plain = malloc(RECORD_MAX)) ||
                !(m->wire = malloc(MOCK_WIRE_SIZE))))
     err = UV_ENOMEM;
@@ -206,6 +208,7 @@ static void release(mock *m) {
   void *user = m->closed_user;
   mock_tasks_free(m);
   mock_ledger_close(m);
+  mock_limits_close(m);
   mock_stats_deinit(m);
   mock_tls_free(m);
   lti_heap_deinit(&m->due);

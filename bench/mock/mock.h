@@ -73,6 +73,11 @@ typedef struct mock_config {
   uint32_t task_urls;               /* enum mock_urls of tasks.h */
   bool content_redirect;            /* the proxy sends clients to the signed address */
   enum mock_forms task_forms;
+  uint32_t rpm, tpm;         /* a key and model's requests and tokens in a window, 0: no limit */
+  uint32_t limit_burst;      /* requests at once, 0: a window's */
+  uint32_t limit_window_ms;  /* 60,000 */
+  uint32_t polls_per_second; /* of a key, 0: no limit */
+  bool retry_after;          /* refusals for their rate say when to come again */
   const char *ledger;  /* a file that gets a line for each submit and each end seen; NULL: none */
   uint64_t task_bytes; /* of content, 65,536 */
   uint32_t tasks_max;  /* 1,000,000; above it a submit is answered 429 */

@@ -22,6 +22,7 @@ enum option_kind {
   AS_FLAG,
   AS_TIME_US,
   AS_TIME_MS,
+  AS_SPAN_MS, /* not 0 */
   AS_COUNT,
   AS_SIZE,
   AS_PORT,
@@ -99,6 +100,13 @@ static const struct option options[] = {
     {"--poll-envelope", "E1|E3|E4", AS_ENVELOPE, AT(config.poll_envelope),
      "new-api's, OpenAI's or the documents' answer to polls of video (E3)"},
     {"--poll-after", "TIME", AS_TIME_MS, AT(config.poll_after_ms), "openai-poll-after-ms (none)"},
+    {"--rpm", "N", AS_COUNT, AT(config.rpm), "requests a minute of a key and model (no limit)"},
+    {"--tpm", "N", AS_COUNT, AT(config.tpm), "and their tokens (no limit)"},
+    {"--limit-window", "TIME", AS_SPAN_MS, AT(config.limit_window_ms), "the minute's length (60s)"},
+    {"--limit-burst", "N", AS_COUNT, AT(config.limit_burst), "requests at once (a minute's)"},
+    {"--polls-per-second", "N", AS_COUNT, AT(config.polls_per_second), "of a key (no limit)"},
+    {"--retry-after", NULL, AS_FLAG, AT(config.retry_after),
+     "a 429 for its rate says when to come again"},
     {"--ledger", "FILE", AS_TEXT, AT(config.ledger),
      "a line of JSON for each submit and each end that was seen"},
     {"--json", NULL, AS_FLAG, AT(json), "the ready line as JSON"},
@@ -232,6 +240,10 @@ static bool set_option(struct options *o, const struct option *option, const cha
       return true;
     case AS_TIME_MS:
       if (!read_time(text, &number)) return false;
+      *(uint32_t *)field = (uint32_t)llround(number * 1e3);
+      return true;
+    case AS_SPAN_MS:
+      if (!read_time(text, &number) || number < 0.001) return false;
       *(uint32_t *)field = (uint32_t)llround(number * 1e3);
       return true;
     case AS_SIZE: return read_size(text, field);

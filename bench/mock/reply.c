@@ -29,6 +29,7 @@ static int append_lines(mock_exchange *x, lti_buf *out, const char *type, const 
   int err = type ? lti_buf_format(out, "Content-Type: %s\r\n", type) : 0;
   err |= lti_buf_format(out, "X-Oneapi-Request-Id: mock-%llu\r\n", (unsigned long long)x->ordinal);
   if (*x->plan.retry_after) err |= lti_buf_format(out, "Retry-After: %s\r\n", x->plan.retry_after);
+  if (x->limit_lines) err |= lti_buf_text(out, x->limit_lines);
   if (extra) err |= lti_buf_text(out, extra);
   return err | append_big_line(x, out);
 }

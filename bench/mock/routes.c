@@ -145,7 +145,8 @@ static void serve_path(mock_exchange *x, leat_slice path) {
 static void serve_now(mock_exchange *x) {
   char space[1024];
   leat_slice path = mock_path_clean(x, space, sizeof space);
-  if (!mock_routes_fault(x) && mock_keys_check(x, path)) serve_path(x, path);
+  if (!mock_routes_fault(x) && mock_keys_check(x, path) && mock_limits_admit(x, path))
+    serve_path(x, path);
 }
 
 /* ---- requests */

@@ -23,6 +23,7 @@ _leat_options() {
         --conns-max --fault --task-queued --task-time --task-fail --task-bytes
         --tasks-max --task-median --task-sigma --task-lost --task-stuck --task-absent
         --task-status --task-forms --task-urls --content-redirect --ledger
+        --rpm --tpm --limit-window --limit-burst --polls-per-second --retry-after
         --poll-envelope --poll-after --json --quiet --help"
       ;;
     help) echo "--help" ;;
