@@ -272,7 +272,8 @@ static int make(leat_engine *e, const leat_request *q, const lti_spec_input *in,
     lti_engine_fail(e, rc, e->message.size ? "" : NULL);
   else if (rc == LTI_OK)
     rc = in->turn ? equip_turn(r, q) : equip(r, q, &url);
-  if (rc == LTI_OK && lti_watch_open(r, q) != LTI_OK) rc = lti_engine_fail(e, LEAT_ENOMEM, NULL);
+  if (rc == LTI_OK && lti_watch_open(r, q, in->call ? NULL : q->user) != LTI_OK)
+    rc = lti_engine_fail(e, LEAT_ENOMEM, NULL);
   if (rc == LTI_OK)
     *request = r;
   else

@@ -28,7 +28,7 @@ static int note_model(lti_watch *w, const leat_request *q) {
   return r;
 }
 
-int lti_watch_open(lti_request *r, const leat_request *wanted) {
+int lti_watch_open(lti_request *r, const leat_request *wanted, void *user) {
   leat_engine *e = r->item.engine;
   if (!is_watched(e)) return LTI_OK;
   lti_watch *w = lti_alloc_zero(&e->alloc, sizeof *w);
@@ -38,7 +38,7 @@ int lti_watch_open(lti_request *r, const leat_request *wanted) {
   w->input = w->output = -1;
   lti_buf_init(&w->model, &e->alloc, MODEL_BYTES_MAX, LEAT_EINVAL);
   r->watch = w;
-  w->user = r->call ? NULL : wanted->user; /* a task is nobody's to know */
+  w->user = user;
   w->row = lti_metrics_row(r);
   if (!e->config.observer && !e->config.key) return LTI_OK;
   /* A name that is too long is not known; no memory is another matter. */

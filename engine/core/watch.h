@@ -23,8 +23,8 @@ struct lti_watch {
   size_t row;            /* in the metrics */
 };
 
-/* Behind the request's spec. LEAT_ENOMEM. */
-int lti_watch_open(lti_request *r, const leat_request *wanted);
+/* Behind the request's spec. `user`: see above. LEAT_ENOMEM. */
+int lti_watch_open(lti_request *r, const leat_request *wanted, void *user);
 void lti_watch_close(lti_request *r);
 /* An attempt has a connection, and was counted: says so, and asks for its key. False: it is not to
  * be sent, for it has finished. Calls out. */

@@ -65,7 +65,8 @@ typedef struct leat_observer {
  * (api_key, "" included, or the header that would have it); config.api_key does not count then.
  * Another origin gets no key, and nothing is asked any more. `*key`, empty at first, is copied
  * behind the call, so its text may not be on its stack; the copy is overwritten when the next
- * attempt has its own, and at the end. Left empty, none is sent. Anything but LEAT_OK ends the
+ * attempt has its own, and at the end. Left empty, none is sent. It cannot stand in a query
+ * (LEAT_AUTH_QUERY): such a request is refused with LEAT_EINVAL. Anything but LEAT_OK ends the
  * request with that error (a positive number with LEAT_EINVAL), a key that cannot be sent with
  * LEAT_EHEADER. Not asked for turns on an open socket, for sockets without a protocol, and where
  * the key is a subprotocol. What it may call is what any callback may. */
@@ -80,7 +81,8 @@ typedef int (*leat_key_cb)(void *user, leat_engine *engine, const leat_attempt *
  * LEAT_ENOMEM, or what `put` returned when that is not 0, which ends it. What leat_stats has is
  * always there; histograms and counters by class are kept with config.metrics alone.
  *
- * Labels have few values: `protocol` one of ours ("call" for tasks' exchanges), `class` an
+ * Labels have few values: `protocol` one of ours ("call" for tasks' exchanges and for endpoints
+ * without a dialect), `class` an
  * leat_class, `code` "2xx" and the like, `direction`, `handshake`. Nothing that a caller or a peer
  * said is ever a label: neither host nor model nor key.
  *
