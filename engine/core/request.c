@@ -281,16 +281,24 @@ static int make(leat_engine *e, const leat_request *q, const lti_spec_input *in,
   return rc;
 }
 
-int lti_request_submit(leat_engine *e, const leat_request *q, bool call, leat_id *id) {
-  if (!call && lti_engine_closed(e)) return LEAT_ECLOSED; /* a task that drains goes on */
+static int submit(leat_engine *e, const leat_request *q, const lti_spec_input *in, leat_id *id) {
   int rc = check_arguments(e, q, id);
   if (rc != LTI_OK) return rc;
   lti_request *r;
-  rc = make(e, q, &(lti_spec_input){.call = call}, &r);
+  rc = make(e, q, in, &r);
   if (rc != LTI_OK) return rc;
   rc = enter(e, r, id);
   if (rc != LTI_OK) request_free(r);
   return rc;
+}
+
+int lti_request_submit(leat_engine *e, const leat_request *q, bool call, leat_id *id) {
+  if (!call && lti_engine_closed(e)) return LEAT_ECLOSED; /* a task that drains goes on */
+  return submit(e, q, &(lti_spec_input){.call = call}, id);
+}
+
+int lti_request_fetch(leat_engine *e, const leat_request *q, leat_id *id) {
+  return submit(e, q, &(lti_spec_input){.call = true, .foreign = true}, id);
 }
 
 int lti_request_upgrade(leat_engine *e, const leat_request *q, const lti_spec_upgrade *upgrade,

@@ -172,6 +172,13 @@ static int put_kinds(const lti_spec *s, gathering *g, const lti_spec_input *in) 
   return r;
 }
 
+static void drop_credentials(gathering *g) {
+  size_t n = 0;
+  for (size_t i = 0; i < g->count; i++)
+    if (!lti_credential_is(g->list[i].name)) g->list[n++] = g->list[i];
+  g->count = n;
+}
+
 static int gather_headers(lti_spec *s, gathering *g, const lti_spec_input *in) {
   const leat_request *q = in->request;
   const lti_spec_defaults *d = in->defaults;
@@ -182,10 +189,14 @@ static int gather_headers(lti_spec *s, gathering *g, const lti_spec_input *in) {
   if (r == LTI_OK) r = put_kinds(s, g, in);
   if (r == LTI_OK && p && p->header) r = put_text(g, p->header, p->value);
   if (r == LTI_OK && in->row && in->row->header) r = put_text(g, in->row->header, in->row->value);
-  if (r == LTI_OK) r = put_key(g, key_of(in), style_of(in, field), field);
+  if (r == LTI_OK && !in->foreign) r = put_key(g, key_of(in), style_of(in, field), field);
   if (r == LTI_OK) r = put_foreign(g, d->headers, d->header_count);
   if (r == LTI_OK) r = put_foreign(g, q->headers, q->header_count);
-  if (r == LTI_OK) r = expect_key(s, g, in, field);
+  s->away = in->foreign;
+  if (in->foreign)
+    drop_credentials(g);
+  else if (r == LTI_OK)
+    r = expect_key(s, g, in, field);
   if (r == LTI_OK && in->load && in->load->type.data)
     r = put_header(g, lti_slice_of("Content-Type"), in->load->type);
   return r;

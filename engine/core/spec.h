@@ -81,6 +81,7 @@ typedef struct lti_spec_input {
   const lti_spec_defaults *defaults;
   const lti_spec_load *load; /* NULL: the body is `body`, or the dialect's */
   lti_buf *message;          /* gets a line on failure */
+  bool foreign;              /* its place was named by a server: no credential goes there */
   bool call;                 /* a raw request that behaves like an API call: gzip is offered */
   bool turn; /* of a socket's dialect: protocol and body alone, there is no target */
   const lti_spec_upgrade *upgrade; /* NULL: none */
