@@ -343,6 +343,15 @@ typedef struct leat_config {
    * one of them grows to what this allows: open jobs / (polls_per_second * ids a question). */
   int polls_per_second;
 
+  /* A file in which the tasks that have a custom_id are recorded, an SQLite database that is made
+   * if it is not there: a run that was killed goes on where it was when another one has the same
+   * journal and starts the same tasks. Those that had ended are told so, those that were accepted
+   * are only asked about, and one that was being submitted, so that nobody knows whether it was, is
+   * LEAT_EUNCERTAIN. One engine at a time has a journal. It is written by a thread of its own; when
+   * that fails, tasks that are not submitted yet end with LEAT_EJOURNAL. leat_open says
+   * LEAT_EJOURNAL, and why, for a file that is none or is in use. NULL or "": none. */
+  const char *journal;
+
   const struct leat_observer *observer; /* copied; NULL: none */
   int (*key)(void *user, leat_engine *engine, const struct leat_attempt *attempt,
              leat_slice *key); /* gives the key before each attempt: see leat_key_cb */

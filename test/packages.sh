@@ -29,7 +29,7 @@ packages_of() {
   case $group in
     build)
       echo build-essential cmake ninja-build pkg-config python3 libuv1-dev "$llhttp" \
-        libmbedtls-dev libnghttp2-dev libwslay-dev zlib1g-dev libcmocka-dev
+        libmbedtls-dev libnghttp2-dev libwslay-dev libsqlite3-dev zlib1g-dev libcmocka-dev
       ;;
     servers)
       # shellcheck disable=SC2086

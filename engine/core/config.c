@@ -73,6 +73,7 @@ static void resolve_numbers(leat_config *c) {
 static void resolve_texts(leat_config *c) {
   if (c->proxy && !*c->proxy) c->proxy = NULL;
   if (c->no_proxy && !*c->no_proxy) c->no_proxy = NULL;
+  if (c->journal && !*c->journal) c->journal = NULL;
   if (c->cert_file && !c->key_file && !c->key_pem.data) c->key_file = c->cert_file;
   if (c->cert_pem.data && !c->key_file && !c->key_pem.data) c->key_pem = c->cert_pem;
 }
@@ -214,6 +215,7 @@ static void copy_all(copier *k, leat_config *c) {
   c->cert_pem = copy_slice(k, c->cert_pem);
   c->key_pem = copy_slice(k, c->key_pem);
   c->ca_file = copy_text(k, c->ca_file);
+  c->journal = copy_text(k, c->journal);
   c->ca_pem = copy_slice(k, c->ca_pem);
 }
 

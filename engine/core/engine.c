@@ -32,6 +32,7 @@ static void on_failed(void *ctx, lti_origin *o, void *wanted_by, const lti_failu
 static void on_wasted(void *ctx, lti_origin *o, const lti_failure *failure);
 static void close_if_idle(leat_engine *e);
 static void begin_closing(leat_engine *e);
+static void wake(void *ctx);
 static void engine_free(leat_engine *e);
 
 static const lti_loop_sink loop_sink = {on_turn, on_woken};
@@ -110,6 +111,7 @@ static int open_parts(leat_engine *e, const char **why) {
     r = e->metrics ? LTI_OK : LEAT_ENOMEM;
   }
   if (r == LTI_OK) r = open_pool(e);
+  if (r == LTI_OK && c->journal) r = lti_journal_open(c->journal, wake, e, &e->journal, why);
   if (r == LTI_OK)
     r = lti_dispatch_init(&e->dispatch, &e->alloc, e->loop, &e->alarms, (size_t)c->queue_max);
   return r;
@@ -257,9 +259,14 @@ static void drain_sockets(leat_engine *e) {
   }
 }
 
+/* What is not on the disk yet keeps the loop, too. */
+static bool journal_busy(leat_engine *e) {
+  return e->journal && lti_journal_busy(e->journal);
+}
+
 static bool something_lives(leat_engine *e) {
-  return e->stats.requests_live > 0 || e->hidden_live > 0 || e->stats.tasks_live > 0 ||
-         e->state == ENGINE_DRAINING;
+  return journal_busy(e) || e->stats.requests_live > 0 || e->hidden_live > 0 ||
+         e->stats.tasks_live > 0 || e->state == ENGINE_DRAINING;
 }
 
 static void on_turn(void *ctx, uint64_t now_ns) {
@@ -271,6 +278,7 @@ static void on_turn(void *ctx, uint64_t now_ns) {
   if (e->drain_all) drain_sockets(e);
   go_on_resumed(e);
   lti_watch_run(e);
+  if (e->journal) lti_task_journal_run(e);
   tell_finished(e);
   lti_dispatch_turn(&e->dispatch);
   lti_upload_turn(e);
@@ -379,6 +387,8 @@ static void on_dns_closed(void *ctx) {
 static void begin_closing(leat_engine *e) {
   e->state = ENGINE_CLOSING;
   if (e->pool) lti_pool_close(e->pool);
+  lti_journal_close(e->journal);
+  e->journal = NULL;
   if (e->dns)
     lti_dns_close(e->dns, on_dns_closed, e);
   else
@@ -387,6 +397,7 @@ static void begin_closing(leat_engine *e) {
 
 static void close_if_idle(leat_engine *e) {
   if (e->state != ENGINE_DRAINING) return;
+  if (journal_busy(e)) return;
   if (e->stats.requests_live || e->hidden_live || e->stats.tasks_live || lti_post_pending(&e->post))
     return;
   begin_closing(e);

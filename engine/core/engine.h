@@ -10,6 +10,7 @@
 #include "core/poller.h"
 #include "core/post.h"
 #include "core/spec.h"
+#include "io/journal.h"
 #include "leat.h"
 
 /* Both live in the engine's one table of ids; this is their first member. */
@@ -45,6 +46,7 @@ struct leat_engine {
   lti_dispatch dispatch;
   lti_slots items;
   lti_poller poller;
+  lti_journal *journal; /* NULL: none */
   lti_prng prng;
   lti_list finished; /* requests and tasks whose done is due */
   lti_list resumed;  /* requests to go on with */

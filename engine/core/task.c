@@ -31,6 +31,7 @@ static void task_free(lti_task *t) {
   lti_alloc_put(&e->alloc, t->end);
   lti_alloc_put(&e->alloc, t->content);
   lti_alloc_put(&e->alloc, t->id);
+  lti_alloc_put(&e->alloc, t->custom_id);
   lti_task_kind_release(t->kind);
   lti_alarm_leave(&e->alarms, &t->alarm);
   lti_alloc_put(&e->alloc, t);
@@ -162,6 +163,7 @@ static int begin_waiting(lti_task *t, const leat_task *q) {
 static int begin(lti_task *t, const leat_task *q) {
   leat_engine *e = lti_task_engine(t);
   int r = lti_task_content_make(t, q);
+  if (r == LTI_OK) r = lti_task_journal_keep(t, q);
   if (r == LTI_OK) r = lti_slots_add(&e->items, t, &t->item.id);
   if (r != LTI_OK) return lti_engine_fail(e, r, NULL);
   set_deadline(t);
@@ -290,6 +292,7 @@ static void tell_done(lti_task *t, const leat_task_update *u, leat_result *resul
   e->stats.tasks_live--;
   e->stats.tasks_done++;
   t->on_done(e, t->item.id, u, result, t->user);
+  lti_task_journal_end(t, result);
   task_free(t);
 }
 

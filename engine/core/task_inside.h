@@ -77,6 +77,7 @@ struct lti_task {
   lti_blob *poll_body;
   lti_blob *said;  /* the last report: see task_reply.c */
   char *id;        /* the provider's */
+  char *custom_id; /* NULL: not in the journal */
   leat_id request; /* the submit or download under way, 0: none */
   lti_poll *poll;  /* the question under way, NULL: none */
   lti_buf *reply;  /* of the submit under way */
@@ -88,12 +89,23 @@ struct lti_task {
   signed char progress;
   unsigned char state; /* enum leat_task_state */
   unsigned char not_found, lost, missed;
-  bool submitting, open, alone, ended, cancelled;
+  unsigned char noted; /* enum lti_task_noted */
+  bool submitting;     /* it has one of the places */
+  bool sent, resubmit, open, alone, ended, cancelled;
 };
 
 static inline leat_engine *lti_task_engine(const lti_task *t) {
   return t->item.engine;
 }
+
+/* What the journal knows of it. */
+enum lti_task_noted {
+  TASK_UNKNOWN,
+  TASK_ASKED, /* whether an earlier run knew it */
+  TASK_INTENT,
+  TASK_ACCEPTED,
+  TASK_DONE
+};
 
 /* ---- task.c */
 
@@ -144,6 +156,21 @@ int lti_task_fill_json(const char *pattern, const lti_task_holes *holes, lti_buf
 int lti_task_submit(lti_task *t);
 /* It waits for its turn no more. */
 void lti_task_unsubmit(lti_task *t);
+/* The journal has answered: it may go. */
+void lti_task_submit_noted(lti_task *t);
+/* Its place is free: see lti_task_submit_more. */
+void lti_task_give_place(lti_task *t);
+/* Whoever can go now does. */
+void lti_task_submit_more(leat_engine *e);
+
+/* ---- task_journal.c */
+
+int lti_task_journal_keep(lti_task *t, const leat_task *q);
+/* True: it has to be asked first, and was, or `*error` says why not. */
+bool lti_task_journal_ask(lti_task *t, int *error);
+void lti_task_journal_accepted(lti_task *t);
+/* Behind on_done. */
+void lti_task_journal_end(lti_task *t, const leat_result *result);
 
 /* ---- poll.c */
 

@@ -276,8 +276,9 @@ static int find_row(leat_engine *e, const leat_task *q, const leat_endpoint **ro
   if (!*row && q->endpoint)
     return lti_engine_fail(e, LEAT_ENOENDPOINT, "no endpoint has this name");
   if (!*row) return lti_engine_fail(e, LEAT_ENOPROTOCOL, "no task family has this name");
-  *form = (*row)->task ? leat_task_form_find(e, (*row)->task) : NULL;
-  if ((*row)->task && (!*form || !(*form)->poll_path))
+  bool job = (*row)->task && (*row)->reply == LEAT_REPLY_KIND_TASK;
+  *form = job ? leat_task_form_find(e, (*row)->task) : NULL;
+  if (job && (!*form || !(*form)->poll_path))
     return lti_engine_fail(e, LEAT_ENOENDPOINT, "the endpoint names a task form that is not there");
   if ((*row)->reply == LEAT_REPLY_KIND_WS || (*row)->body == LEAT_BODY_MULTIPART)
     return lti_engine_fail(e, LEAT_EINVAL,
@@ -293,7 +294,7 @@ static int check(leat_engine *e, const leat_task *q, const leat_endpoint *row) {
     return lti_engine_fail(e, LEAT_EINVAL, "a deadline is negative or absurd");
   if (!q->task_id && !has_body && row->body != LEAT_BODY_NONE)
     return lti_engine_fail(e, LEAT_EINVAL, "a task needs one of body, prompt and task_id");
-  if (q->task_id && !row->task)
+  if (q->task_id && (!row->task || row->reply != LEAT_REPLY_KIND_TASK))
     return lti_engine_fail(e, LEAT_EINVAL, "this endpoint's calls are no jobs with an id");
   for (size_t i = 0; i < q->param_count; i++)
     if (!q->params[i].name || !q->params[i].value)

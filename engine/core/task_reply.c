@@ -79,6 +79,7 @@ void lti_task_reply_update(const lti_task *t, const lti_task_answer *answer, lea
                           .error_code = s.code,
                           .error_message = s.message,
                           .polls = t->polls,
+                          .earlier_run = t->noted == TASK_DONE,
                           .received_ns = lti_loop_clock(lti_task_engine(t)->loop)};
   if (t->content) {
     u->bytes = t->content->bytes;

@@ -54,9 +54,35 @@ static int send_submit(lti_task *t) {
   }
   lti_blob_release(t->body);
   t->body = NULL;
-  t->submitting = true;
-  e->poller.submitting++;
+  t->sent = true;
   return LTI_OK;
+}
+
+/* ---- places */
+
+static void take_place(lti_task *t) {
+  t->submitting = true;
+  lti_task_engine(t)->poller.submitting++;
+}
+
+void lti_task_give_place(lti_task *t) {
+  if (!t->submitting) return;
+  t->submitting = false;
+  lti_task_engine(t)->poller.submitting--;
+}
+
+/* The journal comes first, if it is to know the task. */
+static int start_submit(lti_task *t) {
+  int r = LTI_OK;
+  take_place(t);
+  if (!lti_task_journal_ask(t, &r)) r = send_submit(t);
+  if (r != LTI_OK) lti_task_give_place(t);
+  return r;
+}
+
+void lti_task_submit_noted(lti_task *t) {
+  int r = send_submit(t);
+  if (r != LTI_OK) lti_task_finish(t, r, leat_last_message(lti_task_engine(t)));
 }
 
 /* ---- the line */
@@ -70,7 +96,7 @@ static void get_in_line(lti_task *t) {
 
 int lti_task_submit(lti_task *t) {
   lti_poller *p = &lti_task_engine(t)->poller;
-  if (p->submitting < SUBMITS_MAX && lti_list_empty(&p->submitters)) return send_submit(t);
+  if (p->submitting < SUBMITS_MAX && lti_list_empty(&p->submitters)) return start_submit(t);
   get_in_line(t);
   return LTI_OK;
 }
@@ -78,6 +104,7 @@ int lti_task_submit(lti_task *t) {
 void lti_task_unsubmit(lti_task *t) {
   if (t->state != LEAT_TASK_SUBMITTING) return;
   lti_poll_key *key = t->kind->key;
+  if (!t->request) lti_task_give_place(t);
   lti_list_remove(&t->line);
   if (lti_list_empty(&key->submits)) lti_list_remove(&key->turn);
 }
@@ -91,10 +118,10 @@ static lti_task *next_in_line(lti_poller *p) {
   return t;
 }
 
-static void submit_more(leat_engine *e) {
+void lti_task_submit_more(leat_engine *e) {
   lti_task *t;
   while (e->poller.submitting < SUBMITS_MAX && (t = next_in_line(&e->poller))) {
-    int r = send_submit(t);
+    int r = start_submit(t);
     if (r != LTI_OK) lti_task_finish(t, r, leat_last_message(e));
   }
 }
@@ -124,6 +151,7 @@ static int take_id(lti_task *t, const lti_task_answer *answer) {
   t->id = lti_alloc_text(&lti_task_engine(t)->alloc, id);
   if (!t->id) return LEAT_ENOMEM;
   t->state = LEAT_TASK_RUNNING;
+  lti_task_journal_accepted(t);
   lti_poller_open(t);
   return LTI_OK;
 }
@@ -160,8 +188,7 @@ static void read_submit(lti_task *t, lti_task_answer *answer, lti_buf *scratch) 
 static void on_done(leat_engine *e, leat_id id, const leat_result *result, void *user) {
   lti_task *t = user;
   (void)id;
-  t->submitting = false;
-  e->poller.submitting--;
+  lti_task_give_place(t);
   if (lti_task_exchanged(t)) {
     lti_buf reply = *t->reply, scratch;
     lti_buf_init(t->reply, &e->alloc, reply.max, LEAT_EBODYMAX);
@@ -176,5 +203,5 @@ static void on_done(leat_engine *e, leat_id id, const leat_result *result, void 
     lti_buf_deinit(&scratch);
     lti_buf_deinit(&reply);
   }
-  submit_more(e);
+  lti_task_submit_more(e);
 }

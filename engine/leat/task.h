@@ -42,6 +42,7 @@ typedef struct leat_task_update {
   uint64_t bytes;       /* downloaded so far */
   uint64_t bytes_total; /* 0: not told */
   uint64_t received_ns;
+  bool earlier_run; /* the journal says that it ended then, and how; nothing was asked */
 } leat_task_update;
 
 /* Comes when anything above changes. */
@@ -76,6 +77,9 @@ typedef struct leat_task {
   leat_slice body;            /* the submit's JSON, sent untouched; or */
   const char *model, *prompt; /* the two fields every job has */
   const char *task_id;        /* a job that was submitted elsewhere: only poll, and download */
+  const char *custom_id;      /* what the caller calls this job, up to 512 bytes: its name in the
+                                 journal, if there is one. Once in each run */
+  bool resubmit;              /* submit it also when it is not known whether an earlier run did */
 
   int64_t poll_ms;       /* time between two polls [the family's: 15,000 for video] */
   int64_t first_poll_ms; /* from the accepted submit to the first poll [poll_ms, or sooner when
@@ -98,6 +102,11 @@ LEAT_API void leat_task_init(leat_task *task);
 
 /* As leat_submit. leat_cancel ends it; what the provider runs already goes on there. */
 LEAT_API int leat_task_start(leat_engine *engine, const leat_task *task, leat_id *id);
+
+/* The job of this name has ended well, as the caller knows from elsewhere, such as from a file of
+ * results that an earlier run wrote: the journal has it as done from now on. LEAT_ESTATE without a
+ * journal, LEAT_EINVAL, LEAT_EJOURNAL. */
+LEAT_API int leat_journal_done(leat_engine *engine, const char *custom_id);
 
 #ifdef __cplusplus
 }
