@@ -30,7 +30,7 @@ typedef struct lti_emit {
 typedef struct lti_provider_error {
   bool set;
   bool code_is_number; /* 400 and not "400": the texts are the same */
-  leat_slice type, code, message;
+  leat_slice type, code, message, param, request_id;
 } lti_provider_error;
 
 /* What a decoder knows when asked. */

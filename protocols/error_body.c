@@ -30,6 +30,7 @@ typedef struct member {
  * {"msg"}, {"error":"..."}, {"success":false,"errors":[{"code","message"}]}. */
 typedef struct members {
   member error, errors, message, description, msg, detail, type, code, status, success;
+  member param, request_id;
 } members;
 
 static const struct {
@@ -41,11 +42,12 @@ static const struct {
     {"msg", offsetof(members, msg)},         {"detail", offsetof(members, detail)},
     {"type", offsetof(members, type)},       {"code", offsetof(members, code)},
     {"status", offsetof(members, status)},   {"success", offsetof(members, success)},
+    {"param", offsetof(members, param)},     {"request_id", offsetof(members, request_id)},
 };
 
 /* What the answer is made of, before it is decoded. */
 typedef struct found {
-  member type, code, message;
+  member type, code, message, param, request_id;
 } found;
 
 static bool read_members(lti_json *r, members *m);
@@ -145,6 +147,8 @@ static void choose_words(const members *m, found *f) {
   if (!is_word(&f->type) && m->status.type == LTI_JSON_STRING) f->type = m->status;
   if (!is_word(&f->code) && is_word(&m->code)) f->code = m->code;
   if (!is_word(&f->code) && m->status.type == LTI_JSON_NUMBER) f->code = m->status;
+  if (!is_word(&f->param) && is_word(&m->param)) f->param = m->param;
+  if (!is_word(&f->request_id) && is_word(&m->request_id)) f->request_id = m->request_id;
 }
 
 /* An object that is an error by its name: what it says, or else its JSON. */
@@ -164,7 +168,11 @@ static bool choose(const members *root, found *f) {
   const member *text = spoken(root);
   const member *listed = is_truthy(&root->errors) ? &root->errors : &root->detail;
   if (is_truthy(&root->error)) {
-    if (is_container(&root->error)) return choose_object(&root->error, f), true;
+    if (is_container(&root->error)) {
+      choose_object(&root->error, f);
+      if (!is_word(&f->request_id)) f->request_id = root->request_id;
+      return true;
+    }
     f->message = root->error;
     choose_words(root, f);
     return true;
@@ -203,26 +211,39 @@ static int copy_member(const member *m, size_t max, lti_buf *decoded, lti_buf *o
   return rc == LTI_OK ? lti_buf_append(out, cut(text, max)) : rc;
 }
 
+/* new-api ends its messages with " (request id: X)". */
+static leat_slice find_request_id(leat_slice message) {
+  static const char before[] = "(request id: ";
+  const char *at = lti_slice_find(message, lti_slice_of(before));
+  if (!at || !lti_slice_ends(message, ")")) return lti_slice(NULL, 0);
+  const char *id = at + sizeof before - 1, *end = message.data + message.size - 1;
+  return lti_slice(id, (size_t)(end - id));
+}
+
 static int copy(const found *f, lti_provider_error *error, lti_buf *scratch) {
-  const member *from[] = {&f->type, &f->code, &f->message};
-  leat_slice *to[] = {&error->type, &error->code, &error->message};
-  size_t ends[3];
+  const member *from[] = {&f->type, &f->code, &f->message, &f->param, &f->request_id};
+  leat_slice *to[] = {&error->type, &error->code, &error->message, &error->param,
+                      &error->request_id};
+  enum { TEXTS = sizeof from / sizeof *from };
+  size_t ends[TEXTS];
   lti_buf decoded;
   int rc = LTI_OK;
   lti_buf_init(&decoded, scratch->alloc, DECODED_MAX, LEAT_EBODYMAX);
   lti_buf_clear(scratch);
-  for (size_t i = 0; rc == LTI_OK && i < 3; i++) {
+  for (size_t i = 0; rc == LTI_OK && i < TEXTS; i++) {
     if (from[i]->type != LTI_JSON_NONE) {
-      rc = copy_member(from[i], i == 2 ? MESSAGE_MAX : WORD_MAX, &decoded, scratch);
+      rc = copy_member(from[i], to[i] == &error->message ? MESSAGE_MAX : WORD_MAX, &decoded,
+                       scratch);
     }
     ends[i] = scratch->size;
   }
   lti_buf_deinit(&decoded);
   if (rc != LTI_OK) return rc;
-  for (size_t i = 0, at = 0; i < 3; at = ends[i++]) {
+  for (size_t i = 0, at = 0; i < TEXTS; at = ends[i++]) {
     if (from[i]->type == LTI_JSON_NONE) continue;
     *to[i] = ends[i] > at ? lti_slice(scratch->data + at, ends[i] - at) : lti_slice("", 0);
   }
   error->code_is_number = f->code.type == LTI_JSON_NUMBER;
+  if (!error->request_id.data) error->request_id = find_request_id(error->message);
   return LTI_OK;
 }

@@ -370,8 +370,12 @@ static int decode(answer *a, lti_task_report *report, lti_buf *scratch) {
     *to[i] = lti_slice(NULL, 0);
     if (from[i]->type == LTI_JSON_NUMBER) *to[i] = from[i]->text.raw;
     if (from[i]->type != LTI_JSON_STRING) continue;
-    rc = lti_json_decode(from[i]->text, NULL, &one, to[i]);
-    if (rc == LTI_OK && to[i] == &report->error.message) *to[i] = cut(*to[i]);
+    lti_json_text text = from[i]->text;
+    bool message = to[i] == &report->error.message;
+    /* No character is written in more than six times its bytes. */
+    if (message && text.raw.size > 6 * MESSAGE_MAX) text.raw.size = 6 * MESSAGE_MAX;
+    rc = lti_json_decode(text, NULL, &one, to[i]);
+    if (rc == LTI_OK && message) *to[i] = cut(*to[i]);
     if (rc != LTI_OK || to[i]->size == 0 || to[i]->data != one.data) continue;
     at[i] = scratch->size;
     rc = lti_buf_append(scratch, *to[i]);
