@@ -119,29 +119,35 @@ static bool read_dimensions(const mock_exchange *x, const char *name, uint32_t *
   return wanted >= 1 && wanted <= DIMENSIONS_MAX;
 }
 
-void mock_embeddings_serve(mock_exchange *x, const leat_slice *parts) {
+int mock_embeddings_write(mock_exchange *x, lti_buf *out, bool *refused) {
   char model[128] = "text-embedding-3-small", format[16] = "";
   leat_slice input = lti_slice("", 0);
-  lti_buf out;
-  (void)parts;
-  if (!mock_asked_valid(x)) return;
-  lti_buf_init(&out, &x->m->alloc, MOCK_BODY_MAX, LEAT_EBODYMAX);
   mock_asked_word(x, "model", model, sizeof model);
   mock_asked_word(x, "encoding_format", format, sizeof format);
   embedding e = {.dimensions = strstr(model, "large") ? 3072 : 1536,
                  .base64 = strcmp(format, "base64") == 0,
-                 .out = &out,
+                 .out = out,
                  .x = x};
-  int err = lti_buf_text(&out, "{\"object\":\"list\",\"data\":[");
-  bool fine = read_dimensions(x, "dimensions", &e.dimensions) &&
-              lti_json_find(lti_buf_slice(&x->body), "/input", &input) && write_inputs(&e, input);
-  err |= lti_buf_format(&out,
-                        "],\"model\":\"%s\",\"usage\":{\"prompt_tokens\":%u,\"total_tokens\":%u}}",
-                        model, e.tokens, e.tokens);
-  if (fine)
-    mock_reply_json(x, err, &out);
-  else
+  int err = lti_buf_text(out, "{\"object\":\"list\",\"data\":[");
+  *refused = !read_dimensions(x, "dimensions", &e.dimensions) ||
+             !lti_json_find(lti_buf_slice(&x->body), "/input", &input) || !write_inputs(&e, input);
+  return err | lti_buf_format(out,
+                              "],\"model\":\"%s\",\"usage\":{\"prompt_tokens\":%u,"
+                              "\"total_tokens\":%u}}",
+                              model, e.tokens, e.tokens);
+}
+
+void mock_embeddings_serve(mock_exchange *x, const leat_slice *parts) {
+  bool refused;
+  lti_buf out;
+  (void)parts;
+  if (!mock_asked_valid(x)) return;
+  lti_buf_init(&out, &x->m->alloc, MOCK_BODY_MAX, LEAT_EBODYMAX);
+  int err = mock_embeddings_write(x, &out, &refused);
+  if (refused)
     mock_asked_refuse(x, "'input' or 'dimensions' is not what it should be");
+  else
+    mock_reply_json(x, err, &out);
   lti_buf_deinit(&out);
 }
 

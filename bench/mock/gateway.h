@@ -14,6 +14,7 @@
  *   embeddings.c  and rerank                 images.c   generated and edited
  *   models.c   moderations.c   counting.c    script.c   short streams, written beforehand
  *   audio.c    speech to text and back       limits.c   of rate
+ *   files.c    what clients have stored      batches.c  requests in a stored file
  *   chat.c, wording.c  completions           answer.c   responses and realtime
  *   gemini.c   generateContent               anthropic.c  messages
  *   tasks.h    names the files of tasks      content.c  files on their way out
@@ -54,6 +55,8 @@ typedef struct mock_tls mock_tls;
 typedef struct mock_task mock_task;
 typedef struct mock_upload mock_upload;
 typedef struct mock_limits mock_limits;
+typedef struct mock_files mock_files;
+typedef struct mock_batches mock_batches;
 
 enum mock_fault {
   FAULT_STATUS,
@@ -297,6 +300,8 @@ struct mock {
   uint32_t task_count, task_capacity;
   int ledger_fd;
   mock_limits *limits; /* NULL: none */
+  mock_files *files;   /* NULL: none yet */
+  mock_batches *batches;
   mock_id *ids;
   uint32_t id_count, id_capacity;
   uint64_t ordinal; /* of requests, for ids */
@@ -492,8 +497,10 @@ void mock_anthropic_serve(mock_exchange *x);
 /* Answers a POST to one of Gemini's paths; false: it is none. */
 bool mock_gemini_serve(mock_exchange *x, leat_slice path);
 
-/* embeddings.c, models.c, moderations.c, images.c, counting.c, audio.c: `parts` is what stood for
- * the stars of the path */
+/* embeddings.c, models.c, moderations.c, images.c, counting.c, audio.c, files.c, batches.c:
+ * `parts` is what stood for the stars of the path */
+/* What an embedding is answered with; `refused`: the body asks for none that there is. */
+int mock_embeddings_write(mock_exchange *x, lti_buf *out, bool *refused);
 void mock_embeddings_serve(mock_exchange *x, const leat_slice *parts);
 void mock_embeddings_rerank(mock_exchange *x, const leat_slice *parts);
 void mock_embeddings_gemini(mock_exchange *x, bool many);
@@ -504,6 +511,16 @@ void mock_images_generate(mock_exchange *x, const leat_slice *parts);
 void mock_images_edit(mock_exchange *x, const leat_slice *parts);
 void mock_counting_anthropic(mock_exchange *x, const leat_slice *parts);
 void mock_counting_gemini(mock_exchange *x);
+void mock_files_create(mock_exchange *x, const leat_slice *parts);
+void mock_files_list(mock_exchange *x, const leat_slice *parts);
+void mock_files_get(mock_exchange *x, const leat_slice *parts);
+void mock_files_content(mock_exchange *x, const leat_slice *parts);
+void mock_files_delete(mock_exchange *x, const leat_slice *parts);
+void mock_batches_create(mock_exchange *x, const leat_slice *parts);
+void mock_batches_list(mock_exchange *x, const leat_slice *parts);
+void mock_batches_get(mock_exchange *x, const leat_slice *parts);
+void mock_batches_cancel(mock_exchange *x, const leat_slice *parts);
+void mock_batches_free(mock *m);
 void mock_audio_transcribe(mock_exchange *x, const leat_slice *parts);
 void mock_audio_translate(mock_exchange *x, const leat_slice *parts);
 void mock_audio_speak(mock_exchange *x, const leat_slice *parts);

@@ -85,7 +85,7 @@ static struct mock_limit *find(mock *m, uint64_t hash, bool polls, double window
 
 /* How long until `wanted` is there. */
 static double wait_ms(const level *v, double wanted, double window_ns) {
-  if (!v->limit || v->left >= wanted) return 0;
+  if (v->limit <= 0 || v->left >= wanted) return 0;
   return (wanted - v->left) / v->limit * window_ns / 1e6;
 }
 

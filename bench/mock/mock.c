@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bench/mock/files.h"
 #include "bench/mock/gateway.h"
 #include "bench/mock/tasks.h"
 
@@ -209,6 +210,8 @@ static void release(mock *m) {
   mock_tasks_free(m);
   mock_ledger_close(m);
   mock_limits_close(m);
+  mock_batches_free(m);
+  mock_files_free(m);
   mock_stats_deinit(m);
   mock_tls_free(m);
   lti_heap_deinit(&m->due);

@@ -99,8 +99,8 @@ class Gateway(mock.Mock):
         return self.good("GET", "/stats")
 
     def ledger(self, since=0):
-        lines = self.call("GET", f"/mock/ledger?since={since}")[2].decode().splitlines()
-        return [json.loads(line) for line in lines]
+        lines = self.call("GET", f"/mock/ledger?since={since}")[2].decode().split("\n")
+        return [json.loads(line) for line in lines if line]
 
     def fetch(self, url, headers=None):
         """What stands at an address that the gateway gave."""
