@@ -40,7 +40,7 @@ static void stamp_content(lti_request *r, const leat_event *event) {
   bool text = event->kind == LEAT_EVENT_TEXT || event->kind == LEAT_EVENT_REASONING ||
               event->kind == LEAT_EVENT_REFUSAL || event->kind == LEAT_EVENT_RAW;
   bool other = event->kind == LEAT_EVENT_TOOL_CALL || event->kind == LEAT_EVENT_IMAGE ||
-               event->kind == LEAT_EVENT_AUDIO;
+               event->kind == LEAT_EVENT_AUDIO || event->kind == LEAT_EVENT_REPLY;
   if (!(text ? event->text.size > 0 : other)) return;
   if (text && event->kind != LEAT_EVENT_RAW)
     r->item.engine->stats.content_bytes += event->text.size;
