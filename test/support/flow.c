@@ -226,7 +226,7 @@ static void copy_text(char *to, size_t size, leat_slice from) {
 static int on_event(leat_engine *e, leat_id id, const leat_event *event, void *user) {
   flow_call *c = user;
   if (c->dones || c->flow->calling || id != c->id || e != c->flow->engine) c->flow->faults++;
-  if (c->events < sizeof c->kinds - 1) c->kinds[c->events] = " HTRXCIAUFW"[event->kind];
+  if (c->events < sizeof c->kinds - 1) c->kinds[c->events] = " HTRXCIAUFWSY"[event->kind];
   c->events++;
   c->content_at_ns = uv_hrtime();
   switch (event->kind) {

@@ -36,7 +36,7 @@ struct flow_call {
   leat_id id;
   char *text; /* text, reasoning, refusal and raw, concatenated; never NULL */
   size_t text_size;
-  char kinds[64]; /* one letter for each event: H T R X C I A U F W; the first ones */
+  char kinds[64]; /* one letter for each event: H T R X C I A U F W S Y; the first ones */
   unsigned events, heads, status;
   uint64_t content_at_ns; /* uv_hrtime at the last event */
   unsigned dones;

@@ -98,6 +98,14 @@ static void test_credentials_are_never_indexed(void **state) {
                                       "!api-key=k;!x-goog-api-key=k;x-mine=k;!x-other=k;");
 }
 
+static void test_key_09_a_path_with_a_key_is_never_indexed(void **state) {
+  (void)state;
+  lti_http_request request = request_of("GET", NULL, 0);
+  request.path_secret = true;
+  check_fields(&request, lti_slice(NULL, 0), true,
+               ":method=GET;:scheme=https;:authority=h:8443;!:path=/v1/x?a=b;");
+}
+
 static void test_fields_of_a_connection_are_left_out(void **state) {
   (void)state;
   const leat_header headers[] = {
@@ -173,6 +181,7 @@ int main(void) {
       cmocka_unit_test(test_fields_in_order_and_lower_case),
       cmocka_unit_test(test_length_of_a_body),
       cmocka_unit_test(test_credentials_are_never_indexed),
+      cmocka_unit_test(test_key_09_a_path_with_a_key_is_never_indexed),
       cmocka_unit_test(test_fields_of_a_connection_are_left_out),
       cmocka_unit_test(test_what_is_refused),
       cmocka_unit_test(test_large_headers_and_too_large_ones),
