@@ -10,22 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/mock/gateway.h"
+#include "bench/mock/answer.h"
 #include "bench/mock/text.h"
 #include "wire/json.h"
 
 #define STEP_BUDGET 64
 #define EVENTS_MAX  1000000u
-
-typedef struct answer {
-  enum mock_dialect dialect;
-  const char *status; /* how it ends */
-  uint64_t base_ns, seed, serial;
-  uint32_t events, at, bytes, sequence, prompt_tokens;
-  size_t stage;
-  bool stream, cancelled;
-  char model[128];
-} answer;
 
 typedef int (*writer)(const answer *a, lti_buf *out);
 
@@ -137,16 +127,21 @@ static int write_details(const answer *a, lti_buf *out) {
                                      : "\"incomplete_details\":null,");
 }
 
-/* The response itself: begun, or whole. */
-static int write_response(const answer *a, lti_buf *out, bool done) {
-  int err = lti_buf_format(out, "{\"id\":\"resp_%llu\",\"object\":\"%s\",\"status\":\"%s\",",
-                           (unsigned long long)a->serial,
-                           is_realtime(a) ? "realtime.response" : "response",
-                           done ? a->status : "in_progress");
+int mock_answer_write(const answer *a, lti_buf *out, const char *word) {
+  bool done = word == NULL;
+  int err =
+      lti_buf_format(out, "{\"id\":\"resp_%llu\",\"object\":\"%s\",\"status\":\"%s\",",
+                     (unsigned long long)a->serial,
+                     is_realtime(a) ? "realtime.response" : "response", done ? a->status : word);
   if (done) err |= write_details(a, out);
-  if (!is_realtime(a))
+  if (!is_realtime(a)) {
     err |=
-        lti_buf_format(out, "\"created_at\":1700000000,\"model\":\"%s\",\"error\":null,", a->model);
+        lti_buf_format(out,
+                       "\"created_at\":1700000000,\"model\":\"%s\",\"error\":null,"
+                       "\"background\":%s,\"store\":%s,\"previous_response_id\":",
+                       a->model, a->background ? "true" : "false", a->unstored ? "false" : "true");
+    err |= *a->previous ? lti_buf_format(out, "\"%s\",", a->previous) : lti_buf_text(out, "null,");
+  }
   err |= lti_buf_format(out, "\"metadata\":{\"seed\":\"%llu\"},\"output\":[",
                         (unsigned long long)a->seed);
   if (done) err |= write_item(a, out, true);
@@ -156,11 +151,11 @@ static int write_response(const answer *a, lti_buf *out, bool done) {
 }
 
 static int write_created(const answer *a, lti_buf *out) {
-  return lti_buf_text(out, "\"response\":") | write_response(a, out, false);
+  return lti_buf_text(out, "\"response\":") | mock_answer_write(a, out, "in_progress");
 }
 
 static int write_completed(const answer *a, lti_buf *out) {
-  return lti_buf_text(out, "\"response\":") | write_response(a, out, true);
+  return lti_buf_text(out, "\"response\":") | mock_answer_write(a, out, NULL);
 }
 
 static int write_item_added(const answer *a, lti_buf *out) {
@@ -270,6 +265,10 @@ static bool step_delta(mock_exchange *x, answer *a) {
     send_event(x, a, true, true);
     return false;
   }
+  if (a->record && a->record->cancelled && !a->cancelled) {
+    a->cancelled = true;
+    a->status = "cancelled";
+  }
   if (a->at == a->events || a->cancelled) {
     advance(x, a);
     return true;
@@ -309,7 +308,7 @@ static void whole_step(mock_exchange *x) {
   lti_buf out;
   lti_buf_init(&out, &x->m->alloc, MOCK_BODY_MAX, LEAT_EBODYMAX);
   a->at = a->events;
-  if (write_response(a, &out, true))
+  if (mock_answer_write(a, &out, NULL))
     mock_conn_drop(x->conn);
   else
     mock_reply_fixed(x, 200, "application/json", NULL, lti_buf_slice(&out));
@@ -344,6 +343,11 @@ static void read_body(mock_exchange *x, answer *a) {
     memcpy(a->model, value.data + 1, value.size - 2);
     a->model[value.size - 2] = '\0';
   }
+  if (find(body, "background", &value)) a->background = lti_slice_is(value, "true");
+  if (find(body, "store", &value)) a->unstored = lti_slice_is(value, "false");
+  if (find(body, "previous_response_id", &value) && value.size > 2 &&
+      value.size - 2 < sizeof a->previous)
+    snprintf(a->previous, sizeof a->previous, "%.*s", (int)value.size - 2, value.data + 1);
   if (find(body, "stream", &value)) a->stream = lti_slice_is(value, "true") || x->socket;
   a->prompt_tokens = (uint32_t)((x->body.size + 3) / 4);
 }
@@ -356,6 +360,64 @@ void mock_answer_cancel(mock_exchange *x) {
   mock_reply_step_at(x, uv_hrtime());
 }
 
+static void release(void *job) {
+  answer *a = job;
+  mock_stored_drop(a->record);
+  free(a);
+}
+
+/* Moves on as if events had been said. */
+static void skip(const mock_exchange *x, answer *a, uint64_t after) {
+  while (a->stage < STAGE_COUNT && a->sequence <= after) {
+    bool delta = a->stage == STAGE_DELTA && a->at < a->events;
+    if (delta || a->stage != STAGE_DELTA) a->sequence++;
+    if (delta)
+      a->at++;
+    else
+      advance(x, a);
+  }
+}
+
+void mock_answer_play(mock_exchange *x, answer *a, uint64_t after) {
+  x->job = a;
+  x->release = release;
+  if (after != UINT64_MAX) skip(x, a, after);
+  x->step = step;
+  mock_stats_stream(x);
+  if (!mock_reply_begin(x, 200, "text/event-stream", "Cache-Control: no-cache\r\n", MOCK_NEVER))
+    return;
+  char *piece = a->stage >= STAGE_COUNT ? mock_reply_room(x, 0) : NULL;
+  if (piece)
+    mock_reply_piece(x, piece, 0, true); /* there is nothing left to say */
+  else
+    mock_reply_step_at(x, uv_hrtime());
+}
+
+/* It will be made without anybody listening. */
+static void reply_queued(mock_exchange *x, const answer *a) {
+  lti_buf out;
+  lti_buf_init(&out, &x->m->alloc, MOCK_BODY_MAX, LEAT_EBODYMAX);
+  mock_reply_json(x, mock_answer_write(a, &out, "queued"), &out);
+  lti_buf_deinit(&out);
+}
+
+static void begin(mock_exchange *x, answer *a) {
+  a->base_ns = uv_hrtime() + x->plan.ttft_us * 1000;
+  if (a->dialect == MOCK_RESPONSES && !a->unstored && !mock_stored_keep(x, a)) {
+    mock_conn_drop(x->conn);
+    return;
+  }
+  lti_buf_deinit(&x->body);
+  if (a->stream) {
+    mock_answer_play(x, a, UINT64_MAX);
+  } else if (a->background && !a->unstored) {
+    reply_queued(x, a);
+  } else {
+    x->step = whole_step;
+    mock_reply_step_at(x, a->base_ns + (a->events ? a->events - 1 : 0) * x->plan.gap_us * 1000);
+  }
+}
+
 void mock_answer_serve(mock_exchange *x, enum mock_dialect dialect) {
   size_t offset;
   const char *why;
@@ -365,7 +427,7 @@ void mock_answer_serve(mock_exchange *x, enum mock_dialect dialect) {
     return;
   }
   x->job = a;
-  x->release = free;
+  x->release = release;
   *a = (answer){.dialect = dialect,
                 .status = strcmp(x->plan.finish, "length") == 0 ? "incomplete" : "completed",
                 .seed = x->plan.seed,
@@ -379,14 +441,5 @@ void mock_answer_serve(mock_exchange *x, enum mock_dialect dialect) {
     return;
   }
   read_body(x, a);
-  lti_buf_deinit(&x->body);
-  a->base_ns = uv_hrtime() + x->plan.ttft_us * 1000;
-  x->step = a->stream ? step : whole_step;
-  if (!a->stream) {
-    mock_reply_step_at(x, a->base_ns + (a->events ? a->events - 1 : 0) * x->plan.gap_us * 1000);
-    return;
-  }
-  mock_stats_stream(x);
-  if (mock_reply_begin(x, 200, "text/event-stream", "Cache-Control: no-cache\r\n", MOCK_NEVER))
-    mock_reply_step_at(x, uv_hrtime());
+  if (mock_stored_check(x, a)) begin(x, a);
 }

@@ -17,6 +17,7 @@
  *   files.c    what clients have stored      batches.c  requests in a stored file
  *   chat.c, wording.c  completions           answer.c   responses and realtime
  *   gemini.c   generateContent               anthropic.c  messages
+ *   stored.c   responses that are asked for again
  *   tasks.h    names the files of tasks      content.c  files on their way out
  *   upload.c   bodies that are not kept      multipart.c  their framing
  *   stats.c    counters                      ledger.c   who submitted what, and looked when
@@ -55,6 +56,7 @@ typedef struct mock_tls mock_tls;
 typedef struct mock_task mock_task;
 typedef struct mock_upload mock_upload;
 typedef struct mock_limits mock_limits;
+typedef struct mock_responses mock_responses;
 typedef struct mock_files mock_files;
 typedef struct mock_batches mock_batches;
 
@@ -302,6 +304,7 @@ struct mock {
   mock_limits *limits; /* NULL: none */
   mock_files *files;   /* NULL: none yet */
   mock_batches *batches;
+  mock_responses *responses;
   mock_id *ids;
   uint32_t id_count, id_capacity;
   uint64_t ordinal; /* of requests, for ids */
@@ -489,6 +492,15 @@ enum mock_dialect { MOCK_RESPONSES, MOCK_REALTIME, MOCK_REALTIME_BETA };
 void mock_answer_serve(mock_exchange *x, enum mock_dialect dialect);
 /* The turn under way ends as cancelled. */
 void mock_answer_cancel(mock_exchange *x);
+
+/* stored.c */
+void mock_stored_get(mock_exchange *x, const leat_slice *parts);
+void mock_stored_delete(mock_exchange *x, const leat_slice *parts);
+void mock_stored_cancel(mock_exchange *x, const leat_slice *parts);
+void mock_stored_items(mock_exchange *x, const leat_slice *parts);
+void mock_stored_compact(mock_exchange *x, const leat_slice *parts);
+void mock_stored_count(mock_exchange *x, const leat_slice *parts);
+void mock_stored_free(mock *m);
 
 /* anthropic.c */
 void mock_anthropic_serve(mock_exchange *x);

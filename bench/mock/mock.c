@@ -211,6 +211,7 @@ static void release(mock *m) {
   mock_ledger_close(m);
   mock_limits_close(m);
   mock_batches_free(m);
+  mock_stored_free(m);
   mock_files_free(m);
   mock_stats_deinit(m);
   mock_tls_free(m);
