@@ -51,7 +51,7 @@ struct lti_upload {
   uint64_t moved_ns;
   bool rewind;  /* before the next read */
   bool reading; /* a source's callback is on the stack */
-  bool ready;   /* and it, or somebody meanwhile, said that there is something */
+  bool paused;  /* the source has nothing: it is not asked before it says that it is ready */
   bool closed;
 };
 
@@ -275,7 +275,7 @@ void lti_upload_begin(lti_upload *u, lti_exchange *x, lti_http_request *http) {
   u->at = 0;
   u->taken = u->moved_ns = 0;
   u->filled = 0;
-  u->ready = false;
+  u->paused = false;
   for (size_t i = 0; i < u->count; i++) {
     u->parts[i].taken = 0;
     u->rewind |= u->parts[i].touched;
@@ -312,14 +312,24 @@ static void want(lti_upload *u) {
   lti_engine_kick(u->engine);
 }
 
+/* Whoever has nothing to send holds no memory. */
+static void want_or_wait(lti_upload *u) {
+  if (!u->paused) {
+    want(u);
+    return;
+  }
+  u->state = UPLOAD_WAITING;
+  piece_free(u);
+}
+
 void lti_upload_hungry(lti_upload *u) {
   if (u->state != UPLOAD_GIVEN) return;
   if (u->taken > 0) u->moved_ns = lti_loop_clock(u->engine->loop);
-  want(u);
+  want_or_wait(u);
 }
 
 void lti_upload_ready(lti_upload *u) {
-  if (u->reading) u->ready = true;
+  u->paused = false;
   if (u->state == UPLOAD_WAITING) want(u);
 }
 
@@ -368,9 +378,10 @@ static int rewind_parts(lti_upload *u, trouble *why) {
 }
 
 static int ask_callback(lti_upload *u, part *p, leat_slice room, size_t *size) {
-  u->reading = true;
+  u->reading = u->paused = true; /* what is said meanwhile counts */
   int answer = p->cbs.read(p->cbs.user, u->piece + u->filled, room.size, size);
   u->reading = false;
+  if (answer != LEAT_PAUSE) u->paused = false;
   if (answer == LEAT_PAUSE) return LTI_AGAIN;
   return answer == LEAT_OK && *size <= room.size ? LTI_OK : LEAT_ESOURCE;
 }
@@ -391,7 +402,10 @@ static int read_part(lti_upload *u, part *p, size_t *size, trouble *why) {
       if (*size > room) *size = room;
       memcpy(to, u->texts.data + p->from + p->taken, *size);
       break;
-    case PART_INTAKE: r = lti_intake_read(p->in, to, room, size, &why->native); break;
+    case PART_INTAKE:
+      r = lti_intake_read(p->in, to, room, size, &why->native);
+      u->paused = r == LTI_AGAIN;
+      break;
     case PART_CALLBACK: r = ask_callback(u, p, lti_slice(to, room), size); break;
   }
   if (r == LTI_OK) p->touched = true;
@@ -445,14 +459,6 @@ static int piece_make(lti_upload *u) {
   return LTI_OK;
 }
 
-static void wait_for_source(lti_upload *u) {
-  u->state = UPLOAD_WAITING;
-  piece_free(u);
-  if (!u->ready) return;
-  u->ready = false;
-  want(u);
-}
-
 static void break_off(lti_upload *u, int error, const trouble *why) {
   char words[160];
   const char *text = why->text;
@@ -468,7 +474,6 @@ static void break_off(lti_upload *u, int error, const trouble *why) {
 
 static void pull(lti_upload *u) {
   trouble why = {0, NULL};
-  u->ready = false;
   int r = u->rewind ? rewind_parts(u, &why) : LTI_OK;
   if (r == LTI_OK && u->state == UPLOAD_WANTED) r = piece_make(u);
   if (r == LTI_OK && u->state == UPLOAD_WANTED) r = fill(u, &why);
@@ -477,7 +482,7 @@ static void pull(lti_upload *u) {
     return;
   }
   if (r == LTI_AGAIN && u->filled == 0) {
-    wait_for_source(u);
+    want_or_wait(u);
     return;
   }
   if (r >= 0) {

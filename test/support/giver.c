@@ -57,8 +57,6 @@ static void say_ready(giver *g) {
 
 static void on_timer(uv_timer_t *timer) {
   giver *g = timer->data;
-  uv_close((uv_handle_t *)timer, NULL);
-  g->timer_open = false;
   if (g->paused) say_ready(g);
 }
 
@@ -68,10 +66,10 @@ static bool pauses(giver *g) {
   g->paused = true;
   if (g->pause_ms == 0) {
     say_ready(g);
-  } else if (!g->timer_open) {
+  } else {
+    if (!g->timer_open) uv_timer_init(&g->flow->loop, &g->timer);
     g->timer_open = true;
     g->timer.data = g;
-    uv_timer_init(&g->flow->loop, &g->timer);
     uv_timer_start(&g->timer, on_timer, (uint64_t)g->pause_ms, 0);
   }
   return true;

@@ -32,6 +32,7 @@ static void serve(peer_link *l, void *ctx);
 taker *taker_start(flow *f, const taker_plan *plan) {
   taker *t = flow_keep(f, sizeof *t);
   t->plan = *plan;
+  if (!t->plan.body) t->plan.body = "ok";
   if (t->plan.early_times == 0) t->plan.early_times = 1;
   pthread_mutex_init(&t->lock, NULL);
   t->peer = flow_peer_with(f, &(peer_options){.script = serve, .ctx = t, .tls = plan->tls});
@@ -77,14 +78,19 @@ static void note_text(taker *t, leat_slice text) {
   pthread_mutex_unlock(&t->lock);
 }
 
-static void note_body(taker *t, leat_slice bytes) {
+/* Of a request that is not the last one any more only the size counts. */
+static void note_body(taker *t, unsigned number, leat_slice bytes) {
   pthread_mutex_lock(&t->lock);
   taker_took *k = &t->took;
+  k->bytes += bytes.size;
+  if (number + 1 != k->heads) {
+    pthread_mutex_unlock(&t->lock);
+    return;
+  }
   size_t room = k->body_size < TAKER_KEPT ? TAKER_KEPT - (size_t)k->body_size : 0;
   size_t n = bytes.size < room ? bytes.size : room;
   if (n > 0) memcpy(k->body + k->body_size, bytes.data, n);
   k->body_size += bytes.size;
-  k->bytes += bytes.size;
   k->hash = taker_hash(k->hash, bytes);
   pthread_mutex_unlock(&t->lock);
 }
@@ -112,10 +118,10 @@ static bool is_early(const taker *t, unsigned number, uint64_t before, uint64_t 
 
 /* ---- HTTP/1.1 */
 
-static bool say(peer_link *l, const char *answer) {
-  char text[128];
+static bool say(const taker *t, peer_link *l, const char *answer) {
+  char text[256];
   if (strlen(answer) != 3) return peer_say(l, answer);
-  snprintf(text, sizeof text, "HTTP/1.1 %s X\r\n<<body>>ok<<cut>>", answer);
+  snprintf(text, sizeof text, "HTTP/1.1 %s X\r\n<<body>>%s<<cut>>", answer, t->plan.body);
   return peer_say(l, text);
 }
 
@@ -135,12 +141,12 @@ static bool take_body(intake *in, uint64_t size) {
     if (plan->slow_ms && !peer_sleep(in->link, plan->slow_ms)) return false;
     size_t n = peer_take_some(in->link, bytes, size < RECORD ? (size_t)size : RECORD);
     if (n == 0) return false;
-    note_body(in->taker, lti_slice(bytes, n));
+    note_body(in->taker, in->number, lti_slice(bytes, n));
     uint64_t before = in->taken;
     size -= n;
     in->taken += n;
     if (!is_early(in->taker, in->number, before, in->taken)) continue;
-    if (!say(in->link, plan->early)) return false;
+    if (!say(in->taker, in->link, plan->early)) return false;
     if (!plan->deaf) continue;
     peer_sleep(in->link, 8000);
     return false;
@@ -192,7 +198,7 @@ static bool serve_one(taker *t, peer_link *l) {
   unsigned chunks = 0;
   int r = chunked ? take_chunks(&in, &chunks) : take_body(&in, size) ? 1 : -1;
   if (r >= 0) note_end(t, chunks, r > 0);
-  return r > 0 && say(l, answer_of(t, in.number));
+  return r > 0 && say(t, l, answer_of(t, in.number));
 }
 
 /* ---- HTTP/2 */
@@ -212,21 +218,21 @@ static unsigned number_of(const h2_request *request) {
   return (unsigned)(uintptr_t)request->user - 1;
 }
 
-static void answer(h2_server *h2, h2_request *request, const char *text) {
+static void answer(const taker *t, h2_server *h2, h2_request *request, const char *text) {
   static const char *const fields[] = {"content-type", "text/plain", NULL};
   if (!strncmp(text, "reset ", 6)) {
     h2_server_reset(h2, request, (uint32_t)strtoul(text + 6, NULL, 10));
     return;
   }
   h2_server_head(h2, request, (int)strtol(text, NULL, 10), fields, false);
-  h2_server_body(h2, request, lti_slice("ok", 2));
+  h2_server_body(h2, request, lti_slice_of(t->plan.body));
   h2_server_finish(h2, request, NULL);
 }
 
 static void on_request(void *ctx, h2_server *h2, h2_request *request) {
   h2_link *x = ctx;
   note_end(x->taker, 0, true);
-  answer(h2, request, answer_of(x->taker, number_of(request)));
+  answer(x->taker, h2, request, answer_of(x->taker, number_of(request)));
 }
 
 static void on_closed(void *ctx, h2_server *h2, h2_request *request, uint32_t code) {
@@ -235,7 +241,7 @@ static void on_closed(void *ctx, h2_server *h2, h2_request *request, uint32_t co
 
 static void on_body(void *ctx, h2_request *request, leat_slice bytes) {
   h2_link *x = ctx;
-  note_body(x->taker, bytes);
+  note_body(x->taker, number_of(request), bytes);
   if (x->taker->plan.slow_ms) peer_sleep(x->link, x->taker->plan.slow_ms);
   uint64_t before = request->body_bytes - bytes.size;
   if (is_early(x->taker, number_of(request), before, request->body_bytes)) x->due = true;
@@ -259,7 +265,7 @@ static void act_early(h2_link *x, h2_server *h2) {
   h2_request *request = h2_server_find(h2, id);
   x->due = false;
   if (!request) return;
-  answer(h2, request, x->taker->plan.early);
+  answer(x->taker, h2, request, x->taker->plan.early);
   if (strncmp(x->taker->plan.early, "reset ", 6) != 0 && pump(x, h2) && h2_server_find(h2, id))
     h2_server_reset(h2, request, 0);
 }

@@ -6,9 +6,9 @@
  *   taker_took took;
  *   taker_look(t, &took);
  *
- * An answer is a status, whose body is "ok"; or over HTTP/1.1 any text with a peer's marks, and
- * over HTTP/2 "reset N" with an error code. Answer n is that to request n, the last one to all that
- * follow. Chunks are read strictly: what is no chunk is counted in `faults`. */
+ * An answer is a status, whose body is "ok" or the plan's; or over HTTP/1.1 any text with a peer's
+ * marks, and over HTTP/2 "reset N" with an error code. Answer n is that to request n, the last one
+ * to all that follow. Chunks are read strictly: what is no chunk is counted in `faults`. */
 #ifndef TEST_TAKER_H
 #define TEST_TAKER_H
 
@@ -18,6 +18,7 @@
 
 typedef struct taker_plan {
   const char *const *answers;
+  const char *body; /* instead of "ok" */
   bool http2;
   tls_server *tls; /* NULL: plain */
   /* Once so many bytes of a body have come, `early` is said, and nothing for as long as it takes:
