@@ -325,17 +325,22 @@ typedef struct leat_config {
 
   /* Pacing, for each key and model. With `learn_limits` what servers say in x-ratelimit-* and
    * anthropic-ratelimit-* is kept to, Retry-After pauses everything of that key and model, and
-   * concurrency follows what the server bears (less on 429, 529 and time-outs, slowly more
-   * otherwise); until the first answer of a key and model only limiter_probe requests are out.
-   * `limits` are kept to in any case. Who must wait stands in the queue (queue_ms counts). */
+   * concurrency follows what the server bears (half on 429, 529 and time-outs, slowly more
+   * otherwise); until the first answer of a key and model only limiter_probe requests are out, and
+   * then one more for each answer, or as many as it said there may be. A refusal's repeat waits
+   * with the others. No pause is longer than retry_after_max_ms. `limits` are kept to in any case:
+   * no minute has more requests. Who must wait stands in the queue (queue_ms counts, queue_max
+   * holds). Models are told apart by the request's, or by the "model" of its body. */
   bool learn_limits;
   int limiter_probe; /* [4] */
   const leat_limit *limits;
   size_t limit_count;
-  int retry_budget;     /* repeats may be this share of an origin's requests, in percent, 10 at
-                           least being free [10 with learn_limits, else none] */
-  int circuit_failures; /* connections and attempts in a row that fail before an origin is left
-                           alone: LEAT_ECIRCUIT [off] */
+  int retry_budget;     /* repeats may be this share of an origin's requests, in percent, and 10
+                           more, which come back at one a second; what is beyond ends with its
+                           error [10 with learn_limits, else LEAT_NONE: any number] */
+  int circuit_failures; /* attempts in a row that find no connection or no answer but a status of
+                           500 or above before an origin is left alone: who waits for it or comes
+                           ends with LEAT_ECIRCUIT [off] */
   int64_t circuit_ms;   /* for so long, then one request tries [10,000] */
 
   /* Tasks: questions about them, to one gateway with one key, in a second, evenly spaced [50];
@@ -581,7 +586,7 @@ typedef struct leat_result {
   const leat_response *response;
   uint32_t attempts, redirects;
   uint32_t resumed;        /* how often on_truncation went on */
-  uint64_t limited_ns;     /* how long it waited for limits and its lane, of the time queued */
+  uint64_t limited_ns;     /* how long it waited for limits and its turn, of the time queued */
   uint64_t bytes_received; /* body bytes of the last attempt, before any content-coding is undone */
   uint64_t events;         /* events delivered */
   uint64_t records;        /* SSE events dispatched, an end marker included */
@@ -610,11 +615,18 @@ typedef struct leat_param {
   const char *name, *value;
 } leat_param;
 
-/* Asked when an answer broke off after content had come (LEAT_ETRUNCATED, LEAT_EIDLETIMEOUT,
- * LEAT_EGAPTIMEOUT, LEAT_ERESET): `text` is all text of choice 0 so far. Fill `*next`, which is
- * initialized and has the request's own callbacks, with a request that goes on from there, and
- * return true; its answer's text comes under the same id, as if nothing had happened. False: the
- * error stands. */
+/* Asked when an answer broke off after an event of it was delivered (LEAT_ETRUNCATED,
+ * LEAT_EINCOMPLETE, LEAT_EIDLETIMEOUT, LEAT_EGAPTIMEOUT, LEAT_ERESET), from the loop, when all of
+ * it has been: `text` is all text of choice 0 so far, over all answers. Fill `*next`, which is
+ * initialized, with a request that goes on from there, perhaps elsewhere, and return true; its
+ * answer comes under the same id, to the same callbacks and in the same lane, and its own head,
+ * text, usage and finish follow what was delivered. False: the error stands, as it does when
+ * `*next` is refused, with that error, and when leat_cancel(id) was called.
+ *
+ * It is not asked once the finish reason of choice 0 has come, for then nothing is missing but the
+ * end's evidence; nor when the text is longer than LEAT_RESUME_TEXT_MAX. The text is kept only
+ * where this callback is set. total_ms goes on running; retries begin anew. */
+#define LEAT_RESUME_TEXT_MAX ((size_t)16 << 20)
 typedef bool (*leat_truncation_cb)(leat_engine *engine, leat_id id, leat_slice text,
                                    struct leat_request *next, void *user);
 
@@ -652,18 +664,22 @@ typedef struct leat_request {
   const struct leat_form_field *form; /* multipart/form-data */
   size_t form_count;
 
-  /* Lanes. Requests of one lane (a chat's id) run one at a time, in the order of their submits;
-   * lanes of one priority share in proportion to their weights, and those of a higher one go
-   * first. An idle lane costs nothing. */
+  /* Lanes. Requests of one lane (a chat's id) run one at a time, in the order of their submits:
+   * the next begins behind the done of the one before. Lanes of one priority share in proportion
+   * to their weights, and those of a higher one go first; a request without a lane counts as a
+   * lane of its own. The names are one engine's: a lane may change its model or its provider. An
+   * idle lane costs nothing. Not for protocols over a socket, which is a lane by itself. */
   const char *lane; /* NULL: none */
   int lane_weight;  /* [1, up to 1,000] */
   int priority;     /* [0], -8 to 8; a lower one gets a twentieth of the turns at least */
-  bool supersede;   /* those of this lane that wait or run end with LEAT_ESUPERSEDED */
+  bool supersede;   /* those of this lane that wait or run end with LEAT_ESUPERSEDED, told in the
+                       loop's next turn */
   int64_t tokens;   /* how many tokens it may cost [the body's bytes / 4, and what the answer may
-                       have at most] */
+                       have at most]: LEAT_ELIMIT when that is more than its limit is in all */
 
-  leat_truncation_cb on_truncation; /* NULL: an answer that breaks off is an error */
-  int resumes_max;                  /* how often it is asked [3] */
+  leat_truncation_cb on_truncation; /* NULL: an answer that breaks off is an error. Not over a
+                                       socket */
+  int resumes_max;                  /* how often it is asked [3]; LEAT_NONE: never */
 
   leat_event_cb on_event; /* NULL: events are dropped */
   leat_done_cb on_done;   /* required */
@@ -746,6 +762,15 @@ typedef struct leat_stats {
   uint64_t allocations; /* calls of the allocator */
   uint64_t held_bytes;
   uint64_t turns, reads;
+  uint64_t requests_superseded; /* of requests_cancelled */
+  uint64_t requests_resumed;    /* times that on_truncation went on */
+  uint64_t requests_limited;    /* waiting right now for their turn or a limit; of requests_queued,
+                                   as are those that wait for others of their lane */
+  uint64_t lanes_live;          /* lanes that have a request */
+  uint64_t limiter_waits;       /* requests that a limit held back */
+  uint64_t limit_refusals;      /* answers of status 429 or 529 */
+  uint64_t budget_refusals;     /* repeats that retry_budget did not allow */
+  uint64_t circuits_opened, circuits_open;
 } leat_stats;
 
 /* Fills what fits of `stats`, whose struct_size is given as `size`: sizeof(leat_stats). */

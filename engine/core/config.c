@@ -62,6 +62,9 @@ static void resolve_numbers(leat_config *c) {
   c->keep_alive_ms = or64(c->keep_alive_ms, 50000);
   c->requests_max = or32(c->requests_max, 1000000);
   c->polls_per_second = or32(c->polls_per_second, 50);
+  c->limiter_probe = or32(c->limiter_probe, 4);
+  c->retry_budget = or32(c->retry_budget, c->learn_limits ? 10 : LEAT_NONE);
+  c->circuit_ms = or64(c->circuit_ms, 10000);
   c->event_bytes_max = or64(c->event_bytes_max, 64ll << 20);
   c->body_bytes_max = or64(c->body_bytes_max, 256ll << 20);
   c->header_bytes_max = or64(c->header_bytes_max, 64ll << 10);
@@ -141,6 +144,28 @@ static const char *check_tls(const leat_config *c) {
   return "tls_max is none of LEAT_TLS_DEFAULT, LEAT_TLS_1_2 and LEAT_TLS_1_3";
 }
 
+/* The least that a minute's arithmetic bears, and the most. */
+#define PER_MINUTE_MAX ((int64_t)1 << 36)
+#define LIMITS_MAX     4096
+
+static bool limit_ok(const leat_limit *l) {
+  return l->requests_per_minute >= 0 && l->requests_per_minute <= PER_MINUTE_MAX &&
+         l->tokens_per_minute >= 0 && l->tokens_per_minute <= PER_MINUTE_MAX && l->concurrency >= 0;
+}
+
+static const char *check_pacing(const leat_config *c) {
+  if (c->limit_count && !c->limits) return "a count without its list";
+  if (c->limit_count > LIMITS_MAX) return "more than 4,096 limits";
+  for (size_t i = 0; i < c->limit_count; i++)
+    if (!limit_ok(&c->limits[i])) return "a limit is negative, or above 2^36 a minute";
+  if (c->limiter_probe < 0) return "limiter_probe is positive";
+  if (c->retry_budget < LEAT_NONE || c->retry_budget > 100)
+    return "retry_budget is LEAT_NONE, or up to 100 percent";
+  if (c->circuit_failures < LEAT_NONE) return "circuit_failures is positive";
+  if (c->circuit_ms < 0 || c->circuit_ms > MS_MAX) return "circuit_ms is positive";
+  return NULL;
+}
+
 static const char *find_contradiction(const leat_config *c) {
   const leat_allocator *a = &c->allocator;
   int given = (a->malloc != NULL) + (a->realloc != NULL) + (a->free != NULL);
@@ -157,6 +182,7 @@ static const char *find_contradiction(const leat_config *c) {
     return "a count without its list";
   why = check_pool(c);
   if (!why) why = check_limits(c);
+  if (!why) why = check_pacing(c);
   return why ? why : check_tls(c);
 }
 
@@ -198,13 +224,21 @@ static leat_slice copy_slice(copier *k, leat_slice from) {
 /* Pointers first, for their alignment, then texts. */
 static void copy_all(copier *k, leat_config *c) {
   const leat_header *headers = c->headers;
+  const leat_limit *limits = c->limits;
   leat_header *new_headers = (leat_header *)(uintptr_t)copy_bytes(
       k, (const char *)headers, c->header_count * sizeof *headers);
+  leat_limit *new_limits =
+      (leat_limit *)(uintptr_t)copy_bytes(k, (const char *)limits, c->limit_count * sizeof *limits);
   for (size_t i = 0; i < c->header_count; i++) {
     leat_header copy = {copy_slice(k, headers[i].name), copy_slice(k, headers[i].value)};
     if (new_headers) new_headers[i] = copy;
   }
+  for (size_t i = 0; i < c->limit_count; i++) {
+    const char *model = copy_text(k, limits[i].model);
+    if (new_limits) new_limits[i].model = model;
+  }
   c->headers = new_headers;
+  c->limits = new_limits;
   c->base_url = copy_text(k, c->base_url);
   c->api_key = copy_text(k, c->api_key);
   c->protocol = copy_text(k, c->protocol);

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "core/config.h"
+#include "core/gate.h"
 #include "core/request.h"
 #include "core/socket.h"
 #include "core/task.h"
@@ -114,6 +115,7 @@ static int open_parts(leat_engine *e, const char **why) {
   if (r == LTI_OK && c->journal) r = lti_journal_open(c->journal, wake, e, &e->journal, why);
   if (r == LTI_OK)
     r = lti_dispatch_init(&e->dispatch, &e->alloc, e->loop, &e->alarms, (size_t)c->queue_max);
+  if (r == LTI_OK && !(e->gate = lti_gate_new(e))) r = LEAT_ENOMEM;
   return r;
 }
 
@@ -164,6 +166,7 @@ int leat_open(leat_engine **engine, const leat_config *config, const char **mess
 }
 
 static void engine_free(leat_engine *e) {
+  lti_gate_free(e->gate);
   if (e->dispatch.alloc) lti_dispatch_deinit(&e->dispatch);
   if (e->poller.keys.alloc) lti_poller_deinit(&e->poller);
   if (e->pool) lti_pool_free(e->pool);
@@ -280,12 +283,13 @@ static void on_turn(void *ctx, uint64_t now_ns) {
   lti_watch_run(e);
   if (e->journal) lti_task_journal_run(e);
   tell_finished(e);
+  lti_gate_turn(e->gate);
   lti_dispatch_turn(&e->dispatch);
   lti_upload_turn(e);
   if (lti_pool_turn(e->pool)) more = true;
   if (!lti_list_empty(&e->finished) || !lti_list_empty(&e->resumed) ||
       !lti_list_empty(&e->watched) || !lti_list_empty(&e->uploads) || e->cancel_all ||
-      lti_dispatch_due(&e->dispatch) || lti_post_pending(&e->post))
+      lti_gate_due(e->gate) || lti_dispatch_due(&e->dispatch) || lti_post_pending(&e->post))
     more = true;
   close_if_idle(e);
   if (e->state >= ENGINE_CLOSING) return;

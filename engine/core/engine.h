@@ -30,6 +30,8 @@ enum lti_engine_state {
   ENGINE_GONE
 };
 
+typedef struct lti_gate lti_gate;
+
 struct leat_engine {
   lti_alloc alloc;
   leat_config config; /* defaults resolved; its texts are copies in `texts` */
@@ -43,6 +45,7 @@ struct leat_engine {
   lti_alarms alarms;
   lti_dns *dns;
   lti_pool *pool;
+  lti_gate *gate;
   lti_dispatch dispatch;
   lti_slots items;
   lti_poller poller;

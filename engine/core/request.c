@@ -9,7 +9,9 @@
 #include "base/error.h"
 #include "core/config.h"
 #include "core/credential.h"
+#include "core/gate.h"
 #include "core/metrics.h"
+#include "core/resume.h"
 #include "core/socket.h"
 #include "core/upload.h"
 #include "core/watch.h"
@@ -85,6 +87,8 @@ static void request_free(lti_request *r) {
   lti_response_reset(r);
   lti_response_hold_clear(r);
   lti_watch_close(r);
+  lti_gate_close(r);
+  lti_resume_close(r);
   lti_upload_free(r->upload);
   lti_spec_deinit(&r->spec);
   words_free(r);
@@ -109,7 +113,8 @@ static int check_arguments(leat_engine *e, const leat_request *q, const leat_id 
     return lti_engine_fail(e, LEAT_EINVAL, "http is none of AUTO, 1 and 2");
   if (!lti_credential_style_ok(q->auth))
     return lti_engine_fail(e, LEAT_EINVAL, "auth is none of enum leat_auth");
-  return LTI_OK;
+  const char *why = lti_gate_refuses(q);
+  return why ? lti_engine_fail(e, LEAT_EINVAL, why) : LTI_OK;
 }
 
 static const char *check_params(const leat_request *q) {
@@ -212,10 +217,16 @@ void lti_request_started(lti_request *r) {
     e->stats.requests_live_peak = e->stats.requests_live;
 }
 
+/* By way of the gate, where it has to pass that. */
+static int want_connection(lti_request *r, bool again) {
+  if (r->ticket) return lti_gate_wait(r, again);
+  return lti_dispatch_want(&r->item.engine->dispatch, &r->lease, r->origin, again);
+}
+
 static int enter(leat_engine *e, lti_request *r, leat_id *id) {
   int rc = lti_slots_add(&e->items, r, &r->item.id);
   if (rc != LTI_OK) return lti_engine_fail(e, rc, NULL);
-  rc = lti_dispatch_want(&e->dispatch, &r->lease, r->origin, false);
+  rc = want_connection(r, false);
   if (rc != LTI_OK) {
     lti_slots_remove(&e->items, r->item.id);
     return lti_engine_fail(e, rc, NULL);
@@ -281,14 +292,25 @@ static int make(leat_engine *e, const leat_request *q, const lti_spec_input *in,
   return rc;
 }
 
+/* What the caller's own requests may have besides. */
+static int equip_policy(lti_request *r, const leat_request *q) {
+  int rc = lti_gate_open(r, q);
+  if (rc == LTI_OK) rc = lti_resume_open(r, q);
+  return rc == LTI_OK ? rc : lti_engine_fail(r->item.engine, rc, NULL);
+}
+
 static int submit(leat_engine *e, const leat_request *q, const lti_spec_input *in, leat_id *id) {
   int rc = check_arguments(e, q, id);
   if (rc != LTI_OK) return rc;
   lti_request *r;
   rc = make(e, q, in, &r);
   if (rc != LTI_OK) return rc;
-  rc = enter(e, r, id);
-  if (rc != LTI_OK) request_free(r);
+  if (!in->call) rc = equip_policy(r, q);
+  if (rc == LTI_OK) rc = enter(e, r, id);
+  if (rc != LTI_OK)
+    request_free(r);
+  else if (q->supersede && r->ticket)
+    lti_gate_supersede(r);
   return rc;
 }
 
@@ -299,6 +321,16 @@ int lti_request_submit(leat_engine *e, const leat_request *q, bool call, leat_id
 
 int lti_request_fetch(leat_engine *e, const leat_request *q, leat_id *id) {
   return submit(e, q, &(lti_spec_input){.call = true, .foreign = true}, id);
+}
+
+int lti_request_draft(leat_engine *e, const leat_request *q, lti_request **draft) {
+  leat_id id;
+  int rc = check_arguments(e, q, &id);
+  if (rc != LTI_OK) return rc;
+  const lti_protocol *p = lti_protocol_find(lti_spec_protocol(q, &e->defaults));
+  if (!q->endpoint && p && p->socket)
+    return lti_engine_fail(e, LEAT_EINVAL, "it cannot go on over a socket");
+  return make(e, q, &(lti_spec_input){.call = false}, draft);
 }
 
 int lti_request_upgrade(leat_engine *e, const leat_request *q, const lti_spec_upgrade *upgrade,
@@ -335,6 +367,8 @@ int leat_submit(leat_engine *e, const leat_request *request, leat_id *id) {
     return lti_request_submit(e, request, false, id);
   if (request->endpoint) return lti_request_submit(e, request, false, id);
   const lti_protocol *p = lti_protocol_find(lti_spec_protocol(request, &e->defaults));
+  if (p && p->socket && (request->lane || request->on_truncation))
+    return lti_engine_fail(e, LEAT_EINVAL, "lanes and on_truncation are not for sockets");
   if (p && p->socket) return lti_turn_submit(e, request, id);
   if (request->socket)
     return lti_engine_fail(e, LEAT_EINVAL, "this protocol is not spoken over a socket");
@@ -374,6 +408,7 @@ static void on_granted(lti_lease *lease, lti_conn *conn) {
   lti_request *r = LTI_CONTAINER_OF(lease, lti_request, lease);
   leat_engine *e = r->item.engine;
   assert(r->state == REQUEST_QUEUED);
+  if (r->ticket) lti_gate_granted(r);
   if (!lease->connect_ns) r->waited_ns = lti_loop_clock(e->loop) - r->wait_from_ns;
   stamp_lease(r, conn);
   r->attempts++;
@@ -431,7 +466,7 @@ void lti_request_again(lti_request *r, bool first) {
   r->times = (leat_times){.queued_ns = r->times.queued_ns};
   r->last_content_ns = 0;
   lti_request_say(r, lti_slice("", 0));
-  int rc = lti_dispatch_want(&e->dispatch, &r->lease, r->origin, first);
+  int rc = want_connection(r, first);
   if (rc != LTI_OK) {
     lti_request_finish(r, &(lti_failure){.error = rc, .layer = LEAT_LAYER_API});
     return;
@@ -454,6 +489,7 @@ void lti_request_detach(lti_request *r, bool drain) {
     lti_turn_leave(r);
     return;
   }
+  if (r->ticket) lti_gate_leave(r);
   if (lti_exchange_open(&r->exchange)) lti_exchange_abandon(&r->exchange, drain);
   if (r->upload) lti_upload_stop(r->upload);
   lti_dispatch_leave(&r->item.engine->dispatch, &r->lease);
@@ -505,6 +541,8 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
   failure = &why;
   plan_repeat(r, failure, &plan);
   if (r->turn) plan.action = LTI_RETRY_NO, plan.uncertain = false;
+  if (r->ticket && plan.action == LTI_RETRY_WAIT && !lti_gate_repeats(r))
+    plan.action = LTI_RETRY_NO;
   if (plan.action == LTI_RETRY_NO) {
     r->retryable = plan.retryable; /* of what it ends with: an attempt before says nothing of it */
     if (r->state == REQUEST_REFUSED) lti_response_emit_refusal(r);
@@ -515,6 +553,7 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
     lti_request_finish(r, &told);
     return;
   }
+  if (r->ticket) lti_gate_ended(r, failure->error);
   lti_request_detach(r, false);
   if (plan.maybe_ran) r->maybe_ran = true;
   e->stats.requests_retried++;
@@ -535,6 +574,7 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
   }
   r->state = REQUEST_BACKOFF;
   uint64_t now = lti_loop_clock(e->loop);
+  if (r->ticket && lti_gate_paces(r, failure->error)) plan.wait_ms = 0; /* the gate waits */
   r->backoff_until = now + (uint64_t)plan.wait_ms * MS_NS;
   lti_deadline_arm(r);
 }
@@ -566,6 +606,7 @@ void lti_request_finish(lti_request *r, const lti_failure *failure) {
   r->error = failure->error;
   r->native = failure->native;
   r->layer = (unsigned char)layer_of(failure);
+  if (r->ticket) lti_gate_ended(r, failure->error);
   lti_request_say(r, lti_slice_of(failure->message));
   if (failure->error == LEAT_EHELDMAX) {
     /* What is held is what there is too much of: it does not wait for its reader. */
@@ -580,19 +621,28 @@ void lti_request_finish(lti_request *r, const lti_failure *failure) {
   if (!r->paused && lti_hold_empty(&r->hold)) fall_due(r);
 }
 
-void lti_request_cancel(lti_request *r) {
-  lti_failure cancelled = {.error = LEAT_ECANCELLED, .layer = LEAT_LAYER_API};
+static void stop(lti_request *r, int error) {
+  lti_failure stopped = {.error = error, .layer = LEAT_LAYER_API};
   lti_response_hold_clear(r);
   r->paused = false;
   if (r->state == REQUEST_FINISHED) {
-    r->error = LEAT_ECANCELLED;
+    r->error = error;
     r->layer = LEAT_LAYER_API;
     r->retryable = false;
     lti_request_say(r, lti_slice("", 0));
     fall_due(r);
   } else {
-    lti_request_finish(r, &cancelled);
+    lti_request_finish(r, &stopped);
   }
+}
+
+void lti_request_cancel(lti_request *r) {
+  stop(r, LEAT_ECANCELLED);
+}
+
+void lti_request_supersede(lti_request *r) {
+  bool over = r->state == REQUEST_FINISHED && !r->paused && lti_hold_empty(&r->hold);
+  if (!over) stop(r, LEAT_ESUPERSEDED);
 }
 
 /* No clock but the total counts a pause. */
@@ -644,9 +694,10 @@ static void count_end(const lti_request *r) {
   }
   e->stats.requests_live--;
   if (e->metrics) lti_metrics_ended(r);
+  if (error == LEAT_ESUPERSEDED) e->stats.requests_superseded++;
   if (error == LEAT_OK)
     e->stats.requests_completed++;
-  else if (error == LEAT_ECANCELLED)
+  else if (error == LEAT_ECANCELLED || error == LEAT_ESUPERSEDED)
     e->stats.requests_cancelled++;
   else
     e->stats.requests_failed++;
@@ -654,6 +705,7 @@ static void count_end(const lti_request *r) {
 
 void lti_request_tell(lti_request *r) {
   leat_engine *e = r->item.engine;
+  if (r->resume && lti_resume_try(r)) return;
   leat_result result;
   lti_upload_close(r->upload, true);
   lti_result_fill(r, &result);

@@ -22,6 +22,8 @@
 typedef struct lti_socket lti_socket;
 typedef struct lti_watch lti_watch;
 typedef struct lti_upload lti_upload;
+typedef struct lti_ticket lti_ticket;
+typedef struct lti_resume lti_resume;
 
 enum lti_request_state {
   REQUEST_QUEUED,
@@ -64,6 +66,7 @@ struct lti_request {
   bool turn; /* a turn on `socket` */
   bool call; /* raw, but as an API call: retries, redirects, statuses are errors */
   bool once, want_raw, paused, delivered, content_seen, retryable;
+  bool noted; /* `ticket` or `resume` hears of its events */
   lti_hold hold;
   lti_exchange exchange;
   leat_done_cb on_done;
@@ -82,12 +85,14 @@ struct lti_request {
   uint64_t backoff_until;
   uint64_t wait_from_ns, waited_ns; /* in the queue: since when, less and so far in all attempts */
   uint64_t excused_ns;              /* a deadline that passed while the loop was held up */
-  uint32_t redirects;
+  uint32_t redirects, resumed;
   int retries_done, retries_max, replays_done, redirects_max;
   int error, native, status;
   int64_t retry_after_ms;
   lti_words *words;
   lti_watch *watch;         /* NULL: nobody watches */
+  lti_ticket *ticket;       /* its place before the gate, NULL: it need not pass it */
+  lti_resume *resume;       /* NULL: when it breaks off it ends */
   char *request_id;         /* the server's, NULL: none */
   signed char should_retry; /* x-should-retry: 1 true, -1 false, 0 not told */
   bool maybe_ran;           /* an attempt that was given up may have reached the model */
@@ -109,9 +114,13 @@ int lti_request_upgrade(leat_engine *e, const leat_request *request,
 /* A turn, made but not entered anywhere: lti_request_drop frees it, lti_request_started counts it.
  */
 int lti_request_turn(leat_engine *e, const leat_request *request, lti_request **turn);
+/* Another request that is to take this one's place under its id: as above. */
+int lti_request_draft(leat_engine *e, const leat_request *request, lti_request **draft);
 void lti_request_drop(lti_request *r);
 void lti_request_started(lti_request *r);
 void lti_request_cancel(lti_request *r);
+/* As a cancel, with LEAT_ESUPERSEDED; but what has ended already and only waits to be told is. */
+void lti_request_supersede(lti_request *r);
 void lti_request_resume(lti_request *r);
 /* From the turn: goes on with one that was resumed; tells and frees one that is finished. */
 void lti_request_go_on(lti_request *r);

@@ -7,8 +7,10 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "core/gate.h"
 #include "core/metrics.h"
 #include "core/request.h"
+#include "core/resume.h"
 #include "core/socket.h"
 #include "core/upload.h"
 #include "plan/hint.h"
@@ -74,8 +76,9 @@ int lti_response_emit(lti_request *r, leat_event *event) {
   e->stats.events++;
   if (!r->on_event) return LTI_OK;
   int answer = r->on_event(e, r->item.id, event, r->user);
-  bool cancelled = r->state == REQUEST_FINISHED && r->error == LEAT_ECANCELLED;
-  if (answer == LEAT_PAUSE && !cancelled) r->paused = true;
+  bool stopped =
+      r->state == REQUEST_FINISHED && (r->error == LEAT_ECANCELLED || r->error == LEAT_ESUPERSEDED);
+  if (answer == LEAT_PAUSE && !stopped) r->paused = true;
   return LTI_OK;
 }
 
@@ -93,11 +96,17 @@ void lti_response_hold_clear(lti_request *r) {
   lti_hold_clear(&r->hold, &r->item.engine->alloc);
 }
 
+static void note(lti_request *r, const leat_event *event) {
+  if (r->ticket && event->kind == LEAT_EVENT_USAGE) lti_gate_usage(r, &event->usage);
+  if (r->resume) lti_resume_note(r->resume, event);
+}
+
 int lti_response_event(void *ctx, leat_event *event) {
   lti_request *r = ctx;
   if (r->state == REQUEST_FINISHED) return LTI_STOPPED;
   event->attempt = r->attempts;
   event->received_ns = r->exchange.received_ns;
+  if (r->noted) note(r, event);
   if (r->paused || !lti_hold_empty(&r->hold)) {
     int rc = lti_response_hold(r, event);
     return rc == LTI_OK ? LTI_STOPPED : rc;
@@ -291,6 +300,7 @@ static int on_head(lti_exchange *x, const lti_http_head *head) {
   read_hints(r, head);
   lti_engine_trace(r->item.engine, r->item.id, "status %d", head->status);
   if (r->item.engine->metrics) lti_metrics_status(r->item.engine->metrics, head->status);
+  if (r->ticket) lti_gate_heard(r, head);
   if (r->socket) return on_upgrade(r, head);
   bool plain_raw = !r->spec.protocol && !r->call;
   if (plain_raw || (head->status >= 200 && head->status < 300)) return begin_reading(r, head);

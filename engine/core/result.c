@@ -3,6 +3,7 @@
  * The message is one line that says what failed and where; the provider's own words are beside it.
  * A text of the provider's that echoes the request's key is shown with the key overwritten. */
 #include "base/error.h"
+#include "core/gate.h"
 #include "core/request.h"
 #include "core/socket.h"
 
@@ -174,6 +175,8 @@ void lti_result_fill(lti_request *r, leat_result *result) {
                           .response = response,
                           .attempts = r->attempts,
                           .redirects = r->redirects,
+                          .resumed = r->resumed,
+                          .limited_ns = r->ticket ? lti_gate_limited_ns(r) : 0,
                           .bytes_received = r->bytes,
                           .events = r->events,
                           .records = r->records,

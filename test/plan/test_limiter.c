@@ -180,6 +180,7 @@ static void test_rt_10_half_told_limits_are_used_as_far_as_they_go(void **state)
     lti_limiter_heard(&l, &c, told, 0);
     l.window = UINT32_MAX;
     int now = go(&l, 100, 0), behind = go(&l, 100, 30 * SECOND);
+    assert_true(l.answered);
     if (now != rows[i].now || behind != rows[i].behind)
       fail_msg("row %d: %d and %d", (int)i, now, behind);
   }
