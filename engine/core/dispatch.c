@@ -425,6 +425,11 @@ void lti_dispatch_failed(lti_dispatch *d, lti_origin *o, void *wanted_by,
 void lti_dispatch_wasted(lti_dispatch *d, lti_origin *o, const lti_failure *failure) {
   line *l = line_of(o);
   if (!l) return;
+  if (lti_pool_serves(o)) { /* as above: it would have been one more */
+    starve(d, l);
+    mark(d, l);
+    return;
+  }
   l->wasted = failure->error == LEAT_ECONNTIMEOUT ? SIZE_MAX : l->wasted + (l->wasted < SIZE_MAX);
   l->why_wasted = *failure;
   snprintf(l->words, sizeof l->words, "%s",

@@ -149,6 +149,10 @@ static void serve_the_first(peer_link *l, void *ctx) {
     while (peer_sleep(l, 10)) continue;
 }
 
+static void hang_up_but_the_first(peer_link *l, void *ctx) {
+  if (peer_link_index(l) == 0) h2_peer_serve(l, ctx);
+}
+
 static void answer_all(h2_talk *t) {
   h2_ask ask;
   while (h2_peer_next(t, &ask)) h2_peer_answer(t, ask);
@@ -188,6 +192,24 @@ static void test_pl_04_one_tenants_uploads_do_not_hide_anothers_chat(void **stat
   flow_wait(f);
 }
 
+/* A second connection that comes to nothing is nobody's failure while the first one serves. */
+static void test_a_useless_connection_fails_nobody_beside_one_that_serves(void **state) {
+  flow *f = *state;
+  h2_peer *h = flow_keep(f, sizeof *h);
+  h->script = answer_all;
+  f->config.http = LEAT_HTTP_2;
+  f->config.h2_conns_max = 2;
+  peer *p = flow_peer_script(f, hang_up_but_the_first, h);
+  f->request.base_url = peer_url(p);
+  for (int i = 0; i < 40; i++) upload(f, 60000);
+  flow_wait(f);
+  for (flow_call *c = f->calls; c; c = c->next) {
+    flow_assert_error(c, LEAT_OK);
+    assert_int_equal(c->result.attempts, 1);
+  }
+  assert_true(peer_conns(p) > 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       FLOW_TEST(test_an_heir_has_its_own_time_to_connect),
@@ -196,6 +218,7 @@ int main(void) {
       FLOW_TEST(test_queue_deadline_does_not_count_a_handshake),
       FLOW_TEST(test_a_short_keep_alive_does_not_close_fresh_connections),
       FLOW_TEST(test_pl_04_one_tenants_uploads_do_not_hide_anothers_chat),
+      FLOW_TEST(test_a_useless_connection_fails_nobody_beside_one_that_serves),
       FLOW_TEST(test_rs_01_without_a_descriptor_requests_wait),
       FLOW_TEST(test_rs_01_the_connect_deadline_names_the_descriptor),
   };
