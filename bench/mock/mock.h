@@ -1,9 +1,9 @@
-/* A loopback gateway that speaks as OpenAI-compatible ones do, over TLS or plain HTTP/1.1: chat and
- * legacy completions (streamed or not), unified video tasks, models, and its own counters. Every
- * byte it says follows from a seed (text.h), at a cadence and with faults that the request's
- * headers or the options choose. It is a server of its own on libuv, llhttp and mbedTLS and shares
- * no engine code with the client under test; it can live in a process of its own (`leat mock`) or
- * on a loop that the caller runs. */
+/* A loopback gateway that speaks as gateways of language models do, over TLS or plain, in HTTP/1.1
+ * and HTTP/2 and on WebSockets: every endpoint from chats to tasks of music, and its own counters
+ * and ledger. Every byte it says follows from a seed (text.h), at a cadence and with faults that
+ * the request's headers or the options choose. It is a server of its own on libuv, llhttp, nghttp2
+ * and mbedTLS and shares no engine code with the client under test; it can live in a process of its
+ * own (`leat mock`) or on a loop that the caller runs. */
 #ifndef MOCK_MOCK_H
 #define MOCK_MOCK_H
 

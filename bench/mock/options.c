@@ -114,19 +114,23 @@ static const struct option options[] = {
     {"--help", NULL, AS_FLAG, AT(help), "this"},
 };
 
+#define LEFT_COLUMNS 24
 #define OPTION_COUNT (sizeof options / sizeof options[0])
 
 static void print_help(void) {
   printf(
       "usage: leat mock [options]\n\n"
-      "A loopback gateway: chat, completions, video tasks and models, with text, cadence and\n"
-      "faults of your choice. Prints one line when it is ready and runs until it is stopped.\n"
-      "Times are seconds, or have ms, s, m, h; sizes take K, M, G.\n\n");
+      "A loopback gateway: every endpoint of chat, images, audio, video, music, embeddings, files\n"
+      "and batches, with text, cadence and faults of your choice. Prints one line when it is "
+      "ready\n"
+      "and runs until it is stopped. Times are seconds, or have ms, s, m, h; sizes take K, M, G.\n"
+      "\n");
   for (size_t i = 0; i < OPTION_COUNT; i++) {
     char left[64];
     snprintf(left, sizeof left, "%s %s", options[i].name,
              options[i].argument ? options[i].argument : "");
-    printf("  %-24s %s\n", left, options[i].does);
+    if (strlen(left) > LEFT_COLUMNS) printf("  %s\n", left);
+    printf("  %-*s %s\n", LEFT_COLUMNS, strlen(left) > LEFT_COLUMNS ? "" : left, options[i].does);
   }
   printf("\n");
   mock_fault_help();
@@ -136,10 +140,17 @@ static void print_help(void) {
       "1,\n"
       "x-mock-chunked: 1, x-mock-fault, x-mock-fault-times (with x-mock-fault-key: only so "
       "often),\n"
-      "x-mock-retry-after, x-mock-request (a name that is counted); of a task: x-mock-task-ms, "
-      "x-mock-task-bytes, x-mock-task-fail: 1,\n"
-      "x-mock-envelope. In the query: n, ms, ttft, jitter, bytes, seed, stamp. GET /stats has "
-      "counters.\n");
+      "x-mock-retry-after, x-mock-request (a name that is counted, and a task's in the ledger).\n"
+      "In the query: n, ms, ttft, jitter, bytes, seed, stamp.\n"
+      "Of a task, as x-mock-task-NAME: N, or mock_NAME=N in the prompt, or mock_NAME in metadata\n"
+      "(there with _ for -): ms, queued-ms, bytes, absent, odd, code, url-s; with 1: fail, "
+      "expire,\n"
+      "cancel, modal, lost, stuck; signed, proxy, inline; redirect, reason-url. x-mock-envelope: "
+      "E1\n"
+      "to E10 is the form of a poll's answer.\n"
+      "GET /stats has counters, GET /mock/ledger?since=N the tasks, POST /mock/sink takes any "
+      "body\n"
+      "and says what came.\n");
 }
 
 static bool read_number(const char *text, double *value, const char **unit) {
