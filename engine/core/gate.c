@@ -152,7 +152,10 @@ static int find_own_line(lti_request *r, const leat_request *wanted) {
   uint64_t key = lti_gate_measure(r, wanted, place, &rules);
   lti_gate_line *l = find_line(g, key, place, &rules);
   if (!l) return LEAT_ENOMEM;
-  if (r->ticket->line) release_line(g, r->ticket->line);
+  if (r->ticket->line) {
+    lti_fair_end(&r->ticket->line->fair, &r->ticket->turn);
+    release_line(g, r->ticket->line);
+  }
   r->ticket->line = l;
   return LTI_OK;
 }
@@ -180,7 +183,7 @@ int lti_gate_open(lti_request *r, const leat_request *wanted) {
   t->used_input = t->used_output = -1;
   lti_list_init(&t->passed);
   lti_lane_item_init(&t->lane);
-  lti_fair_item_init(&t->turn, wanted->priority, wanted->lane_weight);
+  lti_fair_item_init(&t->turn, wanted->priority, wanted->lane_weight, wanted->lane != NULL);
   int rc = find_own_line(r, wanted);
   if (rc == LTI_OK && wanted->lane)
     rc = lti_lanes_join(&g->lanes, &t->lane, lti_slice_of(wanted->lane));
@@ -199,10 +202,10 @@ static lti_ticket *ticket_of_lane(lti_lane_item *item) {
   return item ? LTI_CONTAINER_OF(item, lti_ticket, lane) : NULL;
 }
 
-static int stand_in_line(lti_ticket *t, bool goes_on) {
+static int stand_in_line(lti_ticket *t) {
   lti_gate *g = gate_of(t->request);
   int rc = t->had_turn ? lti_fair_return(&t->line->fair, &t->turn)
-                       : lti_fair_push(&t->line->fair, &t->turn, goes_on);
+                       : lti_fair_push(&t->line->fair, &t->turn);
   if (rc != LTI_OK) return rc;
   t->state = TICKET_LINE;
   t->closed = t->line->closed;
@@ -211,16 +214,12 @@ static int stand_in_line(lti_ticket *t, bool goes_on) {
   return LTI_OK;
 }
 
-/* The next of a lane goes on from the turn of the one before, if it stands in the same line. */
+/* The next of a lane has the place of the one before, if it stands in the same line. */
 static void hand_on(lti_ticket *from, lti_ticket *next) {
   if (!next || next->state != TICKET_LANE) return;
-  bool goes_on = next->line == from->line && next->turn.level == from->turn.level;
-  if (goes_on) {
-    next->turn.mark = from->turn.mark;
-    next->turn.epoch = from->turn.epoch;
-  }
+  if (next->line == from->line) lti_fair_hand_on(&from->turn, &next->turn);
   next->state = TICKET_AWAY;
-  if (stand_in_line(next, goes_on) == LTI_OK) return;
+  if (stand_in_line(next) == LTI_OK) return;
   gate_of(next->request)->waiting--;
   lti_request_finish(next->request, &(lti_failure){.error = LEAT_ENOMEM, .layer = LEAT_LAYER_API});
 }
@@ -232,7 +231,10 @@ void lti_gate_close(lti_request *r) {
   lti_gate_ended(r, LEAT_ECANCELLED);
   lti_gate_leave(r);
   hand_on(t, ticket_of_lane(lti_lanes_leave(&g->lanes, &t->lane)));
-  if (t->line) release_line(g, t->line);
+  if (t->line) {
+    lti_fair_end(&t->line->fair, &t->turn);
+    release_line(g, t->line);
+  }
   lti_alloc_put(&r->item.engine->alloc, t);
   r->ticket = NULL;
 }
@@ -248,7 +250,7 @@ int lti_gate_wait(lti_request *r, bool again) {
   if (t->lane.lane && !lti_lanes_first(&t->lane)) {
     t->state = TICKET_LANE;
   } else {
-    int rc = stand_in_line(t, false);
+    int rc = stand_in_line(t);
     if (rc != LTI_OK) return rc;
   }
   g->waiting++;
@@ -266,7 +268,7 @@ void lti_gate_leave(lti_request *r) {
   lti_ticket *t = r->ticket;
   switch (t->state) {
     case TICKET_LINE:
-      lti_fair_remove(&t->line->fair, &t->turn);
+      lti_fair_end(&t->line->fair, &t->turn);
       g->limited--;
       add_wait(t);
       break;

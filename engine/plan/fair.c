@@ -1,79 +1,150 @@
-/* Fair turns: see fair.h. A mark is a time on its level's clock, where a turn of weight 1 is STEP
- * long; the low bits, too small to matter, hold the order of coming. */
+/* Fair turns: see fair.h. A mark is a time on its level's clock, where the only member of weight 1
+ * has a turn STEP long. */
 #include "plan/fair.h"
 
 #include <assert.h>
 
 #include "base/error.h"
-#include "base/list.h"
 #include "base/slice.h"
 
-#define STEP       ((uint64_t)1 << 40)
-#define ORDER_MASK (((uint32_t)1 << 24) - 1)
-#define CLOCK_MAX  ((uint64_t)1 << 62)
-/* A lane whose turn took long is owed what others had meanwhile, but no more than this. */
-#define OWED_TURNS 4
+#define STEP      ((uint64_t)1 << 40)
+#define CLOCK_MAX ((uint64_t)1 << 62)
 /* Turns of others, behind which the next is its own. */
 #define CREDIT_DUE (LTI_FAIR_FLOOR - 1)
 
+struct lti_fair_class {
+  lti_list node; /* in level->classes */
+  lti_heap_node mark;
+  lti_list items; /* who waits */
+  uint64_t start; /* its mark, also while nobody waits */
+  size_t members;
+  uint16_t weight;
+};
+
 void lti_fair_init(lti_fair *f, lti_alloc *alloc) {
-  *f = (lti_fair){.size = 0};
-  for (size_t i = 0; i < LTI_FAIR_LEVELS; i++) lti_heap_init(&f->levels[i].heap, alloc);
+  *f = (lti_fair){.alloc = alloc};
+  for (size_t i = 0; i < LTI_FAIR_LEVELS; i++) {
+    lti_list_init(&f->levels[i].classes);
+    lti_heap_init(&f->levels[i].heap, alloc);
+  }
+}
+
+static lti_fair_class *class_of(const lti_list *n) {
+  return LTI_CONTAINER_OF(n, lti_fair_class, node);
+}
+
+static void forget_classes(lti_fair *f, lti_fair_level *l) {
+  lti_list *n;
+  while ((n = lti_list_pop(&l->classes))) lti_alloc_put(f->alloc, class_of(n));
+  lti_heap_deinit(&l->heap);
+  l->class_count = 0;
 }
 
 void lti_fair_deinit(lti_fair *f) {
   assert(f->size == 0);
-  for (size_t i = 0; i < LTI_FAIR_LEVELS; i++) lti_heap_deinit(&f->levels[i].heap);
+  for (size_t i = 0; i < LTI_FAIR_LEVELS; i++) forget_classes(f, &f->levels[i]);
 }
 
 static int within(int value, int least, int most) {
   return value < least ? least : value > most ? most : value;
 }
 
-void lti_fair_item_init(lti_fair_item *item, int priority, int weight) {
+void lti_fair_item_init(lti_fair_item *item, int priority, int weight, bool stays) {
   priority = within(priority, -LTI_FAIR_PRIORITY_MAX, LTI_FAIR_PRIORITY_MAX);
   *item = (lti_fair_item){.level = (uint8_t)(priority + LTI_FAIR_PRIORITY_MAX),
                           .weight = (uint16_t)within(weight, 1, LTI_FAIR_WEIGHT_MAX),
-                          .epoch = UINT32_MAX};
-  lti_heap_node_init(&item->node);
+                          .stays = stays};
+  lti_list_init(&item->node);
 }
 
-/* Before the clock ends, in weeks, it begins anew. */
+/* ---- classes */
+
+static lti_fair_class *class_new(lti_fair *f, lti_fair_level *l, uint16_t weight) {
+  if (lti_heap_reserve(&l->heap, l->class_count + 1) != LTI_OK) return NULL;
+  lti_fair_class *c = lti_alloc_zero(f->alloc, sizeof *c);
+  if (!c) return NULL;
+  lti_heap_node_init(&c->mark);
+  lti_list_init(&c->items);
+  c->start = l->clock;
+  c->weight = weight;
+  l->class_count++;
+  lti_list_push_front(&l->classes, &c->node);
+  return c;
+}
+
+/* Few weights are in use, and the one that was used last is tried first. */
+static lti_fair_class *find_class(lti_fair *f, lti_fair_level *l, uint16_t weight) {
+  for (lti_list *n = l->classes.next; n != &l->classes; n = n->next) {
+    lti_fair_class *c = class_of(n);
+    if (c->weight != weight) continue;
+    lti_list_remove(n);
+    lti_list_push_front(&l->classes, n);
+    return c;
+  }
+  return class_new(f, l, weight);
+}
+
+static void set_start(lti_fair_level *l, lti_fair_class *c, uint64_t start) {
+  c->start = start;
+  if (lti_heap_node_in(&c->mark)) lti_heap_set(&l->heap, &c->mark, start);
+}
+
+/* A class of twice as many is due again in half the time. */
+static void set_members(lti_fair_level *l, lti_fair_class *c, size_t members) {
+  uint64_t due = c->start > l->clock ? c->start - l->clock : 0;
+  size_t before = c->members ? c->members : 1, now = members ? members : 1;
+  c->members = members;
+  if (due && before != now) set_start(l, c, l->clock + due / now * before);
+}
+
+static void leave_class(lti_fair *f, lti_fair_item *item) {
+  lti_fair_class *c = item->member_of;
+  if (!c) return;
+  set_members(&f->levels[item->level], c, c->members - 1);
+  item->member_of = NULL;
+}
+
+/* Before the clock ends it begins anew. */
 static void rewind_clock(lti_fair_level *l) {
   uint64_t back = l->clock;
-  for (size_t i = 0; i < l->heap.size; i++) {
-    lti_heap_node *n = l->heap.nodes[i];
-    n->key = n->key > back ? n->key - back : 0;
-  }
   l->clock = 0;
-  l->epoch = (l->epoch + 1) % UINT32_MAX;
+  for (lti_list *n = l->classes.next; n != &l->classes; n = n->next) {
+    lti_fair_class *c = class_of(n);
+    set_start(l, c, c->start > back ? c->start - back : 0);
+  }
 }
 
-static int enter(lti_fair *f, lti_fair_item *item, uint64_t mark) {
+/* ---- items */
+
+static int enter(lti_fair *f, lti_fair_item *item, bool first) {
   lti_fair_level *l = &f->levels[item->level];
-  int r = lti_heap_set(&l->heap, &item->node, mark);
-  if (r != LTI_OK) return r;
-  item->epoch = l->epoch;
+  assert(!item->waits);
+  lti_fair_class *c = item->member_of ? item->member_of : find_class(f, l, item->weight);
+  if (!c) return LEAT_ENOMEM;
+  if (!item->member_of) {
+    item->member_of = c;
+    set_members(l, c, c->members + 1);
+  }
+  if (lti_list_empty(&c->items)) { /* there is room, since the class was made */
+    if (c->start < l->clock) c->start = l->clock;
+    lti_heap_set(&l->heap, &c->mark, c->start);
+  }
+  if (first)
+    lti_list_push_front(&c->items, &item->node);
+  else
+    lti_list_push(&c->items, &item->node);
+  item->waits = true;
   f->waiting |= 1u << item->level;
   f->size++;
   return LTI_OK;
 }
 
-int lti_fair_push(lti_fair *f, lti_fair_item *item, bool goes_on) {
-  assert(!lti_heap_node_in(&item->node));
-  lti_fair_level *l = &f->levels[item->level];
-  uint64_t step = STEP / item->weight, from = l->clock;
-  if (goes_on && item->epoch == l->epoch) {
-    uint64_t least = from > OWED_TURNS * step ? from - OWED_TURNS * step : 0;
-    from = item->mark > least ? item->mark : least;
-  }
-  return enter(f, item, from + step + (f->order++ & ORDER_MASK));
+int lti_fair_push(lti_fair *f, lti_fair_item *item) {
+  return enter(f, item, false);
 }
 
 int lti_fair_return(lti_fair *f, lti_fair_item *item) {
-  assert(!lti_heap_node_in(&item->node));
-  const lti_fair_level *l = &f->levels[item->level];
-  return enter(f, item, item->epoch == l->epoch ? item->mark : l->clock);
+  return enter(f, item, true);
 }
 
 /* The lower one that has waited longest for its floor, else the highest. */
@@ -90,20 +161,21 @@ static size_t next_level(const lti_fair *f) {
   return best < LTI_FAIR_LEVELS ? best : top;
 }
 
-static lti_fair_item *item_of(lti_heap_node *n) {
-  return LTI_CONTAINER_OF(n, lti_fair_item, node);
-}
-
 lti_fair_item *lti_fair_peek(const lti_fair *f) {
   if (!f->waiting) return NULL;
-  return item_of(lti_heap_min(&f->levels[next_level(f)].heap));
+  lti_heap_node *min = lti_heap_min(&f->levels[next_level(f)].heap);
+  const lti_fair_class *c = LTI_CONTAINER_OF(min, lti_fair_class, mark);
+  return LTI_CONTAINER_OF(c->items.next, lti_fair_item, node);
 }
 
 static void take_out(lti_fair *f, lti_fair_item *item) {
   lti_fair_level *l = &f->levels[item->level];
-  item->mark = item->node.key;
-  lti_heap_remove(&l->heap, &item->node);
+  lti_fair_class *c = item->member_of;
+  lti_list_remove(&item->node);
+  item->waits = false;
   f->size--;
+  if (!lti_list_empty(&c->items)) return;
+  lti_heap_remove(&l->heap, &c->mark);
   if (l->heap.size) return;
   f->waiting &= ~(1u << item->level);
   l->credit = 0;
@@ -111,16 +183,32 @@ static void take_out(lti_fair *f, lti_fair_item *item) {
 
 /* The highest one is served by its rank: what it once waited for its floor does not count then. A
  * lower one keeps what it waited for longer than its floor. */
+static void count_turn(lti_fair *f, size_t level) {
+  lti_fair_level *l = &f->levels[level];
+  for (size_t i = 0; i < LTI_FAIR_LEVELS; i++)
+    if (f->waiting >> i & 1 && i != level) f->levels[i].credit++;
+  l->credit = l->credit >= CREDIT_DUE ? l->credit - CREDIT_DUE : 0;
+}
+
 void lti_fair_serve(lti_fair *f, lti_fair_item *item) {
   lti_fair_level *l = &f->levels[item->level];
-  for (size_t i = 0; i < LTI_FAIR_LEVELS; i++)
-    if (f->waiting >> i & 1 && i != item->level) f->levels[i].credit++;
-  l->credit = l->credit >= CREDIT_DUE ? l->credit - CREDIT_DUE : 0;
+  lti_fair_class *c = item->member_of;
+  count_turn(f, item->level);
+  if (c->start > l->clock) l->clock = c->start;
+  set_start(l, c, l->clock + STEP / c->weight / c->members);
   take_out(f, item);
-  if (item->mark > l->clock) l->clock = item->mark;
+  if (!item->stays) leave_class(f, item);
   if (l->clock >= CLOCK_MAX) rewind_clock(l);
 }
 
-void lti_fair_remove(lti_fair *f, lti_fair_item *item) {
-  if (lti_heap_node_in(&item->node)) take_out(f, item);
+void lti_fair_end(lti_fair *f, lti_fair_item *item) {
+  if (item->waits) take_out(f, item);
+  leave_class(f, item);
+}
+
+void lti_fair_hand_on(lti_fair_item *item, lti_fair_item *next) {
+  bool same = item->level == next->level && item->weight == next->weight;
+  if (!item->member_of || item->waits || next->member_of || !same) return;
+  next->member_of = item->member_of;
+  item->member_of = NULL;
 }
