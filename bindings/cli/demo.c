@@ -283,6 +283,7 @@ static int run(demo *d, leat_config *config) {
   config->api_key = NULL;
   config->http = d->pass->http;
   config->conns_max = config->h2_conns_max = d->connections;
+  config->polls_per_second = LEAT_NONE; /* its own gateway minds no number of them */
   if (!cli_session_open(&d->session, config, d, on_interrupt)) return d->session.code;
   if (!d->options->quiet) cli_session_clock(&d->session, LIVE_PERIOD_MS, on_clock);
   int error = begin_all(d);

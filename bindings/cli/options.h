@@ -86,9 +86,9 @@ typedef struct cli_options {
   cli_int requests, concurrency, chats, tasks;
 
   /* task */
-  const char *family, *output;
-  bool resume;
-  cli_int poll, deadline;
+  const char *family, *output, *input, *journal;
+  bool resume, resubmit;
+  cli_int poll, deadline, polls;
 
   /* ws */
   const char *subprotocols, *key_in;

@@ -1,7 +1,8 @@
 /* `leat task run | submit | wait`: one asynchronous job.
  *
  * run submits, polls and downloads; submit stops when the provider has accepted the job and prints
- * its id; wait takes up a job by its id. A download goes to FILE.part, which becomes FILE in one
+ * its id; wait takes up a job by its id. Behind the verb may stand the name of an endpoint. With
+ * --input there are many jobs: see batch.h. A download goes to FILE.part, which becomes FILE in one
  * step when it is whole, and --resume goes on behind what FILE.part holds. */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "batch.h"
 #include "event_json.h"
 #include "failure.h"
 #include "input.h"
@@ -17,6 +19,7 @@
 #include "say.h"
 #include "session.h"
 #include "settings.h"
+#include "wire/json.h"
 
 #define ID_SIZE         256
 #define RETRIES_DEFAULT 2
@@ -31,6 +34,9 @@ typedef struct job {
   cli_jsonw json;
   leat_task task;
   lti_buf text; /* prompt or body */
+  bool whole;   /* a body */
+  char **words; /* behind the verb, and the endpoint's name */
+  size_t word_count;
   leat_id id;
   char task_id[ID_SIZE];
   char *part; /* FILE.part */
@@ -140,6 +146,8 @@ static void tell_success(job *j, const leat_task_update *last) {
     cli_out_format(&j->out, "%s\n", j->options->output);
   else if (last->url.size)
     cli_out_foreign(&j->out, last->url), cli_out_text(&j->out, "\n");
+  else if (!j->task_id[0] && last->raw.size) /* a call that is no job: its answer is all */
+    cli_out_foreign(&j->out, last->raw), cli_out_text(&j->out, "\n");
   else
     cli_say("task %s succeeded: leat task wait %s -o FILE downloads it", j->task_id, j->task_id);
 }
@@ -194,8 +202,7 @@ static bool open_part(job *j) {
   return true;
 }
 
-/* The verb, then what it works on. */
-static bool read_words(job *j) {
+static bool read_verb(job *j) {
   static const char *const verbs[] = {"run", "submit", "wait"};
   const cli_options *o = j->options;
   const char *word = o->arg_count ? o->args[0] : "";
@@ -208,35 +215,91 @@ static bool read_words(job *j) {
     return false;
   }
   j->verb = (enum verb)verb;
-  if (j->verb == VERB_WAIT) {
-    if (o->arg_count != 2 || o->prompt || o->body) {
-      cli_say("wait takes the id of one task, and nothing to submit");
-      return false;
-    }
-    j->task.task_id = o->args[1];
-    snprintf(j->task_id, sizeof j->task_id, "%s", o->args[1]);
-    return true;
-  }
-  if (o->body && (o->prompt || o->model || o->arg_count > 1)) {
-    cli_say("--body is the whole request: a prompt or --model cannot join it");
+  j->words = o->args + 1;
+  j->word_count = o->arg_count - 1;
+  return true;
+}
+
+/* "group.action", as endpoints are called. */
+static bool is_endpoint(const char *word) {
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+  size_t group = strspn(word, letters);
+  if (group == 0 || word[group] != '.') return false;
+  size_t action = strspn(word + group + 1, letters);
+  return action > 0 && word[group + 1 + action] == '\0';
+}
+
+static void read_endpoint(job *j) {
+  if (j->word_count == 0 || !is_endpoint(j->words[0])) return;
+  j->task.endpoint = j->words[0];
+  j->words++;
+  j->word_count--;
+}
+
+static bool read_id(job *j) {
+  if (j->word_count != 1 || j->options->prompt || j->options->body) {
+    cli_say("wait takes the id of one task, and nothing to submit");
     return false;
   }
-  if (o->body) return cli_input_body(&j->text, o->body);
-  if (!o->model) {
+  j->task.task_id = j->words[0];
+  snprintf(j->task_id, sizeof j->task_id, "%s", j->words[0]);
+  return true;
+}
+
+/* What an endpoint of its own name takes when nothing more is said: {"prompt", "model"}. */
+static bool write_body(job *j) {
+  lti_buf body;
+  lti_buf_init(&body, cli_program_alloc(), CLI_INPUT_MAX, LEAT_EBODYMAX);
+  int r = lti_buf_text(&body, "{\"prompt\":");
+  if (r == LEAT_OK) r = lti_json_write_string(&body, lti_buf_slice(&j->text));
+  if (r == LEAT_OK && j->options->model) r = lti_buf_text(&body, ",\"model\":");
+  if (r == LEAT_OK && j->options->model)
+    r = lti_json_write_string(&body, lti_slice_of(j->options->model));
+  if (r == LEAT_OK) r = lti_buf_byte(&body, '}');
+  lti_buf_deinit(&j->text);
+  j->text = body;
+  j->whole = true;
+  if (r != LEAT_OK) cli_say("the prompt is too long");
+  return r == LEAT_OK;
+}
+
+static bool read_prompt(job *j) {
+  const cli_options *o = j->options;
+  if (!o->model && !j->task.endpoint) {
     cli_say("a prompt needs a model: give --model NAME, or a whole request with --body");
     return false;
   }
-  if (!cli_input_prompt(&j->text, o->prompt, o->args + 1, o->arg_count - 1)) return false;
+  if (!cli_input_prompt(&j->text, o->prompt, j->words, j->word_count)) return false;
+  if (j->task.endpoint) return write_body(j);
   if (!memchr(j->text.data, 0, j->text.size)) return lti_buf_byte(&j->text, '\0') == LEAT_OK;
   cli_say("the prompt holds a NUL byte");
   return false;
+}
+
+/* The verb, then what it works on. */
+static bool read_words(job *j) {
+  const cli_options *o = j->options;
+  if (!read_verb(j)) return false;
+  read_endpoint(j);
+  if (j->task.endpoint && o->family) {
+    cli_say("--family and the name of an endpoint say the same twice");
+    return false;
+  }
+  if (j->verb == VERB_WAIT) return read_id(j);
+  bool is_body = j->task.endpoint && j->word_count == 1 && j->words[0][0] == '{';
+  if ((o->body || is_body) && (o->prompt || o->model || j->word_count > (is_body && !o->body))) {
+    cli_say("--body is the whole request: a prompt or --model cannot join it");
+    return false;
+  }
+  j->whole = o->body || is_body;
+  return j->whole ? cli_input_body(&j->text, o->body ? o->body : j->words[0]) : read_prompt(j);
 }
 
 static void fill_task(job *j) {
   const cli_options *o = j->options;
   leat_task *t = &j->task;
   t->family = o->family;
-  if (o->body) {
+  if (j->whole) {
     t->body = lti_buf_slice(&j->text);
   } else if (j->verb != VERB_WAIT) {
     t->prompt = j->text.data;
@@ -262,7 +325,22 @@ static int run(job *j, leat_config *config) {
   return j->code;
 }
 
+/* --input is for run alone, and what belongs to it for it alone. */
+static bool check_many(const cli_options *o) {
+  bool run = o->arg_count > 0 && strcmp(o->args[0], "run") == 0;
+  const char *what = o->journal ? "--journal" : o->concurrency.set ? "--concurrency" : NULL;
+  if (!what && o->resubmit) what = "--resubmit";
+  if (o->input && run) return true;
+  if (o->input)
+    cli_say("--input is for task run");
+  else if (what)
+    cli_say("%s is for many jobs: give them with --input FILE", what);
+  return !o->input && !what;
+}
+
 int cli_task_run(const cli_options *options) {
+  if (!check_many(options)) return CLI_WRONG;
+  if (options->input) return cli_batch_run(options);
   job j = {.options = options, .fd = -1};
   cli_settings settings;
   cli_out_init(&j.out, STDOUT_FILENO, "standard output");
@@ -271,6 +349,7 @@ int cli_task_run(const cli_options *options) {
   leat_task_init(&j.task);
   int code = CLI_WRONG;
   if (cli_settings_init(&settings, options) && read_words(&j)) {
+    if (options->polls.set) settings.config.polls_per_second = (int)options->polls.value;
     fill_task(&j);
     code = open_part(&j) ? run(&j, &settings.config) : CLI_FAILED;
   }

@@ -142,7 +142,7 @@ int leat_journal_done(leat_engine *e, const char *custom_id) {
   size_t size = custom_id ? strlen(custom_id) : 0;
   if (size == 0 || size > LTI_JOURNAL_NAME_MAX)
     return lti_engine_fail(e, LEAT_EINVAL, "custom_id is 1 to 512 bytes");
-  int r = lti_journal_done(e->journal, lti_slice(custom_id, size), LEAT_OK);
+  int r = lti_journal_known(e->journal, lti_slice(custom_id, size));
   if (r == LTI_OK) lti_engine_kick(e);
   return r == LTI_OK
              ? r

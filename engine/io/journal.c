@@ -19,7 +19,7 @@
 #define NOTES_MAX      200000
 #define MESSAGE_MAX    256
 
-enum note_kind { NOTE_BEGIN, NOTE_AGAIN, NOTE_ACCEPTED, NOTE_DONE, NOTE_WITHDRAW };
+enum note_kind { NOTE_BEGIN, NOTE_AGAIN, NOTE_ACCEPTED, NOTE_DONE, NOTE_KNOWN, NOTE_WITHDRAW };
 
 /* What happened, and on its way back what was found. */
 typedef struct note {
@@ -261,6 +261,10 @@ int lti_journal_done(lti_journal *j, leat_slice name, int error) {
   return push(j, n);
 }
 
+int lti_journal_known(lti_journal *j, leat_slice name) {
+  return push(j, note_new(NOTE_KNOWN, name, lti_slice(NULL, 0)));
+}
+
 int lti_journal_withdraw(lti_journal *j, leat_slice name) {
   return push(j, note_new(NOTE_WITHDRAW, name, lti_slice(NULL, 0)));
 }
@@ -347,7 +351,9 @@ static int write_note(lti_journal *j, note *n) {
       sqlite3_bind_text(s, 3, n->bytes + n->name_size, (int)n->id_size, SQLITE_STATIC);
       return step(s);
     case NOTE_DONE:
+    case NOTE_KNOWN:
       s = bind_note(j, DONE, n);
+      if (n->kind == NOTE_KNOWN) sqlite3_bind_int64(s, 2, 0); /* of no run, and so not of this */
       sqlite3_bind_int(s, 3, n->error);
       return step(s);
     case NOTE_WITHDRAW: return step(bind_note(j, REMOVE, n));

@@ -49,8 +49,9 @@ void lti_journal_close(lti_journal *j);
 /* Is answered, with the ticket. `again`: an intent of an earlier run counts as unknown. */
 int lti_journal_begin(lti_journal *j, leat_slice name, uint64_t ticket, bool again);
 int lti_journal_accepted(lti_journal *j, leat_slice name, leat_slice task_id);
-/* Also of a name that is unknown. */
 int lti_journal_done(lti_journal *j, leat_slice name, int error);
+/* It was done well before this run, which may begin it all the same and is told so. */
+int lti_journal_known(lti_journal *j, leat_slice name);
 /* It was not submitted after all. */
 int lti_journal_withdraw(lti_journal *j, leat_slice name);
 

@@ -200,8 +200,12 @@ static void test_what_the_caller_knows_as_done_is_done(void **state) {
   flow_open(f);
   assert_int_equal(leat_journal_done(f->engine, ""), LEAT_EINVAL);
   assert_int_equal(leat_journal_done(f->engine, "a"), LEAT_OK);
+  assert_int_equal(leat_journal_done(f->engine, "b"), LEAT_OK);
+  flow_call *c = start(f, (const char *const[]){"<<close>>", NULL}, "a"); /* in the same run */
+  flow_wait(f);
+  flow_assert_error(c, LEAT_OK);
   next_run(f);
-  flow_call *c = start(f, (const char *const[]){"<<close>>", NULL}, "a");
+  c = start(f, (const char *const[]){"<<close>>", NULL}, "b"); /* and in the next */
   flow_wait(f);
   flow_assert_error(c, LEAT_OK);
 }

@@ -13,7 +13,8 @@ _leat_options() {
     chat) echo "$network $chats --show-reasoning" ;;
     ws) echo "$reach --protocol --subprotocol --key-in --binary --wait --ping --message-max" ;;
     load) echo "$network $chats --requests --concurrency" ;;
-    task) echo "$network --family --output --resume --poll --deadline" ;;
+    task) echo "$network --family --output --resume --poll --deadline --input --journal
+      --resubmit --concurrency --polls-per-second" ;;
     decode) echo "--sse --protocol --split --quiet --help" ;;
     demo) echo "--chats --tasks --http --seed --connections --trace --json --quiet --help" ;;
     mock)
