@@ -67,7 +67,7 @@ int cli_collect_event(void *ctx, leat_event *event) {
     c->has_usage = true;
   }
   if (event->kind == LEAT_EVENT_USAGE || event->kind == LEAT_EVENT_RAW ||
-      event->kind == LEAT_EVENT_HEAD) {
+      event->kind == LEAT_EVENT_HEAD || event->kind == LEAT_EVENT_REPLY) {
     return LTI_OK;
   }
   cli_collect_choice *choice = find_choice(c, event->choice);

@@ -2,7 +2,8 @@
  *
  * --sse shows what the splitter dispatches, one JSON line an event, and the state at the end;
  * --protocol shows what splitter and dialect make of the whole body, as one JSON object. --split N
- * feeds N bytes at a time, since no result may depend on how a body was cut. */
+ * feeds N bytes at a time, since no result may depend on how a body was cut. --group shows what the
+ * whole body says as a typed reply. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "jsonw.h"
 #include "program.h"
 #include "protocol.h"
+#include "reply_json.h"
 #include "say.h"
 #include "wire/sse.h"
 
@@ -167,6 +169,50 @@ static int unknown_protocol(const char *name) {
   return CLI_WRONG;
 }
 
+/* ---- typed replies */
+
+static int feed_body(void *ctx, leat_slice piece) {
+  return lti_buf_append(ctx, piece);
+}
+
+static enum leat_reply_group group_of(const char *name) {
+  int group = LEAT_REPLY_NONE;
+  while (group < LEAT_REPLY_ERROR &&
+         strcmp(leat_reply_group_name((enum leat_reply_group)group), name) != 0)
+    group++;
+  return (enum leat_reply_group)group;
+}
+
+static bool put_reply(const leat_reply *reply) {
+  cli_out out;
+  cli_jsonw json;
+  cli_out_init(&out, STDOUT_FILENO, "standard output");
+  cli_jsonw_init(&json, cli_program_alloc());
+  cli_reply_json(&json, reply);
+  bool fine = cli_jsonw_line(&json, &out);
+  if (!fine && !out.error) cli_say("no memory");
+  cli_jsonw_deinit(&json);
+  return cli_out_close(&out) && fine;
+}
+
+static int decode_group(const char *name, const char *path, size_t piece) {
+  lti_buf body;
+  leat_reply *reply = NULL;
+  int result = LTI_OK;
+  lti_buf_init(&body, cli_program_alloc(), BODY_MAX, LEAT_EBODYMAX);
+  bool fine = feed_file(path, piece, feed_body, &body, &result);
+  if (fine && result == LTI_OK)
+    result = leat_reply_read(group_of(name), lti_buf_slice(&body), NULL, NULL, &reply);
+  if (fine && result == LEAT_EDECODE)
+    cli_say("%s: not JSON, or no answer of the group %s", path, name);
+  else if (fine && result != LTI_OK)
+    cli_say("%s: %s", path, leat_error_text(result));
+  fine = fine && result == LTI_OK && put_reply(reply);
+  leat_reply_free(reply);
+  lti_buf_deinit(&body);
+  return fine ? CLI_DONE : CLI_FAILED;
+}
+
 int cli_decode_run(const cli_options *o) {
   const char *path = o->arg_count ? o->args[0] : "-";
   size_t piece = o->split.set ? (size_t)o->split.value : PIECE_SIZE;
@@ -174,10 +220,11 @@ int cli_decode_run(const cli_options *o) {
     cli_say("one file at a time");
     return CLI_WRONG;
   }
-  if (o->sse == (o->protocol != NULL)) {
-    cli_say("give --sse or --protocol NAME");
+  if (o->sse + (o->protocol != NULL) + (o->group != NULL) != 1) {
+    cli_say("give one of --group NAME, --sse or --protocol NAME");
     return CLI_WRONG;
   }
+  if (o->group) return decode_group(o->group, path, piece);
   if (o->sse) return decode_sse(path, piece);
   const lti_protocol *protocol = lti_protocol_find(o->protocol);
   return protocol ? decode_protocol(protocol, path, piece) : unknown_protocol(o->protocol);

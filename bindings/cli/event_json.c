@@ -43,7 +43,7 @@ static void put_media(cli_jsonw *w, const leat_media *media) {
   if (media->id.size) cli_jsonw_text(w, "id", media->id);
 }
 
-static void put_usage(cli_jsonw *w, const leat_usage *u) {
+void cli_event_json_usage(cli_jsonw *w, const leat_usage *u) {
   const struct {
     const char *name;
     int64_t value;
@@ -89,7 +89,7 @@ void cli_event_json_event(cli_jsonw *w, const leat_event *event) {
     case LEAT_EVENT_TOOL_CALL: put_tool_call(w, &event->tool_call); break;
     case LEAT_EVENT_IMAGE:
     case LEAT_EVENT_AUDIO: put_media(w, &event->media); break;
-    case LEAT_EVENT_USAGE: put_usage(w, &event->usage); break;
+    case LEAT_EVENT_USAGE: cli_event_json_usage(w, &event->usage); break;
     case LEAT_EVENT_FINISH: cli_jsonw_text(w, "finish_reason", event->finish_reason); break;
   }
   if (event->finish_detail.size) cli_jsonw_text(w, "finish_detail", event->finish_detail);

@@ -21,6 +21,11 @@ static const cli_option table[] = {
      NULL, 0, COUNT_MAX},
     {"sse", 0, CLI_FLAG, NULL, CLI_DECODE, FIELD(sse),
      "only split the body into server-sent events, one JSON line each", NULL, 0, 0},
+    {"group", 0, CLI_CHOICE, "NAME", CLI_DECODE, FIELD(group),
+     "read a whole answer as what it is: images, embeddings, transcript, models, moderation, "
+     "rerank, tokens, files, batches, task, error, or none for any JSON",
+     "images embeddings transcript models moderation rerank tokens files batches task error none",
+     0, 0},
     {"split", 0, CLI_SIZE, "N", CLI_DECODE, FIELD(split),
      "feed N bytes at a time [as they are read]", NULL, 1, 1 << 30},
 
@@ -36,7 +41,8 @@ static const cli_option table[] = {
      "let the key travel over plain http to another machine", NULL, 0, 0},
     {"protocol", 0, CLI_TEXT, "NAME", CHATS | CLI_DECODE, FIELD(protocol),
      "the wire form: openai-chat, openai-completions, openai-responses, anthropic, gemini; over a "
-     "WebSocket chat-ws, responses-ws, realtime, realtime-beta [openai-chat]",
+     "WebSocket chat-ws, responses-ws, realtime, realtime-beta; decode also reads json, "
+     "openai-images, openai-speech, openai-transcript [openai-chat]",
      NULL, 0, 0},
     {"protocol", 0, CLI_TEXT, "NAME", CLI_WS, FIELD(protocol),
      "whose path, key and subprotocols are used: chat-ws, responses-ws, realtime, realtime-beta "

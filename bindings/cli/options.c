@@ -10,10 +10,9 @@
 #include "say.h"
 #include "values.h"
 
-#define LIST_MAX     256
-#define HELP_COLUMN  30
-#define HELP_WIDTH   79
-#define CHOICE_WIDTH 32
+#define LIST_MAX    256
+#define HELP_COLUMN 30
+#define HELP_WIDTH  79
 
 typedef struct parser {
   cli_options *options;
@@ -149,10 +148,13 @@ static bool set_number(cli_int *number, const cli_option *row, const char *text)
 }
 
 static bool is_choice(const char *choices, const char *text) {
-  char padded[CHOICE_WIDTH + 2], word[CHOICE_WIDTH + 2];
-  snprintf(padded, sizeof padded, " %s ", choices);
-  int n = snprintf(word, sizeof word, " %s ", text);
-  return n > 2 && (size_t)n < sizeof word && strstr(padded, word) != NULL;
+  size_t size = strlen(text);
+  while (*choices) {
+    size_t word = strcspn(choices, " ");
+    if (word && word == size && memcmp(choices, text, size) == 0) return true;
+    choices += word + strspn(choices + word, " ");
+  }
+  return false;
 }
 
 static void wrong_value(parser *p, const cli_option *row, const char *text) {

@@ -80,6 +80,7 @@ typedef struct cli_options {
 
   /* decode */
   bool sse;
+  const char *group;
   cli_int split;
 
   /* load, demo */

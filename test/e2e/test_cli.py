@@ -182,8 +182,48 @@ class Decode(Case):
         self.assertEqual((got["choices"][0]["text"], got["ended"], got["complete"]),
                          ("hi", "done", False))
 
+    def test_answers_are_read_as_what_they_are(self):
+        cases = (
+            ("images", '{"created":7,"data":[{"url":"https://a"},{"b64_json":"QUJD"}]}',
+             {"created": 7, "images": [{"url": "https://a"}, {"base64": "QUJD"}]}),
+            ("embeddings", '{"data":[{"embedding":"AAAAPwAAgL8="},{"embedding":[0.25]}]}',
+             {"embeddings": [{"index": 0, "values": [0.5, -1]}, {"index": 1, "values": [0.25]}]}),
+            ("transcript", "1\n00:00:01,5 --> 00:00:02,0\nHi\n",
+             {"transcript": {"text": "Hi",
+                             "segments": [{"start_s": 1.5, "end_s": 2, "text": "Hi"}]}}),
+            ("models", '{"models":[{"name":"models/g","displayName":"G"}]}',
+             {"models": [{"id": "g", "name": "G"}]}),
+            ("moderation", '{"results":[{"flagged":true,"categories":{"a":true},'
+             '"category_scores":{"a":0.5}}]}',
+             {"moderation": [{"flagged": True, "categories": [
+                 {"name": "a", "flagged": True, "score": 0.5}]}]}),
+            ("rerank", '[{"index":1,"score":0.5,"text":"t"}]',
+             {"rerank": [{"index": 1, "score": 0.5, "document": "t"}]}),
+            ("tokens", '{"totalTokens":5}', {"tokens": 5}),
+            ("files", '{"id":"f","bytes":3,"filename":"n","deleted":true}',
+             {"id": "f", "files": [{"id": "f", "name": "n", "status": "deleted", "bytes": 3}]}),
+            ("task", '{"code":"success","data":{"task_id":"t","status":"SUCCESS",'
+             '"progress":"100%","data":[{"audio_url":"a"}]}}',
+             {"task": {"state": "succeeded", "id": "t", "status": "SUCCESS", "progress": 100,
+                       "urls": ["a"]}}),
+            ("error", '{"error":{"message":"m (request id: X)","code":429}}',
+             {"error": {"code": 429, "message": "m (request id: X)", "request_id": "X"}}),
+            ("none", '{"model":"m","usage":{"prompt_tokens":3}}',
+             {"model": "m", "usage": {"input": 3}}))
+        for group, body, expected in cases:
+            for split in SPLITS:
+                with self.subTest(group=group, split=split):
+                    got, = self.decode("--group", group, *split, body=body.encode())
+                    self.assertEqual(got, {"group": group, **expected})
+
+    def test_what_is_no_answer_of_a_group_exits_1(self):
+        path = self.file("{")
+        self.fails(mock.leat("decode", "--group", "images", path), 1, "no answer of the group")
+        self.fails(mock.leat("decode", "--group", "pictures", path), 2, "one of: images")
+
     def test_unreadable_files_and_unwritable_output_exit_1(self):
         self.fails(mock.leat("decode", "--sse", "/nonexistent"), 1, "No such file")
+        self.fails(mock.leat("decode", "--group", "task", "/nonexistent"), 1, "No such file")
         self.fails(mock.leat("decode", "--sse", "/"), 1, "directory")
         with open("/dev/full", "wb") as full:
             ran = subprocess.run([mock.PROGRAM, "decode", "--sse"], input="data: x\n\n", text=True,

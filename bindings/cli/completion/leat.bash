@@ -13,9 +13,8 @@ _leat_options() {
     chat) echo "$network $chats --show-reasoning" ;;
     ws) echo "$reach --protocol --subprotocol --key-in --binary --wait --ping --message-max" ;;
     load) echo "$network $chats --requests --concurrency" ;;
-    task) echo "$network --family --output --resume --poll --deadline --input --journal
-      --resubmit --concurrency --polls-per-second" ;;
-    decode) echo "--sse --protocol --split --quiet --help" ;;
+    task) echo "$network --family --output --resume --poll --deadline" ;;
+    decode) echo "--sse --protocol --group --split --quiet --help" ;;
     demo) echo "--chats --tasks --http --seed --connections --trace --json --quiet --help" ;;
     mock)
       echo "--host --port --plain --ca-out --cert --key --no-tickets --no-session-cache
@@ -41,7 +40,11 @@ _leat() {
   fi
   case $previous in
     --protocol)
-      mapfile -t COMPREPLY < <(compgen -W "openai-chat openai-completions openai-responses anthropic gemini chat-ws responses-ws realtime realtime-beta" -- "$current")
+      mapfile -t COMPREPLY < <(compgen -W "openai-chat openai-completions openai-responses anthropic gemini chat-ws responses-ws realtime realtime-beta json openai-images openai-speech openai-transcript" -- "$current")
+      return
+      ;;
+    --group)
+      mapfile -t COMPREPLY < <(compgen -W "images embeddings transcript models moderation rerank tokens files batches task error none" -- "$current")
       return
       ;;
     --http)
