@@ -14,7 +14,7 @@
 #include "openai.h"
 
 #define SCRATCH_KEPT 4096 /* bytes of scratch kept from record to record */
-#define META_STEP    56   /* with what the system adds, blocks of 64 bytes and so on */
+#define META_STEP    16   /* the system rounds up to as much, behind the 8 bytes that it adds */
 
 /* What a record says beside its choices. */
 typedef struct record_notes {
@@ -325,7 +325,7 @@ int lti_openai_error(lti_openai *d, leat_slice json, bool plain, bool *found) {
 /* Five texts, and for a moment a sixth, of at most LTI_OPENAI_META_MAX bytes fit in 16 bits. */
 static bool meta_reserve(lti_openai *d, size_t size) {
   if (size <= d->meta_room) return true;
-  size_t room = (size + META_STEP - 1) / META_STEP * META_STEP;
+  size_t room = (size + 8 + META_STEP - 1) / META_STEP * META_STEP - 8;
   char *grown = lti_alloc_grow(d->alloc, d->meta, d->meta_room, room);
   if (!grown) return false;
   d->meta = grown;

@@ -7,8 +7,9 @@
 #define SLICES_MAX 7
 
 struct lti_hold_entry {
-  lti_hold_entry *next;
+  lti_hold_entry *next; /* of the last: the first */
   size_t size;
+  size_t total; /* of the last: all their sizes */
   leat_event event;
   char bytes[];
 };
@@ -52,7 +53,6 @@ int lti_hold_push(lti_hold *h, lti_alloc *alloc, const leat_event *event) {
   for (size_t i = 0; i < n; i++) size += slices[i]->size;
   lti_hold_entry *e = lti_alloc_get(alloc, sizeof *e + size);
   if (!e) return LEAT_ENOMEM;
-  e->next = NULL;
   e->size = sizeof *e + size;
   e->event = copy;
   char *to = e->bytes;
@@ -63,20 +63,22 @@ int lti_hold_push(lti_hold *h, lti_alloc *alloc, const leat_event *event) {
     slices[i]->data = to;
     to += slices[i]->size;
   }
-  if (h->last)
-    h->last->next = e;
-  else
-    h->first = e;
+  e->total = e->size + lti_hold_bytes(h);
+  e->next = h->last ? h->last->next : e;
+  if (h->last) h->last->next = e;
   h->last = e;
-  h->bytes += e->size;
   return LTI_OK;
 }
 
+size_t lti_hold_bytes(const lti_hold *h) {
+  return h->last ? h->last->total : 0;
+}
+
 lti_hold_entry *lti_hold_pop(lti_hold *h) {
-  lti_hold_entry *e = h->first;
-  h->first = e->next;
-  if (!h->first) h->last = NULL;
-  h->bytes -= e->size;
+  lti_hold_entry *e = h->last->next;
+  h->last->next = e->next;
+  h->last->total -= e->size;
+  if (e == h->last) h->last = NULL;
   return e;
 }
 
@@ -89,5 +91,5 @@ void lti_hold_free(lti_hold_entry *entry, lti_alloc *alloc) {
 }
 
 void lti_hold_clear(lti_hold *h, lti_alloc *alloc) {
-  while (h->first) lti_hold_free(lti_hold_pop(h), alloc);
+  while (h->last) lti_hold_free(lti_hold_pop(h), alloc);
 }

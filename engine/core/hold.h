@@ -12,16 +12,18 @@
 
 typedef struct lti_hold_entry lti_hold_entry;
 
+/* Nearly always empty, and one in each request. */
 typedef struct lti_hold {
-  lti_hold_entry *first, *last;
-  size_t bytes;
+  lti_hold_entry *last; /* which knows the first; NULL: there is none */
 } lti_hold;
 
 /* LEAT_ENOMEM leaves the hold as it was. */
 int lti_hold_push(lti_hold *h, lti_alloc *alloc, const leat_event *event);
 static inline bool lti_hold_empty(const lti_hold *h) {
-  return h->first == NULL;
+  return h->last == NULL;
 }
+/* Of all that wait. */
+size_t lti_hold_bytes(const lti_hold *h);
 /* The first, taken out; it must be there. Its event lives until lti_hold_free. */
 lti_hold_entry *lti_hold_pop(lti_hold *h);
 leat_event *lti_hold_event(lti_hold_entry *entry);

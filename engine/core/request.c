@@ -665,9 +665,9 @@ void lti_request_go_on(lti_request *r) {
   leat_engine *e = r->item.engine;
   /* Each is taken out first: its callback may cancel, which clears the hold. */
   while (!r->paused && !lti_hold_empty(&r->hold)) {
-    size_t before = r->hold.bytes;
+    size_t before = lti_hold_bytes(&r->hold);
     lti_hold_entry *entry = lti_hold_pop(&r->hold);
-    e->stats.held_bytes -= before - r->hold.bytes;
+    e->stats.held_bytes -= before - lti_hold_bytes(&r->hold);
     lti_response_emit(r, lti_hold_event(entry));
     lti_hold_free(entry, &e->alloc);
   }

@@ -84,15 +84,15 @@ int lti_response_emit(lti_request *r, leat_event *event) {
 
 int lti_response_hold(lti_request *r, const leat_event *event) {
   leat_engine *e = r->item.engine;
-  size_t before = r->hold.bytes;
+  size_t before = lti_hold_bytes(&r->hold);
   int rc = lti_hold_push(&r->hold, &e->alloc, event);
-  e->stats.held_bytes += r->hold.bytes - before;
+  e->stats.held_bytes += lti_hold_bytes(&r->hold) - before;
   if (rc != LTI_OK) return rc;
   return e->stats.held_bytes > (uint64_t)e->config.held_bytes_max ? LEAT_EHELDMAX : LTI_OK;
 }
 
 void lti_response_hold_clear(lti_request *r) {
-  r->item.engine->stats.held_bytes -= r->hold.bytes;
+  r->item.engine->stats.held_bytes -= lti_hold_bytes(&r->hold);
   lti_hold_clear(&r->hold, &r->item.engine->alloc);
 }
 

@@ -522,6 +522,7 @@ void lti_link_flush(lti_link *l) {
     if (!fill(l)) return;
     if (lti_link_queued(l) == 0) {
       lti_outq_trim(&l->out);
+      if (l->tls) lti_tls_purge_out(l->tls);
       return;
     }
     int r = send_out(l, &native);

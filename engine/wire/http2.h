@@ -40,7 +40,7 @@ typedef struct lti_http2_config {
 
 /* What an owner touches when bytes come is fetched before that, see http2_ahead.c: so many bytes in
  * front of its stream, and so many at `near`. */
-#define LTI_HTTP2_FRONT_BYTES 160
+#define LTI_HTTP2_FRONT_BYTES 144
 #define LTI_HTTP2_NEAR_BYTES  256
 
 /* One request and its response: embedded in its owner, zeroed before its first use, who sets `body`

@@ -4,7 +4,7 @@
  * that every byte is scanned at most twice whatever the mix of line ends is. A CR ends its line at
  * once; an LF right behind it is swallowed, at the start of the next slice if need be.
  *
- * Invariants: `gathering` says that `scratch` holds the start of the line under way; it is not
+ * Invariants: `gathering` says that `cut` holds the start of the line under way; it is not
  * cleared when that line is handed on but when the next one is gathered, so that a gathered line
  * can be viewed until then (sse.c exchanges the buffer for its own instead of copying it). */
 #include "wire/lines.h"
@@ -28,11 +28,14 @@ void lti_lines_init(lti_lines *x, lti_alloc *alloc, size_t line_bytes_max,
   x->sink = sink;
   x->ctx = ctx;
   x->line_max = line_bytes_max > LTI_LINES_ASK ? line_bytes_max : LTI_LINES_ASK;
-  lti_buf_init(&x->scratch, alloc, x->line_max, sink->full_error);
+  x->alloc = alloc;
 }
 
 void lti_lines_deinit(lti_lines *x) {
-  lti_buf_deinit(&x->scratch);
+  if (!x->cut) return;
+  lti_buf_deinit(&x->cut->scratch);
+  lti_alloc_put(x->alloc, x->cut);
+  x->cut = NULL;
 }
 
 int lti_lines_feed(lti_lines *x, leat_slice bytes, size_t *taken) {
@@ -73,8 +76,8 @@ bool lti_lines_between(const lti_lines *x) {
 
 int lti_lines_end(lti_lines *x, leat_slice *rest) {
   *rest = lti_slice(BOM, x->bom < BOM_DECIDED ? x->bom : 0);
-  if (x->gathering) *rest = lti_buf_slice(&x->scratch);
-  if (x->gathering && x->asked && rest->size > x->wanted) rest->size = x->wanted;
+  if (x->gathering) *rest = lti_buf_slice(&x->cut->scratch);
+  if (x->gathering && x->asked && rest->size > x->cut->wanted) rest->size = x->cut->wanted;
   return x->error;
 }
 
@@ -106,29 +109,39 @@ static size_t ask(lti_lines *x, leat_slice start) {
 }
 
 static int append(lti_lines *x, const char *p, size_t size) {
-  int rc = lti_buf_append(&x->scratch, lti_slice(p, size));
+  int rc = lti_buf_append(&x->cut->scratch, lti_slice(p, size));
   if (rc == LTI_OK) x->copied += size;
   return rc;
 }
 
+/* A line begins that is to be gathered. False: no memory. */
+static bool begin(lti_lines *x) {
+  if (!x->cut) {
+    x->cut = lti_alloc_zero(x->alloc, sizeof *x->cut);
+    if (!x->cut) return false;
+    lti_buf_init(&x->cut->scratch, x->alloc, x->line_max, x->sink->full_error);
+  }
+  lti_buf_clear(&x->cut->scratch);
+  x->cut->wanted = LTI_LINES_ALL;
+  x->gathering = true;
+  x->asked = false;
+  return true;
+}
+
 static int gather(lti_lines *x, const char *p, const char *end) {
   size_t size = (size_t)(end - p);
-  if (!x->gathering) {
-    lti_buf_clear(&x->scratch);
-    x->gathering = true;
-    x->asked = false;
-    x->wanted = LTI_LINES_ALL;
-  }
-  if (!x->asked && size > LTI_LINES_ASK - x->scratch.size) {
-    size_t part = LTI_LINES_ASK - x->scratch.size;
+  if (!x->gathering && !begin(x)) return LEAT_ENOMEM;
+  lti_lines_cut *c = x->cut;
+  if (!x->asked && size > LTI_LINES_ASK - c->scratch.size) {
+    size_t part = LTI_LINES_ASK - c->scratch.size;
     int rc = append(x, p, part);
     if (rc != LTI_OK) return rc;
     p += part;
     size -= part;
     x->asked = true;
-    x->wanted = ask(x, lti_buf_slice(&x->scratch));
+    c->wanted = ask(x, lti_buf_slice(&c->scratch));
   }
-  size_t room = x->wanted > x->scratch.size ? x->wanted - x->scratch.size : 0;
+  size_t room = c->wanted > c->scratch.size ? c->wanted - c->scratch.size : 0;
   return append(x, p, size < room ? size : room);
 }
 
@@ -140,8 +153,8 @@ static int finish_line(lti_lines *x, const char *p, const char *end) {
     int rc = gather(x, p, end);
     if (rc != LTI_OK) return rc;
     x->gathering = false;
-    wanted = x->wanted;
-    line = lti_buf_slice(&x->scratch);
+    wanted = x->cut->wanted;
+    line = lti_buf_slice(&x->cut->scratch);
   } else if (line.size > x->line_max) {
     wanted = ask(x, lti_slice(p, LTI_LINES_ASK));
     if (wanted > x->line_max) return x->sink->full_error;

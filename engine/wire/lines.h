@@ -29,11 +29,17 @@ typedef struct lti_lines_sink {
   int full_error; /* of a line above the limit */
 } lti_lines_sink;
 
+/* Made when the first line straddles slices. */
+typedef struct lti_lines_cut {
+  lti_buf scratch; /* the line under way, or the last gathered one until the next begins */
+  size_t wanted;   /* bytes of the line under way, once `asked` */
+} lti_lines_cut;
+
 typedef struct lti_lines {
   const lti_lines_sink *sink;
   void *ctx;
-  lti_buf scratch; /* the line under way, or the last gathered one until the next begins */
-  size_t wanted;   /* bytes of the line under way, once `asked` */
+  lti_alloc *alloc;
+  lti_lines_cut *cut; /* NULL: no line was */
   int error;
   unsigned char bom; /* bytes of a leading BOM seen; BOM_DECIDED in lines.c */
   bool after_cr;     /* an LF now belongs to the line before */

@@ -44,7 +44,7 @@ void lti_sse_init(lti_sse *x, lti_alloc *alloc, size_t event_bytes_max, const lt
 
 /* Made at the first call; NULL without memory. */
 static lti_sse_kept *keep(lti_sse *x) {
-  lti_alloc *alloc = x->lines.scratch.alloc;
+  lti_alloc *alloc = x->lines.alloc;
   if (x->kept) return x->kept;
   x->kept = lti_alloc_zero(alloc, sizeof *x->kept);
   if (!x->kept) return NULL;
@@ -55,7 +55,7 @@ static lti_sse_kept *keep(lti_sse *x) {
 }
 
 void lti_sse_deinit(lti_sse *x) {
-  lti_alloc *alloc = x->lines.scratch.alloc;
+  lti_alloc *alloc = x->lines.alloc;
   lti_lines_deinit(&x->lines);
   if (!x->kept) return;
   lti_buf_deinit(&x->kept->data);
@@ -112,8 +112,8 @@ leat_slice lti_sse_last_id(const lti_sse *x) {
 static int on_line(void *ctx, leat_slice line) {
   lti_sse *x = ctx;
   leat_slice value;
-  bool gathered = line.data == x->lines.scratch.data;
   if (line.size == 0) return dispatch(x);
+  bool gathered = x->lines.cut && line.data == x->lines.cut->scratch.data;
   switch (split_field(line, &value)) {
     case FIELD_DATA: return add_data(x, value, gathered);
     case FIELD_EVENT: return set_type(x, value, gathered);
@@ -204,7 +204,7 @@ static int hold_data(lti_sse *x) {
 static int add_data(lti_sse *x, leat_slice value, bool gathered) {
   if (!x->has_data) {
     if (gathered && !keep(x)) return LEAT_ENOMEM;
-    if (gathered) exchange(&x->kept->data, &x->lines.scratch);
+    if (gathered) exchange(&x->kept->data, &x->lines.cut->scratch);
     x->data_view = value;
     x->data_held = gathered;
     x->has_data = true;
@@ -294,7 +294,7 @@ static void give_back(lti_buf *b, bool in_use) {
 }
 
 static void shrink(lti_sse *x) {
-  give_back(&x->lines.scratch, x->lines.gathering);
+  if (x->lines.cut) give_back(&x->lines.cut->scratch, x->lines.gathering);
   if (!x->kept) return;
   give_back(&x->kept->data, x->has_data);
   give_back(&x->kept->type, x->has_type);
@@ -312,6 +312,5 @@ static int dispatch(lti_sse *x) {
   x->has_next_id = false;
   if (!has_data) return LTI_OK;
   x->has_new_retry = false;
-  x->events++;
   return x->sink->event(x->ctx, &event);
 }

@@ -49,7 +49,6 @@ typedef struct lti_sse {
   const lti_sse_sink *sink;
   void *ctx;
   uint64_t retry_ms; /* saturates at UINT64_MAX */
-  uint64_t events;
   bool has_data, data_held, has_type, type_held, has_next_id, has_new_retry;
   bool has_retry;
   bool between; /* a block begins with the next byte */

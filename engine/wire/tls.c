@@ -264,6 +264,10 @@ void lti_tls_purge(lti_tls *tls) {
   if (tls->in_touched && lti_tls_library_in_idle(&tls->ssl)) {
     tls->in_touched = !lti_tls_pages_purge(lti_tls_library_in(&tls->ssl));
   }
+  lti_tls_purge_out(tls);
+}
+
+void lti_tls_purge_out(lti_tls *tls) {
   if (tls->out_touched && lti_tls_library_out_idle(&tls->ssl)) {
     tls->out_touched = !lti_tls_pages_purge(lti_tls_library_out(&tls->ssl));
   }

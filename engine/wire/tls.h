@@ -109,6 +109,8 @@ bool lti_tls_ticket_ready(const lti_tls *tls);
  * so it may be called at every idle moment; when it does something it costs a system call, and the
  * next large record a page fault for each 4 KB. The end of a handshake does it by itself. */
 void lti_tls_purge(lti_tls *tls);
+/* The same for what was sent alone: of a connection that many read from. */
+void lti_tls_purge_out(lti_tls *tls);
 
 /* The last failure in words, such as "certificate refused for api.test: expired". */
 const char *lti_tls_message(const lti_tls *tls);

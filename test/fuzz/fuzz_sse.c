@@ -27,6 +27,7 @@ typedef struct outcome {
   size_t limit;
   bool stop;
   int rc;
+  size_t events;
 } outcome;
 
 static void require(bool holds, const char *what) {
@@ -43,6 +44,7 @@ static void put(outcome *o, char kind, leat_slice bytes) {
 
 static int on_event(void *ctx, const lti_sse_event *event) {
   outcome *o = ctx;
+  o->events++;
   require(event->data.size <= o->limit && event->type.size > 0, "an event within its limit");
   put(o, 't', event->type);
   put(o, 'd', event->data);
@@ -66,11 +68,12 @@ static int feed_piece(lti_sse *x, const uint8_t *bytes, size_t size) {
   if (!copy) abort();
   if (size) memcpy(copy, bytes, size);
   do {
-    uint64_t before = x->events;
+    const outcome *o = x->ctx;
+    size_t before = o->events;
     rc = lti_sse_feed(x, lti_slice(copy + at, size - at), &taken);
     require(taken <= size - at, "no more taken than given");
     require(rc != LTI_OK || taken == size - at, "all taken");
-    require(rc != LTI_STOPPED || x->events == before + 1, "stopped behind one event");
+    require(rc != LTI_STOPPED || o->events == before + 1, "stopped behind one event");
     at += taken;
   } while (rc == LTI_STOPPED);
   free(copy);

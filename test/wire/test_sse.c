@@ -424,7 +424,7 @@ static void test_sse_10_a_line_of_64_mb_is_gathered_once(void **state) {
   assert_int_equal(t.bytes, EVENT_MAX - 6);
   assert_int_equal(lti_sse_copied(&x), EVENT_MAX); /* each byte once: not again for its block */
   assert_true(alloc.calls <= 25);                  /* doubling */
-  assert_true(x.kept->data.capacity + x.lines.scratch.capacity <= 8192); /* and given back */
+  assert_true(x.kept->data.capacity + x.lines.cut->scratch.capacity <= 8192); /* and given back */
   assert_int_equal(feed_long(&x, "data: ", EVENT_MAX + 1, "\n"), LEAT_EEVENTMAX);
   assert_int_equal(feed_all(&x, lti_slice_of("\n")), LEAT_EEVENTMAX);
   assert_int_equal(lti_sse_end(&x), LEAT_EEVENTMAX);
@@ -438,7 +438,7 @@ static void test_sse_10_a_comment_without_end_is_not_kept(void **state) {
   lti_sse_init(&x, &heap, 1024, &tally_sink, &t);
   assert_int_equal(feed_long(&x, ": ", 4u << 20, "\ndata: x\n\n"), LTI_OK);
   assert_true(lti_sse_copied(&x) <= LTI_LINES_ASK);
-  assert_true(x.lines.scratch.capacity <= 512);
+  assert_true(x.lines.cut->scratch.capacity <= 512);
   assert_int_equal(feed_long(&x, ":", 4u << 20, ""), LTI_OK);
   assert_int_equal(lti_sse_end(&x), LTI_OK);
   assert_int_equal(t.events, 1);
@@ -454,7 +454,7 @@ static void test_sse_10_an_unknown_field_is_kept_in_part(void **state) {
   assert_int_equal(feed_long(&x, "error: ", 4u << 20, "\ndata: x\n\n"), LTI_OK);
   assert_int_equal(t.strays, 1);
   assert_int_equal(t.stray_bytes, LTI_SSE_STRAY_MAX);
-  assert_true(x.lines.scratch.capacity <= 2 * LTI_SSE_STRAY_MAX);
+  assert_true(x.lines.cut->scratch.capacity <= 2 * LTI_SSE_STRAY_MAX);
   assert_int_equal(feed_long(&x, "{", 4u << 20, ""), LTI_OK);
   assert_int_equal(lti_sse_end(&x), LTI_OK);
   assert_int_equal(t.strays, 2);
@@ -509,7 +509,6 @@ static void test_sse_11_comments_make_no_event(void **state) {
   }
   assert_int_equal(t.events + t.strays, 0);
   assert_int_equal(lti_sse_copied(&x), 0);
-  assert_int_equal(x.events, 0);
   lti_sse_deinit(&x);
 }
 
@@ -538,7 +537,6 @@ static void test_whole_events_cost_no_copy_and_no_allocation(void **state) {
   lti_sse_init(&x, &alloc, EVENT_MAX, &tally_sink, &t);
   for (int i = 0; i < 1000; i++) assert_int_equal(feed_all(&x, lti_slice(slab, size)), LTI_OK);
   assert_int_equal(t.events, 1000 * (size / 190));
-  assert_int_equal(x.events, t.events);
   assert_int_equal(alloc.calls, 0);
   assert_int_equal(lti_sse_copied(&x), 0);
   lti_sse_deinit(&x);
