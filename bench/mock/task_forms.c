@@ -268,10 +268,25 @@ static int write_flat(const mock_task_view *v, lti_buf *out) {
   return err | lti_buf_byte(out, '}');
 }
 
+/* Whose model stands behind the unified route. */
+static enum mock_family upstream_of(const mock_task *t) {
+  static const struct {
+    const char *model;
+    enum mock_family family;
+  } models[] = {{"kling", MOCK_KLING},
+                {"vidu", MOCK_VIDU},
+                {"doubao-seedance", MOCK_ARK},
+                {"seedance", MOCK_ARK},
+                {"jimeng", MOCK_JIMENG}};
+  for (size_t i = 0; t->family == MOCK_VIDEO && i < sizeof models / sizeof models[0]; i++)
+    if (strncmp(t->model, models[i].model, strlen(models[i].model)) == 0) return models[i].family;
+  return (enum mock_family)t->family;
+}
+
 /* What new-api got from upstream: null while there is nothing. */
 static int write_upstream(const mock_task_view *v, lti_buf *out) {
   mock_task_view inner = *v;
-  switch (v->task->family) {
+  switch (upstream_of(v->task)) {
     case MOCK_SUNO:
     case MOCK_PRODUCER: return mock_song_write(v, out);
     case MOCK_KLING: inner.envelope = MOCK_E5; return write_kling(&inner, out);
@@ -298,7 +313,7 @@ static int write_reason(const mock_task_view *v, lti_buf *out) {
   if (succeeded(v) && v->task->url_in_reason)
     err |= mock_task_write_result(v, out, MOCK_URLS_PROXY);
   err |= lti_buf_text(out, "\",");
-  if (!succeeded(v) || v->task->url_in_reason || music) return err;
+  if (!succeeded(v) || v->task->url_in_reason || v->task->raw || music) return err;
   err |= lti_buf_text(out, "\"result_url\":\"");
   return err | mock_task_write_result(v, out, MOCK_URLS_PROXY) | lti_buf_text(out, "\",");
 }

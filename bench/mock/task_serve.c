@@ -15,7 +15,17 @@
 #define CODE_EXISTS 21     /* Midjourney gives an id with 1, and with these two */
 #define CODE_QUEUED 22
 
-enum deed { DO_SUBMIT, DO_POLL, DO_BATCH, DO_REMIX, DO_MODAL, DO_JIMENG, DO_CONTENT, DO_IMAGE };
+enum deed {
+  DO_SLASH,
+  DO_SUBMIT,
+  DO_POLL,
+  DO_BATCH,
+  DO_REMIX,
+  DO_MODAL,
+  DO_JIMENG,
+  DO_CONTENT,
+  DO_IMAGE
+};
 
 /* `action` NULL: the path's first part says it. */
 static const struct task_route {
@@ -59,6 +69,7 @@ static const struct task_route {
     {HTTP_POST, MOCK_ARK, DO_SUBMIT, "/seedance/generations", "generate"},
     {HTTP_GET, MOCK_ARK, DO_POLL, "/seedance/generations/*", NULL},
     {HTTP_POST, MOCK_JIMENG, DO_JIMENG, "/jimeng/", "generate"},
+    {HTTP_POST, MOCK_JIMENG, DO_SLASH, "/jimeng", NULL},
     {HTTP_POST, MOCK_JIMENG, DO_JIMENG, "/jm", "generate"},
     {HTTP_POST, MOCK_MIDJOURNEY, DO_MODAL, "/mj/submit/modal", NULL},
     {HTTP_POST, MOCK_MIDJOURNEY, DO_SUBMIT, "/mj/submit/*", NULL},
@@ -391,6 +402,14 @@ static void jimeng(mock_exchange *x) {
   }
 }
 
+/* As new-api's router does it where the slash before the query is missing. */
+static void add_slash(mock_exchange *x) {
+  const char *query = strchr(mock_exchange_url(x), '?');
+  char extra[1024];
+  snprintf(extra, sizeof extra, "Location: /jimeng/%.900s\r\n", query ? query : "");
+  mock_reply_fixed(x, 307, "text/plain", extra, lti_slice("", 0));
+}
+
 /* /mj-fast/mj/... and the like are /mj/... in another mode. */
 static leat_slice without_mode(leat_slice path) {
   if (!lti_slice_starts(path, "/mj-")) return path;
@@ -401,6 +420,7 @@ static leat_slice without_mode(leat_slice path) {
 static void do_route(mock_exchange *x, const struct task_route *r, const leat_slice *parts) {
   enum mock_family family = (enum mock_family)r->family;
   switch ((enum deed)r->deed) {
+    case DO_SLASH: add_slash(x); return;
     case DO_SUBMIT: submit(x, family, r->action ? lti_slice_of(r->action) : parts[0], 0); return;
     case DO_POLL: poll(x, family, parts[0]); return;
     case DO_BATCH: batch(x, family); return;
@@ -436,6 +456,6 @@ enum mock_traffic mock_tasks_traffic(const mock_exchange *x, leat_slice path) {
   const char *action = r->deed == DO_JIMENG ? mock_path_query(x, "Action") : NULL;
   if (action && strncmp(action, "CVSync2AsyncGetResult", 21) == 0) return MOCK_TRAFFIC_POLL;
   if (r->deed == DO_POLL || r->deed == DO_BATCH) return MOCK_TRAFFIC_POLL;
-  if (r->deed == DO_CONTENT || r->deed == DO_IMAGE) return MOCK_TRAFFIC_NONE;
+  if (r->deed == DO_SLASH || r->deed == DO_CONTENT || r->deed == DO_IMAGE) return MOCK_TRAFFIC_NONE;
   return r->family == MOCK_MIDJOURNEY ? MOCK_TRAFFIC_MIDJOURNEY : MOCK_TRAFFIC_TASK;
 }

@@ -23,13 +23,14 @@
 /* The names, and what each is told with. Those from "fail" to "stuck" are ways to end, in the
  * order of enum mock_task_end. */
 static const char *const settings[] = {
-    "ms",   "queued_ms", "bytes",  "absent", "odd",  "code",  "url_s",  "redirect", "reason_url",
-    "fail", "expire",    "cancel", "modal",  "lost", "stuck", "signed", "proxy",    "inline",
+    "ms",       "queued_ms",  "bytes",  "absent", "odd",    "code",   "url_s",
+    "redirect", "reason_url", "raw",    "fail",   "expire", "cancel", "modal",
+    "lost",     "stuck",      "signed", "proxy",  "inline",
 };
 
 #define SETTING_COUNT (sizeof settings / sizeof settings[0])
 
-enum { SETTING_FAIL = 9, SETTING_STUCK = 14, SETTING_SIGNED = 15 };
+enum { SETTING_FAIL = 10, SETTING_SIGNED = 16 };
 
 static void set_number(mock_task *t, size_t which, uint64_t value) {
   if (value > MS_MAX) return;
@@ -50,7 +51,8 @@ static void set_number(mock_task *t, size_t which, uint64_t value) {
     case 5: t->code = (uint32_t)(value < UINT32_MAX ? value : UINT32_MAX); break;
     case 6: t->url_s = value; break;
     case 7: t->redirects = value != 0; break;
-    default: t->url_in_reason = value != 0; break;
+    case 8: t->url_in_reason = value != 0; break;
+    default: t->raw = value != 0; break;
   }
 }
 

@@ -68,7 +68,7 @@ struct mock_task {
   uint32_t polls, batch_polls, absent, code;
   uint32_t remixed; /* the place of the one it was made from, plus 1 */
   uint8_t family, end, odd, urls;
-  bool url_in_reason, redirects;
+  bool url_in_reason, raw, redirects; /* raw: its url is in the upstream's words alone */
   char model[MOCK_TASK_NAME_MAX], action[MOCK_TASK_NAME_MAX];
   char *key; /* NULL: none was sent */
 };

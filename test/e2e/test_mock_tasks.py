@@ -380,6 +380,24 @@ class Addresses(unittest.TestCase):
             self.assertTrue(dto["fail_reason"].startswith("http"))
             self.assertNotIn("result_url", dto)
 
+    def test_the_vendors_words_inside_new_apis(self):
+        with mock_calls.Gateway("--task-forms", "new-api") as g:
+            for model, pointer in (("kling-v2", "/data/task_result/videos/0/url"),
+                                   ("viduq2", "/creations/0/url"),
+                                   ("doubao-seedance-1", "/content/video_url"),
+                                   ("jimeng_v30", "/data/video_url")):
+                wishes = {"mock_ms": 0, "mock_queued_ms": 0, "mock_raw": 1}
+                task = g.good("POST", "/v1/video/generations", {"model": model, "prompt": "x",
+                                                                "metadata": wishes})["id"]
+                dto = g.good("GET", f"/v1/video/generations/{task}")["data"]
+                self.assertNotIn("result_url", dto)
+                self.assertEqual(g.fetch(at(dto["data"], pointer))[0], 200, model)
+
+    def test_a_missing_slash_is_a_redirect(self):
+        with mock_calls.Gateway() as g:
+            status, headers, _ = g.call("POST", "/jimeng?Action=A&Version=1", {})
+            self.assertEqual((status, headers["Location"]), (307, "/jimeng/?Action=A&Version=1"))
+
     def test_the_proxy_may_redirect(self):
         with mock_calls.Gateway("--content-redirect") as g:
             task, _ = self.finished(g)
