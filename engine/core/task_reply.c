@@ -118,7 +118,7 @@ void lti_task_reply_act(lti_task *t, const lti_task_answer *answer) {
     lti_task_content_start(t);
     return;
   }
-  t->state = answer->report.state;
+  t->state = (unsigned char)answer->report.state;
   lti_task_reply_update(t, answer, &u);
   lti_task_tell_update(t, &u);
   if (!t->ended) lti_task_conclude(t, error, &u, answer->result);

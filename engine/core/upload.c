@@ -23,9 +23,11 @@
 
 enum upload_state { UPLOAD_IDLE, UPLOAD_GIVEN, UPLOAD_WANTED, UPLOAD_WAITING, UPLOAD_ENDED };
 
+enum part_kind { PART_TEXT, PART_INTAKE, PART_CALLBACK };
+
 /* A text of `texts`, or what a source gives. */
 typedef struct part {
-  enum { PART_TEXT, PART_INTAKE, PART_CALLBACK } kind;
+  enum part_kind kind;
   size_t from;     /* of a text */
   int64_t size;    /* -1: not known */
   uint64_t taken;  /* in this attempt */
@@ -76,7 +78,7 @@ static int refuse_native(leat_engine *e, int error, const char *name, int native
   return lti_engine_fail(e, error, "");
 }
 
-static part *add_part(lti_upload *u, int kind) {
+static part *add_part(lti_upload *u, enum part_kind kind) {
   part *p = &u->parts[u->count++];
   *p = (part){.kind = kind, .size = -1};
   return p;

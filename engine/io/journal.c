@@ -44,9 +44,8 @@ static const char *const statements[STATEMENTS] = {
     [ADD] = "INSERT OR REPLACE INTO job(name, state, run) VALUES(?1, 1, ?2)",
     [TOUCH] = "UPDATE job SET run = ?2 WHERE name = ?1",
     [ACCEPT] = "UPDATE job SET state = 2, task_id = ?3, run = ?2 WHERE name = ?1",
-    [DONE] =
-        "INSERT INTO job(name, state, run, error) VALUES(?1, 3, ?2, ?3) "
-        "ON CONFLICT(name) DO UPDATE SET state = 3, run = ?2, error = ?3",
+    [DONE] = ("INSERT INTO job(name, state, run, error) VALUES(?1, 3, ?2, ?3) "
+              "ON CONFLICT(name) DO UPDATE SET state = 3, run = ?2, error = ?3"),
     [REMOVE] = "DELETE FROM job WHERE name = ?1 AND state = 1 AND run = ?2",
 };
 
