@@ -101,6 +101,7 @@ void lti_metrics_status(lti_metrics *m, int status) {
 void lti_metrics_content(const lti_request *r, uint64_t now_ns) {
   if (!r->spec.protocol || !(r->spec.stream || r->turn)) return;
   bool first = !r->content_seen;
+  if (first && r->resumed) return; /* neither the first nor a piece behind another */
   uint64_t from = first ? r->times.queued_ns : r->last_content_ns;
   enum lti_metrics_which which = first ? METRICS_FIRST : METRICS_GAP;
   lti_metrics_record(hist_of(r, which), which, now_ns > from ? now_ns - from : 0);

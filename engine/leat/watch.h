@@ -35,7 +35,8 @@ typedef struct leat_attempt {
 
 /* Sees every request: start, then perhaps retry and start again, and done at the end, in this
  * order for each id. result->attempts + result->redirects times start comes, however an attempt
- * fails; a request that ends before its first attempt has only done. A socket of leat_ws_open is
+ * fails; a request that ends before its first attempt has only done. Where on_truncation goes on
+ * with an answer, a start follows without a retry. A socket of leat_ws_open is
  * seen as the one request that its handshake is, done when the socket is. A turn is seen as well:
  * on a socket of its own the handshake's attempts are the turn's, on an open one it has one start.
  * The submit, each poll and the download of a task are requests of their own, whose ids nobody else

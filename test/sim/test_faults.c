@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "sim/sim_client.h"
+#include "sim/sim_scene.h"
 
 /* What the server does to each request of a job, and how the world is. */
 typedef struct fixture {
@@ -40,37 +40,18 @@ static void open_world(fixture *f) {
   f->client->config.retries = LEAT_NONE;
 }
 
-static void open_engine(fixture *f) {
-  assert_int_equal(sim_client_open(f->client), LEAT_OK);
-}
-
-static sim_record *submit(fixture *f, const sim_want *want) {
-  sim_record *r = sim_client_submit(f->client, want, NULL);
-  assert_non_null(r);
-  return r;
-}
-
-static void run(fixture *f) {
-  assert_true(sim_client_run(f->client, 10000 * SIM_S));
-  sim_client_check(f->client);
-}
-
-static void end(fixture *f) {
-  assert_int_equal(sim_client_end(f->client), 0);
-}
-
 static double ms_of(const sim_record *r) {
   return (double)(r->result.times.done_ns - r->result.times.queued_ns) / (double)SIM_MS;
 }
 
 /* One request alone in an engine, to its end. */
 static void expect_end(fixture *f, const sim_want *want, int error, double ms) {
-  open_engine(f);
-  sim_record *r = submit(f, want);
-  run(f);
+  sim_scene_open(f->client);
+  sim_record *r = sim_scene_submit(f->client, want);
+  sim_scene_run(f->client);
   if (r->result.error != error) fail_msg("it ends with %s", leat_error_name(r->result.error));
   if (ms > 0 && (ms_of(r) < ms || ms_of(r) > ms + 10)) fail_msg("it ends after %.3f ms", ms_of(r));
-  end(f);
+  sim_scene_end(f->client, NULL);
 }
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
@@ -95,14 +76,14 @@ static void test_net_06_a_dead_address_costs_a_quarter_second(void **state) {
   fixture f;
   (void)state;
   open_world(&f);
-  open_engine(&f);
-  sim_record *r = submit(&f, &(sim_want){.origin = "http://many.sim"});
-  run(&f);
+  sim_scene_open(f.client);
+  sim_record *r = sim_scene_submit(f.client, &(sim_want){.origin = "http://many.sim"});
+  sim_scene_run(f.client);
   assert_int_equal(r->result.error, LEAT_OK);
   uint64_t connecting = r->result.times.connected_ns - r->result.times.queued_ns;
   assert_in_range(connecting, 250 * SIM_MS, 280 * SIM_MS);
   assert_int_equal(f.client->w->socks_open, 1); /* the loser is closed */
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 static void test_net_09_no_answer_to_a_connect_meets_connect_ms(void **state) {
@@ -171,15 +152,15 @@ static void test_deadline_queue(void **state) {
   open_world(&f);
   f.client->config.conns_max = 1;
   f.first.think_ns = 5 * SIM_S;
-  open_engine(&f);
-  sim_record *a = submit(&f, &(sim_want){0});
-  sim_record *b = submit(&f, &(sim_want){.deadlines = {.queue_ms = 1200}});
-  run(&f);
+  sim_scene_open(f.client);
+  sim_record *a = sim_scene_submit(f.client, &(sim_want){0});
+  sim_record *b = sim_scene_submit(f.client, &(sim_want){.deadlines = {.queue_ms = 1200}});
+  sim_scene_run(f.client);
   assert_int_equal(a->result.error, LEAT_OK);
   assert_int_equal(b->result.error, LEAT_EQUEUETIMEOUT);
   assert_int_equal(b->result.attempts, 0);
   assert_in_range((uint64_t)ms_of(b), 1200, 1203);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 static void test_deadline_total_over_all_attempts(void **state) {
@@ -189,12 +170,13 @@ static void test_deadline_total_over_all_attempts(void **state) {
   f.first.status = f.later.status = 503;
   f.form = SIM_ERROR;
   f.formed = true;
-  open_engine(&f);
-  sim_record *r = submit(&f, &(sim_want){.retries = 50, .deadlines = {.total_ms = 20000}});
-  run(&f);
+  sim_scene_open(f.client);
+  sim_record *r =
+      sim_scene_submit(f.client, &(sim_want){.retries = 50, .deadlines = {.total_ms = 20000}});
+  sim_scene_run(f.client);
   assert_int_equal(r->result.error, LEAT_ETOTALTIMEOUT);
   assert_in_range(r->result.attempts, 3, 8);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 /* ---- pauses ---------------------------------------------------------------------------------- */
@@ -209,11 +191,11 @@ static void test_pl_05_a_pause_of_a_minute_stops_reading_and_every_clock_but_tot
   open_world(&f);
   f.first.piece_max = 300;
   f.first.pause_ns = SIM_MS;
-  open_engine(&f);
-  sim_record *r =
-      submit(&f, &(sim_want){.text_size = 5000,
-                             .pause_permille = 1000,
-                             .deadlines = {.first_ms = 500, .gap_ms = 500, .idle_ms = 500}});
+  sim_scene_open(f.client);
+  sim_record *r = sim_scene_submit(
+      f.client, &(sim_want){.text_size = 5000,
+                            .pause_permille = 1000,
+                            .deadlines = {.first_ms = 500, .gap_ms = 500, .idle_ms = 500}});
   sim_run(f.client->w, SIM_S);
   assert_true(r->paused);
   sim_run(f.client->w, 60 * SIM_S); /* nothing happens */
@@ -228,9 +210,9 @@ static void test_pl_05_a_pause_of_a_minute_stops_reading_and_every_clock_but_tot
   sim_run(f.client->w, 2 * SIM_S);
   r->want.pause_permille = 0;
   if (r->paused) sim_client_resume(r);
-  run(&f);
+  sim_scene_run(f.client);
   assert_int_equal(r->result.error, LEAT_OK);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 static void test_pl_05_total_runs_in_a_pause(void **state) {
@@ -261,12 +243,12 @@ static void test_net_11_an_answer_before_the_body_was_sent(void **state) {
   f.first.status = 413;
   f.form = SIM_ERROR;
   f.formed = true;
-  open_engine(&f);
-  sim_record *r = submit(&f, &(sim_want){.body_pad = 900000});
-  run(&f);
+  sim_scene_open(f.client);
+  sim_record *r = sim_scene_submit(f.client, &(sim_want){.body_pad = 900000});
+  sim_scene_run(f.client);
   assert_int_equal(r->result.error, LEAT_ESTATUS);
   assert_int_equal(r->result.status, 413);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 static void test_net_12_half_closed_while_the_body_goes_out(void **state) {
@@ -276,12 +258,12 @@ static void test_net_12_half_closed_while_the_body_goes_out(void **state) {
   f.client->w->weather.window = 20000;
   f.first.mute = f.first.early = f.first.half_close = true;
   f.first.cut = SIM_CUT_FIN;
-  open_engine(&f);
-  sim_record *r = submit(&f, &(sim_want){.body_pad = 900000});
-  run(&f);
+  sim_scene_open(f.client);
+  sim_record *r = sim_scene_submit(f.client, &(sim_want){.body_pad = 900000});
+  sim_scene_run(f.client);
   assert_int_equal(r->result.error, LEAT_ERESET);
   assert_in_range(f.client->w->passes, 1, 1000); /* no spinning */
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 static void test_net_13_every_length_of_reads_and_sends(void **state) {
@@ -300,16 +282,17 @@ static void test_net_14_an_idle_connection_that_died_silently(void **state) {
   fixture f;
   (void)state;
   open_world(&f);
-  open_engine(&f);
-  submit(&f, &(sim_want){0});
-  run(&f);
+  sim_scene_open(f.client);
+  sim_scene_submit(f.client, &(sim_want){0});
+  sim_scene_run(f.client);
   sim_links_lose(f.client->w);
-  sim_record *r = submit(&f, &(sim_want){.retries = 1, .deadlines = {.head_ms = 1000}});
-  run(&f);
+  sim_record *r =
+      sim_scene_submit(f.client, &(sim_want){.retries = 1, .deadlines = {.head_ms = 1000}});
+  sim_scene_run(f.client);
   assert_int_equal(r->result.error, LEAT_OK);
   assert_int_equal(r->result.attempts, 2);
   assert_true(r->result.maybe_ran_twice);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 static void test_pl_06_a_connection_that_closes_as_it_is_reused(void **state) {
@@ -320,18 +303,18 @@ static void test_pl_06_a_connection_that_closes_as_it_is_reused(void **state) {
     open_world(&f);
     f.first.idle_ns = idle_us * SIM_US + 1;
     f.client->w->prng = (lti_prng){{idle_us, 1, 2, 3}};
-    open_engine(&f);
-    submit(&f, &(sim_want){0});
-    run(&f);
-    sim_record *r = submit(&f, &(sim_want){0});
-    run(&f);
+    sim_scene_open(f.client);
+    sim_scene_submit(f.client, &(sim_want){0});
+    sim_scene_run(f.client);
+    sim_record *r = sim_scene_submit(f.client, &(sim_want){0});
+    sim_scene_run(f.client);
     assert_int_equal(r->result.error, LEAT_OK);
     if (r->result.attempts > 1) {
       replayed++;
       assert_true(r->result.maybe_ran_twice);
       assert_int_equal(r->job->runs, 1);
     }
-    end(&f);
+    sim_scene_end(f.client, NULL);
   }
   assert_in_range(replayed, 3, 60);
 }
@@ -343,15 +326,15 @@ static void test_pl_06_once_is_not_replayed(void **state) {
     fixture f;
     open_world(&f);
     f.first.idle_ns = idle_us * SIM_US + 1;
-    open_engine(&f);
-    submit(&f, &(sim_want){0});
-    run(&f);
-    sim_record *r = submit(&f, &(sim_want){.once = true});
-    run(&f);
+    sim_scene_open(f.client);
+    sim_scene_submit(f.client, &(sim_want){0});
+    sim_scene_run(f.client);
+    sim_record *r = sim_scene_submit(f.client, &(sim_want){.once = true});
+    sim_scene_run(f.client);
     assert_int_equal(r->result.attempts, 1);
     uncertain += r->result.error == LEAT_EUNCERTAIN;
     if (r->result.error != LEAT_EUNCERTAIN) assert_int_equal(r->result.error, LEAT_OK);
-    end(&f);
+    sim_scene_end(f.client, NULL);
   }
   assert_in_range(uncertain, 3, 60);
 }
@@ -361,15 +344,16 @@ static void test_pl_07_a_pool_of_dead_connections_recovers(void **state) {
   (void)state;
   open_world(&f);
   f.client->config.conns_max = 8;
-  open_engine(&f);
-  for (int i = 0; i < 8; i++) submit(&f, &(sim_want){0});
-  run(&f);
+  sim_scene_open(f.client);
+  for (int i = 0; i < 8; i++) sim_scene_submit(f.client, &(sim_want){0});
+  sim_scene_run(f.client);
   assert_int_equal(f.client->w->socks_open, 8);
   sim_links_lose(f.client->w);
-  for (int i = 0; i < 16; i++) submit(&f, &(sim_want){.retries = 2, .deadlines = {.head_ms = 500}});
-  run(&f);
+  for (int i = 0; i < 16; i++)
+    sim_scene_submit(f.client, &(sim_want){.retries = 2, .deadlines = {.head_ms = 500}});
+  sim_scene_run(f.client);
   for (int i = 8; i < 24; i++) assert_int_equal(f.client->records[i].result.error, LEAT_OK);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 static void test_pl_03_a_cancelled_stream_frees_its_slot_at_once(void **state) {
@@ -379,15 +363,15 @@ static void test_pl_03_a_cancelled_stream_frees_its_slot_at_once(void **state) {
   f.client->config.conns_max = 1;
   f.first.piece_max = 100;
   f.first.pause_ns = SIM_S;
-  open_engine(&f);
-  submit(&f, &(sim_want){.text_size = 5000, .cancel_at = 3});
-  sim_record *r = submit(&f, &(sim_want){.text_size = 10});
-  run(&f);
+  sim_scene_open(f.client);
+  sim_scene_submit(f.client, &(sim_want){.text_size = 5000, .cancel_at = 3});
+  sim_record *r = sim_scene_submit(f.client, &(sim_want){.text_size = 10});
+  sim_scene_run(f.client);
   const sim_record *cancelled = &f.client->records[0];
   assert_int_equal(cancelled->result.error, LEAT_ECANCELLED);
   assert_int_equal(r->result.error, LEAT_OK);
   assert_true(r->result.times.leased_ns - cancelled->result.times.done_ns < 10 * SIM_MS);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 /* ---- repeats --------------------------------------------------------------------------------- */
@@ -398,16 +382,16 @@ static void test_rt_06_a_host_that_is_down_is_not_stormed(void **state) {
   open_world(&f);
   f.client->w->weather.refused = 1000;
   f.client->config.conns_max = 4;
-  open_engine(&f);
-  for (int i = 0; i < 100; i++) submit(&f, &(sim_want){.retries = 2});
-  run(&f);
+  sim_scene_open(f.client);
+  for (int i = 0; i < 100; i++) sim_scene_submit(f.client, &(sim_want){.retries = 2});
+  sim_scene_run(f.client);
   for (int i = 0; i < 100; i++) {
     assert_int_equal(f.client->records[i].result.error, LEAT_EREFUSED);
     assert_int_equal(f.client->records[i].result.attempts, 3);
   }
   assert_in_range(f.client->w->connects, 100, 300);
   assert_in_range(f.client->w->socks_peak, 1, 4);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 static void close_in_backoff(void *ctx) {
@@ -428,14 +412,14 @@ static void test_rt_07_cancel_and_close_in_a_backoff(void **state) {
     f.formed = true;
     f.first.status = 503;
     f.first.more = "Retry-After: 60\r\n";
-    open_engine(&f);
-    sim_record *r = submit(&f, &(sim_want){.retries = 2});
+    sim_scene_open(f.client);
+    sim_record *r = sim_scene_submit(f.client, &(sim_want){.retries = 2});
     sim_ours_after(f.client->w, SIM_S, closes ? close_in_backoff : cancel_in_backoff,
                    closes ? (void *)&f : (void *)r);
-    run(&f);
+    sim_scene_run(f.client);
     assert_int_equal(r->result.error, LEAT_ECANCELLED);
     assert_in_range((uint64_t)ms_of(r), 1000, 1003);
-    end(&f);
+    sim_scene_end(f.client, NULL);
   }
 }
 
@@ -448,14 +432,14 @@ static void test_rt_08_the_wall_clock_jumps(void **state) {
   f.first.status = 429;
   /* 30 s after the wall clock's time here, which jumps by a year while the wait lasts */
   f.first.more = "Retry-After: Tue, 14 Nov 2023 22:30:30 GMT\r\n";
-  open_engine(&f);
-  sim_record *r = submit(&f, &(sim_want){.retries = 1});
+  sim_scene_open(f.client);
+  sim_record *r = sim_scene_submit(f.client, &(sim_want){.retries = 1});
   sim_run(f.client->w, 5 * SIM_S);
   f.client->w->wall_ms += 365ll * 86400 * 1000;
-  run(&f);
+  sim_scene_run(f.client);
   assert_int_equal(r->result.error, LEAT_OK);
   assert_in_range((uint64_t)ms_of(r), 28000, 31000);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 /* ---- descriptors ----------------------------------------------------------------------------- */
@@ -471,17 +455,17 @@ static void test_rs_01_no_descriptor_waits_without_spinning_and_recovers(void **
   open_world(&f);
   f.client->w->weather.descriptors = 1;
   f.first.think_ns = 8 * SIM_S;
-  open_engine(&f);
-  for (int i = 0; i < 20; i++) submit(&f, &(sim_want){0});
+  sim_scene_open(f.client);
+  for (int i = 0; i < 20; i++) sim_scene_submit(f.client, &(sim_want){0});
   sim_ours_after(f.client->w, 4 * SIM_S, give_descriptors, &f);
   sim_run(f.client->w, 3900 * SIM_MS);
   assert_int_equal(f.client->w->socks_open, 1);
   leat_stats stats;
   leat_stats_get(f.client->engine, &stats, sizeof stats);
   assert_in_range(stats.turns, 10, 400);
-  run(&f);
+  sim_scene_run(f.client);
   for (int i = 0; i < 20; i++) assert_int_equal(f.client->records[i].result.error, LEAT_OK);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 static void test_rs_01_no_descriptor_at_all_is_an_error_of_its_own(void **state) {
@@ -490,13 +474,13 @@ static void test_rs_01_no_descriptor_at_all_is_an_error_of_its_own(void **state)
   open_world(&f);
   f.client->w->weather.descriptors = 1;
   f.first.think_ns = 30 * SIM_S;
-  open_engine(&f);
-  submit(&f, &(sim_want){0});
-  sim_record *r = submit(&f, &(sim_want){.deadlines = {.connect_ms = 2000}});
-  run(&f);
+  sim_scene_open(f.client);
+  sim_scene_submit(f.client, &(sim_want){0});
+  sim_record *r = sim_scene_submit(f.client, &(sim_want){.deadlines = {.connect_ms = 2000}});
+  sim_scene_run(f.client);
   assert_int_equal(r->result.error, LEAT_EFDLIMIT);
   assert_in_range((uint64_t)ms_of(r), 2000, 2120);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 /* ---- callbacks ------------------------------------------------------------------------------- */
@@ -516,18 +500,19 @@ static void test_api_02_close_in_every_callback(void **state) {
     f.first.piece_max = 200;
     f.number = n;
     f.on_mischief = close_once;
-    open_engine(&f);
-    for (int i = 0; i < 5; i++) submit(&f, &(sim_want){.text_size = 300});
-    submit(&f, &(sim_want){.task = true, .poll_ms = 5, .deadline_ms = 60});
-    run(&f);
+    sim_scene_open(f.client);
+    for (int i = 0; i < 5; i++) sim_scene_submit(f.client, &(sim_want){.text_size = 300});
+    sim_scene_submit(f.client, &(sim_want){.task = true, .poll_ms = 5, .deadline_ms = 60});
+    sim_scene_run(f.client);
     closed_inside += f.client->closed;
-    end(&f);
+    sim_scene_end(f.client, NULL);
   }
   assert_int_equal(closed_inside, 39);
 }
 
 static void submit_next(fixture *f, sim_record *r) {
-  if (r->dones && f->number > 0) f->number--, submit(f, &(sim_want){.text_size = 20});
+  if (r->dones && f->number > 0)
+    f->number--, sim_scene_submit(f->client, &(sim_want){.text_size = 20});
 }
 
 static void test_api_03_submit_in_every_done(void **state) {
@@ -536,12 +521,12 @@ static void test_api_03_submit_in_every_done(void **state) {
   open_world(&f);
   f.number = 100;
   f.on_mischief = submit_next;
-  open_engine(&f);
-  submit(&f, &(sim_want){.text_size = 20});
-  run(&f);
+  sim_scene_open(f.client);
+  sim_scene_submit(f.client, &(sim_want){.text_size = 20});
+  sim_scene_run(f.client);
   assert_int_equal(f.client->done_count, 101);
   assert_int_equal(f.client->w->connects, 1);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 static void test_pl_08_close_with_many_in_flight(void **state) {
@@ -552,13 +537,13 @@ static void test_pl_08_close_with_many_in_flight(void **state) {
   f.client->w->owned = false;
   f.first.piece_max = 50;
   f.first.pause_ns = 50 * SIM_MS;
-  open_engine(&f);
-  for (int i = 0; i < 120; i++) submit(&f, &(sim_want){.text_size = 2000});
+  sim_scene_open(f.client);
+  for (int i = 0; i < 120; i++) sim_scene_submit(f.client, &(sim_want){.text_size = 2000});
   sim_run(f.client->w, 300 * SIM_MS);
   sim_client_close(f.client, LEAT_CLOSE_NOW);
-  run(&f);
+  sim_scene_run(f.client);
   assert_int_equal(f.client->done_count, 120);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 static void test_pl_08_a_drain_finishes_what_runs_and_takes_nothing_new(void **state) {
@@ -567,23 +552,23 @@ static void test_pl_08_a_drain_finishes_what_runs_and_takes_nothing_new(void **s
   (void)state;
   open_world(&f);
   f.first.think_ns = 2 * SIM_S;
-  open_engine(&f);
-  for (int i = 0; i < 100; i++) submit(&f, &(sim_want){0});
+  sim_scene_open(f.client);
+  for (int i = 0; i < 100; i++) sim_scene_submit(f.client, &(sim_want){0});
   sim_run(f.client->w, SIM_S);
   sim_client_close(f.client, LEAT_CLOSE_DRAIN);
   assert_null(sim_client_submit(f.client, &(sim_want){0}, &error));
   assert_int_equal(error, LEAT_ECLOSED);
-  run(&f);
+  sim_scene_run(f.client);
   for (int i = 0; i < 100; i++) assert_int_equal(f.client->records[i].result.error, LEAT_OK);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 static void test_net_04_closing_waits_for_a_lookup(void **state) {
   fixture f;
   (void)state;
   open_world(&f);
-  open_engine(&f);
-  sim_record *r = submit(&f, &(sim_want){.origin = "http://hang.sim"});
+  sim_scene_open(f.client);
+  sim_record *r = sim_scene_submit(f.client, &(sim_want){.origin = "http://hang.sim"});
   sim_run(f.client->w, SIM_S);
   sim_client_cancel(r);
   sim_run(f.client->w, 10 * SIM_MS);
@@ -591,9 +576,9 @@ static void test_net_04_closing_waits_for_a_lookup(void **state) {
   sim_client_close(f.client, LEAT_CLOSE_NOW);
   sim_run(f.client->w, SIM_S);
   assert_false(f.client->closed);
-  run(&f);
+  sim_scene_run(f.client);
   assert_true(f.client->closed);
-  end(&f);
+  sim_scene_end(f.client, NULL);
 }
 
 /* ---- the pool -------------------------------------------------------------------------------- */
@@ -612,15 +597,15 @@ static void test_idle_connections_are_closed_before_the_server_does(void **state
     fixture f;
     open_world(&f);
     f.first.keep_alive_s = rows[i].told_s;
-    open_engine(&f);
-    submit(&f, &(sim_want){0});
-    run(&f);
+    sim_scene_open(f.client);
+    sim_scene_submit(f.client, &(sim_want){0});
+    sim_scene_run(f.client);
     sim_ours_after(f.client->w, 100 * SIM_S, wait_only, NULL);
     sim_run(f.client->w, (rows[i].after_ms - 20) * SIM_MS);
     assert_int_equal(f.client->w->socks_open, 1);
     sim_run(f.client->w, 40 * SIM_MS);
     assert_int_equal(f.client->w->socks_open, 0);
-    end(&f);
+    sim_scene_end(f.client, NULL);
   }
 }
 

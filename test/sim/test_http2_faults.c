@@ -8,8 +8,7 @@
 
 #include <cmocka.h>
 
-#include "sim/sim_client.h"
-#include "sim/sim_h2.h"
+#include "sim/sim_scene.h"
 
 #define INITIAL_WINDOW 0x4 /* of SETTINGS (RFC 9113 6.5.2) */
 
@@ -55,38 +54,6 @@ static void open_world(fixture *f) {
   f->server = sim_h2_new(f->w, &config);
 }
 
-static void open_engine(fixture *f) {
-  assert_int_equal(sim_client_open(f->client), LEAT_OK);
-}
-
-static sim_record *submit(fixture *f, const sim_want *want) {
-  sim_record *r = sim_client_submit(f->client, want, NULL);
-  assert_non_null(r);
-  return r;
-}
-
-static void run(fixture *f) {
-  assert_true(sim_client_run(f->client, 10000 * SIM_S));
-  sim_client_check(f->client);
-}
-
-static void end(fixture *f) {
-  sim_h2 *server = f->server;
-  assert_int_equal(sim_h2_blames(server), 0);
-  assert_int_equal(sim_client_end(f->client), 0);
-  sim_h2_free(server);
-}
-
-static void nothing(void *ctx) {
-  (void)ctx;
-}
-
-/* The world goes on for so long, whatever there is to do. */
-static void pass_time(fixture *f, uint64_t ns) {
-  sim_ours_after(f->w, ns, nothing, NULL);
-  sim_run(f->w, ns);
-}
-
 static void assert_ends(const fixture *f, size_t count, int error) {
   for (size_t i = 0; i < count; i++)
     if (f->client->records[i].result.error != error)
@@ -107,16 +74,16 @@ static void test_an_unused_connection_is_closed_though_the_server_goes_on_talkin
   f.manner.tick_ns = 5 * SIM_S;
   f.talk = 70000;
   f.w->weather.latency_ns = 10 * SIM_MS;
-  open_engine(&f);
-  sim_record *r = submit(&f, &(sim_want){0});
-  pass_time(&f, 5 * SIM_MS);
+  sim_scene_open(f.client);
+  sim_record *r = sim_scene_submit(f.client, &(sim_want){0});
+  sim_scene_pass(f.client, 5 * SIM_MS);
   sim_client_cancel(r);
-  pass_time(&f, 40 * SIM_S);
+  sim_scene_pass(f.client, 40 * SIM_S);
   assert_int_equal(f.w->socks_open, 1);
-  pass_time(&f, 20 * SIM_S);
+  sim_scene_pass(f.client, 20 * SIM_S);
   assert_int_equal(f.w->socks_open, 0);
   assert_int_equal(sim_h2_conns_ever(f.server), 1);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 static void test_a_used_connection_is_closed_though_the_server_goes_on_talking(void **state) {
@@ -125,14 +92,14 @@ static void test_a_used_connection_is_closed_though_the_server_goes_on_talking(v
   open_world(&f);
   f.manner.tick_ns = 5 * SIM_S;
   f.talk = 70000;
-  open_engine(&f);
-  submit(&f, &(sim_want){0});
-  run(&f);
-  pass_time(&f, 45 * SIM_S);
+  sim_scene_open(f.client);
+  sim_scene_submit(f.client, &(sim_want){0});
+  sim_scene_run(f.client);
+  sim_scene_pass(f.client, 45 * SIM_S);
   assert_int_equal(f.w->socks_open, 1);
-  pass_time(&f, 10 * SIM_S);
+  sim_scene_pass(f.client, 10 * SIM_S);
   assert_int_equal(f.w->socks_open, 0);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 /* ---- H2-19: connections that fall silent */
@@ -149,10 +116,10 @@ static void test_h2_19_a_silent_connection_is_found_and_its_requests_are_repeate
   f.manner.tick_ns = SIM_MS;
   f.hushes = 1;
   f.hush_at = 100 * SIM_MS;
-  open_engine(&f);
+  sim_scene_open(f.client);
   f.hush_at += f.w->now;
-  for (int i = 0; i < 50; i++) submit(&f, &(sim_want){.retries = 1});
-  run(&f);
+  for (int i = 0; i < 50; i++) sim_scene_submit(f.client, &(sim_want){.retries = 1});
+  sim_scene_run(f.client);
   assert_ends(&f, 50, LEAT_OK);
   assert_int_equal(sim_h2_conns_ever(f.server), 2);
   for (size_t i = 0; i < 50; i++) {
@@ -161,7 +128,7 @@ static void test_h2_19_a_silent_connection_is_found_and_its_requests_are_repeate
     /* Found at 2.5 s behind the last byte; up to 500 ms of backoff; a second for the answer. */
     assert_in_range(took(r), 3500 * SIM_MS, 4200 * SIM_MS);
   }
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 static void test_h2_19_a_silent_connection_ends_streams_that_have_begun_as_truncated(void **state) {
@@ -174,14 +141,14 @@ static void test_h2_19_a_silent_connection_ends_streams_that_have_begun_as_trunc
   f.reply.pause_ns = 200 * SIM_MS;
   f.manner.tick_ns = SIM_MS;
   f.hushes = 1;
-  open_engine(&f);
+  sim_scene_open(f.client);
   f.hush_at = f.w->now + SIM_S;
-  for (int i = 0; i < 20; i++) submit(&f, &(sim_want){.text_size = 5000});
-  run(&f);
+  for (int i = 0; i < 20; i++) sim_scene_submit(f.client, &(sim_want){.text_size = 5000});
+  sim_scene_run(f.client);
   assert_ends(&f, 20, LEAT_ETRUNCATED);
   for (size_t i = 0; i < 20; i++)
     assert_in_range(took(&f.client->records[i]), 3300 * SIM_MS, 3550 * SIM_MS);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 /* What is silent for long but alive answers PING, and nothing is lost. */
@@ -192,12 +159,12 @@ static void test_h2_19_a_slow_server_that_answers_pings_is_waited_for(void **sta
   f.client->config.ping_ms = 2000;
   f.client->config.ping_timeout_ms = 500;
   f.reply.think_ns = 60 * SIM_S;
-  open_engine(&f);
-  for (int i = 0; i < 20; i++) submit(&f, &(sim_want){0});
-  run(&f);
+  sim_scene_open(f.client);
+  for (int i = 0; i < 20; i++) sim_scene_submit(f.client, &(sim_want){0});
+  sim_scene_run(f.client);
   assert_ends(&f, 20, LEAT_OK);
   assert_int_equal(sim_h2_conns_ever(f.server), 1);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 /* ---- H2-06, H2-14: servers that allow nothing */
@@ -208,15 +175,15 @@ static void test_h2_06_a_server_without_streams_meets_the_queue_deadline(void **
   open_world(&f);
   f.manner.no_streams = true;
   f.w->weather.latency_ns = SIM_MS;
-  open_engine(&f);
+  sim_scene_open(f.client);
   /* A small one goes before the server has said that it takes none, and is refused. */
   for (int i = 0; i < 20; i++)
-    submit(&f, &(sim_want){.body_pad = 20000, .deadlines = {.queue_ms = 3000}});
-  run(&f);
+    sim_scene_submit(f.client, &(sim_want){.body_pad = 20000, .deadlines = {.queue_ms = 3000}});
+  sim_scene_run(f.client);
   assert_ends(&f, 20, LEAT_EQUEUETIMEOUT);
   for (size_t i = 0; i < 20; i++) assert_int_equal(f.client->records[i].job->heads, 0);
   assert_in_range(sim_h2_conns_ever(f.server), 1, 8);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 /* Those that wait do not wait for the slowest of those that run. */
@@ -228,13 +195,13 @@ static void test_h2_06_a_stream_that_is_free_again_is_used_at_once(void **state)
   f.manner.streams_max = 10;
   f.reply.think_ns = 100 * SIM_MS;
   f.first_ns = 10 * SIM_S;
-  open_engine(&f);
-  for (int i = 0; i < 46; i++) submit(&f, &(sim_want){0});
-  run(&f);
+  sim_scene_open(f.client);
+  for (int i = 0; i < 46; i++) sim_scene_submit(f.client, &(sim_want){0});
+  sim_scene_run(f.client);
   assert_ends(&f, 46, LEAT_OK);
   for (size_t i = 1; i < 46; i++)
     assert_in_range(took(&f.client->records[i]), 100 * SIM_MS, 600 * SIM_MS);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 static void test_h2_14_a_window_that_stays_shut_meets_the_head_deadline(void **state) {
@@ -242,13 +209,14 @@ static void test_h2_14_a_window_that_stays_shut_meets_the_head_deadline(void **s
   (void)state;
   open_world(&f);
   f.manner.keeps_windows = true;
-  open_engine(&f);
-  sim_record *r = submit(&f, &(sim_want){.body_pad = 200000, .deadlines = {.head_ms = 1500}});
-  run(&f);
+  sim_scene_open(f.client);
+  sim_record *r =
+      sim_scene_submit(f.client, &(sim_want){.body_pad = 200000, .deadlines = {.head_ms = 1500}});
+  sim_scene_run(f.client);
   assert_int_equal(r->result.error, LEAT_EHEADTIMEOUT);
   assert_in_range(took(r), 1500 * SIM_MS, 1520 * SIM_MS);
   assert_int_equal(r->job->requests, 0);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 /* ---- ages */
@@ -262,12 +230,12 @@ static void test_connections_of_age_are_replaced_without_a_failed_request(void *
   f.reply.think_ns = 50 * SIM_MS;
   f.reply.piece_max = 300;
   f.reply.pause_ns = 300 * SIM_MS;
-  open_engine(&f);
+  sim_scene_open(f.client);
   for (int i = 0; i < 100; i++) {
-    submit(&f, &(sim_want){0});
-    pass_time(&f, 100 * SIM_MS);
+    sim_scene_submit(f.client, &(sim_want){0});
+    sim_scene_pass(f.client, 100 * SIM_MS);
   }
-  run(&f);
+  sim_scene_run(f.client);
   assert_ends(&f, 100, LEAT_OK);
   for (size_t i = 0; i < 100; i++) {
     assert_int_equal(f.client->records[i].result.attempts, 1);
@@ -275,7 +243,7 @@ static void test_connections_of_age_are_replaced_without_a_failed_request(void *
   }
   /* Ten seconds of requests, each connection used for 1.5 to 2 s. */
   assert_in_range(sim_h2_conns_ever(f.server), 5, 8);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 int main(void) {

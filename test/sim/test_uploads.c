@@ -8,8 +8,7 @@
 
 #include <cmocka.h>
 
-#include "sim/sim_client.h"
-#include "sim/sim_h2.h"
+#include "sim/sim_scene.h"
 
 #define LARGE     300000
 #define CONNS     8 /* at most, as leat.h says */
@@ -58,39 +57,8 @@ static void open_world(fixture *f) {
   f->server = sim_h2_new(f->w, &config);
 }
 
-static void open_engine(fixture *f) {
-  assert_int_equal(sim_client_open(f->client), LEAT_OK);
-}
-
-static sim_record *submit(fixture *f, const sim_want *want) {
-  sim_record *r = sim_client_submit(f->client, want, NULL);
-  assert_non_null(r);
-  return r;
-}
-
 static sim_record *upload(fixture *f) {
-  return submit(f, &(sim_want){.body_pad = LARGE});
-}
-
-static void run(fixture *f) {
-  assert_true(sim_client_run(f->client, 10000 * SIM_S));
-  sim_client_check(f->client);
-}
-
-static void end(fixture *f) {
-  sim_h2 *server = f->server;
-  assert_int_equal(sim_h2_blames(server), 0);
-  assert_int_equal(sim_client_end(f->client), 0);
-  sim_h2_free(server);
-}
-
-static void nothing(void *ctx) {
-  (void)ctx;
-}
-
-static void pass_time(fixture *f, uint64_t ns) {
-  sim_ours_after(f->w, ns, nothing, NULL);
-  sim_run(f->w, ns);
+  return sim_scene_submit(f->client, &(sim_want){.body_pad = LARGE});
 }
 
 static void assert_each_ran_once(const fixture *f) {
@@ -117,17 +85,17 @@ static void test_one_upload_needs_one_connection(void **state) {
     fixture f;
     open_world(&f);
     f.manner.conn_window = f.manner.stream_window = windows[i];
-    open_engine(&f);
+    sim_scene_open(f.client);
     upload(&f);
-    run(&f);
+    sim_scene_run(f.client);
     assert_each_ran_once(&f);
     assert_int_equal(sim_h2_conns_ever(f.server), 1);
     /* And the next finds it as it was. */
     upload(&f);
-    run(&f);
+    sim_scene_run(f.client);
     assert_each_ran_once(&f);
     assert_int_equal(sim_h2_conns_ever(f.server), 1);
-    end(&f);
+    sim_scene_end(f.client, f.server);
   }
 }
 
@@ -136,9 +104,9 @@ static void test_uploads_spread_over_connections_that_are_opened_together(void *
   fixture f;
   (void)state;
   open_world(&f);
-  open_engine(&f);
+  sim_scene_open(f.client);
   for (int i = 0; i < 56; i++) upload(&f);
-  run(&f);
+  sim_scene_run(f.client);
   assert_each_ran_once(&f);
   assert_int_equal(sim_h2_conns_ever(f.server), CONNS);
   unsigned clear = 0;
@@ -150,7 +118,7 @@ static void test_uploads_spread_over_connections_that_are_opened_together(void *
   /* Each hop takes one to two latencies: the first connection and its SETTINGS, those of all the
    * others, and then everybody has a place. */
   for (size_t i = 0; i < 56; i++) assert_in_range(waited(&f.client->records[i]), 0, 16 * LATENCY);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 static void test_few_connections_are_all_used(void **state) {
@@ -159,13 +127,13 @@ static void test_few_connections_are_all_used(void **state) {
     fixture f;
     open_world(&f);
     f.client->config.h2_conns_max = conns;
-    open_engine(&f);
+    sim_scene_open(f.client);
     for (int i = 0; i < 12; i++) upload(&f);
-    run(&f);
+    sim_scene_run(f.client);
     assert_each_ran_once(&f);
     assert_int_equal(sim_h2_conns_ever(f.server), conns);
     for (int i = 0; i < conns; i++) assert_true(f.placed[i] > 0);
-    end(&f);
+    sim_scene_end(f.client, f.server);
   }
 }
 
@@ -177,15 +145,15 @@ static void test_small_requests_do_not_wait_behind_uploads(void **state) {
   f.manner.keeps_windows = true;
   f.manner.tick_ns = 200 * SIM_MS;
   f.give = 65535;
-  open_engine(&f);
+  sim_scene_open(f.client);
   for (int i = 0; i < 40; i++) {
     upload(&f);
-    submit(&f, &(sim_want){.body_pad = 200});
+    sim_scene_submit(f.client, &(sim_want){.body_pad = 200});
   }
-  pass_time(&f, SIM_S);
+  sim_scene_pass(f.client, SIM_S);
   uint64_t late = 0, early = NONE_DONE;
-  for (int i = 0; i < 20; i++) submit(&f, &(sim_want){.body_pad = 200});
-  run(&f);
+  for (int i = 0; i < 20; i++) sim_scene_submit(f.client, &(sim_want){.body_pad = 200});
+  sim_scene_run(f.client);
   assert_each_ran_once(&f);
   for (size_t i = 0; i < f.client->count; i++) {
     const sim_record *r = &f.client->records[i];
@@ -195,7 +163,7 @@ static void test_small_requests_do_not_wait_behind_uploads(void **state) {
   }
   assert_in_range(late, 0, 30 * LATENCY);
   assert_true(early > late);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 /* Without it there would be a place, and so there is. */
@@ -203,15 +171,15 @@ static void test_a_further_connection_that_fails_hurts_nobody(void **state) {
   fixture f;
   (void)state;
   open_world(&f);
-  open_engine(&f);
-  submit(&f, &(sim_want){0});
-  run(&f);
+  sim_scene_open(f.client);
+  sim_scene_submit(f.client, &(sim_want){0});
+  sim_scene_run(f.client);
   f.w->weather.refused = 1000;
   for (int i = 0; i < 10; i++) upload(&f);
-  run(&f);
+  sim_scene_run(f.client);
   assert_each_ran_once(&f);
   assert_int_equal(sim_h2_conns_ever(f.server), 1);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 /* ---- slow and stubborn readers */
@@ -241,14 +209,14 @@ static void test_h2_19_a_slow_line_is_not_taken_for_a_dead_one(void **state) {
   f.client->config.ping_timeout_ms = 10000;
   f.manner.conn_window = f.manner.stream_window = 4000000;
   f.read_ns = 8 * SIM_S;
-  open_engine(&f);
-  submit(&f, &(sim_want){.body_pad = 1000000});
+  sim_scene_open(f.client);
+  sim_scene_submit(f.client, &(sim_want){.body_pad = 1000000});
   sim_after(f.w, 100 * SIM_MS, stop_reading, &f);
-  run(&f);
+  sim_scene_run(f.client);
   assert_each_ran_once(&f);
   assert_int_equal(sim_h2_conns_ever(f.server), 1);
   assert_true(f.client->records[0].done_ns - f.client->records[0].submitted_ns > 60 * SIM_S);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 /* And one that takes nothing at all is found all the same. */
@@ -260,13 +228,13 @@ static void test_h2_19_a_line_that_takes_nothing_is_dead(void **state) {
   f.client->config.ping_timeout_ms = 10000;
   f.manner.conn_window = f.manner.stream_window = 4000000;
   f.read_ns = 3600 * SIM_S;
-  open_engine(&f);
-  sim_record *r = submit(&f, &(sim_want){.body_pad = 1000000});
+  sim_scene_open(f.client);
+  sim_record *r = sim_scene_submit(f.client, &(sim_want){.body_pad = 1000000});
   sim_after(f.w, 100 * SIM_MS, stop_reading, &f);
-  run(&f);
+  sim_scene_run(f.client);
   assert_int_equal(r->result.error, LEAT_ERESET);
   assert_in_range(r->done_ns - r->submitted_ns, 12 * SIM_S, 13 * SIM_S);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 /* 413 while most of the body is still to be sent: that is the answer, and the connection goes on.
@@ -277,19 +245,19 @@ static void test_an_answer_before_the_body_is_up_stands(void **state) {
   open_world(&f);
   f.reply.early = true;
   f.reply.status = 413;
-  open_engine(&f);
+  sim_scene_open(f.client);
   sim_record *r = upload(&f);
-  run(&f);
+  sim_scene_run(f.client);
   assert_int_equal(r->result.error, LEAT_ESTATUS);
   assert_int_equal(r->result.status, 413);
   assert_int_equal(r->job->requests, 0);
   f.reply = (sim_reply){0};
-  pass_time(&f, SIM_S); /* until the window is given back */
-  sim_record *next = submit(&f, &(sim_want){.body_pad = 60000});
-  run(&f);
+  sim_scene_pass(f.client, SIM_S); /* until the window is given back */
+  sim_record *next = sim_scene_submit(f.client, &(sim_want){.body_pad = 60000});
+  sim_scene_run(f.client);
   assert_int_equal(next->result.error, LEAT_OK);
   assert_int_equal(sim_h2_conns_ever(f.server), 1);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 static void cancel_all(void *ctx) {
@@ -304,13 +272,13 @@ static void test_h2_12_uploads_that_are_cancelled_half_way(void **state) {
   (void)state;
   open_world(&f);
   f.client->config.h2_conns_max = 2;
-  open_engine(&f);
+  sim_scene_open(f.client);
   for (int i = 0; i < 30; i++) {
     upload(&f);
-    submit(&f, &(sim_want){.body_pad = 20000 + (size_t)i});
+    sim_scene_submit(f.client, &(sim_want){.body_pad = 20000 + (size_t)i});
   }
   sim_ours_after(f.w, 20 * LATENCY, cancel_all, &f);
-  run(&f);
+  sim_scene_run(f.client);
   for (size_t i = 0; i < f.client->count; i++) {
     const sim_record *r = &f.client->records[i];
     bool large = r->want.body_pad == LARGE;
@@ -318,10 +286,10 @@ static void test_h2_12_uploads_that_are_cancelled_half_way(void **state) {
   }
   assert_int_equal(f.client->records[0].result.error, LEAT_ECANCELLED);
   upload(&f);
-  run(&f);
+  sim_scene_run(f.client);
   assert_int_equal(f.client->records[60].result.error, LEAT_OK);
   assert_int_equal(sim_h2_conns_ever(f.server), 2);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 /* H2-14: the head deadline counts from the lease, and small ones on the way are not held up. */
@@ -330,14 +298,15 @@ static void test_h2_14_a_window_that_stays_shut_ends_only_what_waits_for_it(void
   (void)state;
   open_world(&f);
   f.manner.keeps_windows = true;
-  open_engine(&f);
+  sim_scene_open(f.client);
   for (int i = 0; i < 10; i++)
-    submit(&f, &(sim_want){.body_pad = LARGE, .deadlines = {.head_ms = 1500}});
-  for (int i = 0; i < 50; i++) submit(&f, &(sim_want){.deadlines = {.head_ms = 1500}});
-  run(&f);
+    sim_scene_submit(f.client, &(sim_want){.body_pad = LARGE, .deadlines = {.head_ms = 1500}});
+  for (int i = 0; i < 50; i++)
+    sim_scene_submit(f.client, &(sim_want){.deadlines = {.head_ms = 1500}});
+  sim_scene_run(f.client);
   for (size_t i = 0; i < f.client->count; i++)
     assert_int_equal(f.client->records[i].result.error, i < 10 ? LEAT_EHEADTIMEOUT : LEAT_OK);
-  end(&f);
+  sim_scene_end(f.client, f.server);
 }
 
 int main(void) {
