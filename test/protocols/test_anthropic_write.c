@@ -3,63 +3,28 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "base/error.h"
 #include "protocols/anthropic.h"
 #include "support/failing.h"
+#include "support/writing.h"
 
 #define ASK(text) "\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]"
 
-/* The body, or on failure the message. */
-static int write_chat(const leat_chat_request *chat, char *text, size_t room) {
-  lti_alloc alloc;
-  lti_buf out;
-  lti_encoded e;
-  lti_alloc_init(&alloc, NULL);
-  lti_buf_init(&out, &alloc, 1 << 20, LEAT_EBODYMAX);
-  assert_int_equal(lti_buf_text(&out, "#"), LTI_OK);
-  int rc = lti_anthropic_write(chat, &out, &e);
-  if (rc == LEAT_OK) {
-    assert_true(lti_json_valid(lti_slice_from(lti_buf_slice(&out), 1), NULL, NULL));
-    assert_int_equal(e.stream, chat->stream);
-    snprintf(text, room, "%.*s", (int)out.size - 1, out.data + 1);
-  } else {
-    assert_int_equal(out.size, 1);
-    assert_non_null(e.message);
-    snprintf(text, room, "%s", e.message);
-  }
-  lti_buf_deinit(&out);
-  return rc;
-}
-
 static void expect(const leat_chat_request *chat, const char *body) {
-  char text[4096];
-  int rc = write_chat(chat, text, sizeof text);
-  assert_string_equal(text, body);
-  assert_int_equal(rc, LEAT_OK);
+  writing_check("anthropic", chat, body);
 }
 
 static void expect_refusal(const leat_chat_request *chat, int error, const char *why) {
-  char text[1024];
-  assert_int_equal(write_chat(chat, text, sizeof text), error);
-  if (!strstr(text, why)) fail_msg("\"%s\" is not in \"%s\"", why, text);
+  writing_refused_with("anthropic", chat, error, why);
 }
 
 static leat_chat_request ask(void) {
   leat_chat_request chat;
   leat_chat_request_init(&chat);
   chat.prompt = lti_slice_of("a");
-  return chat;
-}
-
-static leat_chat_request tell(const leat_message *messages, size_t count) {
-  leat_chat_request chat;
-  leat_chat_request_init(&chat);
-  chat.messages = messages;
-  chat.message_count = count;
   return chat;
 }
 
@@ -202,7 +167,7 @@ static void test_a_conversation(void **state) {
       {.role = "assistant", .refusal = {"no", 2}},
       {.role = "tool", .tool_call_id = "t3"},
       {.role = "assistant", .text = {"{", 1}}};
-  leat_chat_request chat = tell(messages, sizeof messages / sizeof *messages);
+  leat_chat_request chat = writing_of(messages, sizeof messages / sizeof *messages);
   (void)state;
   expect(&chat,
          "{\"max_tokens\":4096,\"system\":\"be\",\"messages\":["
@@ -234,7 +199,7 @@ static void test_what_the_system_says_stands_apart_wherever_it_stood(void **stat
                                           {.role = "system", .parts = parts, .part_count = 2},
                                           {.role = "tool", .tool_call_id = "u", .text = {"2", 1}},
                                           {.role = "user", .text = {"x", 1}}};
-  leat_chat_request chat = tell(messages, 5);
+  leat_chat_request chat = writing_of(messages, 5);
   (void)state;
   expect(&chat,
          "{\"max_tokens\":4096,\"system\":[{\"type\":\"text\",\"text\":\"a\"},"
@@ -252,7 +217,7 @@ static void test_thinking_that_was_not_shown_goes_back_by_its_signature(void **s
   static const leat_message messages[] = {
       {.role = "assistant", .signature = {"s", 1}, .text = {"a", 1}},
       {.role = "assistant", .parts = &redacted, .part_count = 1}};
-  leat_chat_request chat = tell(messages, 2);
+  leat_chat_request chat = writing_of(messages, 2);
   (void)state;
   expect(&chat,
          "{\"max_tokens\":4096,\"messages\":[{\"role\":\"assistant\",\"content\":["
@@ -263,7 +228,7 @@ static void test_thinking_that_was_not_shown_goes_back_by_its_signature(void **s
 
 static void expect_part(const leat_part *part, const char *block) {
   const leat_message m = {.role = "user", .parts = part, .part_count = 1};
-  leat_chat_request chat = tell(&m, 1);
+  leat_chat_request chat = writing_of(&m, 1);
   char body[512];
   snprintf(body, sizeof body,
            "{\"max_tokens\":4096,\"messages\":[{\"role\":\"user\",\"content\":[%s]}]}", block);
@@ -323,7 +288,7 @@ static void test_what_messages_cannot_be_is_told(void **state) {
   };
   (void)state;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    leat_chat_request chat = tell(&rows[i].message, 1);
+    leat_chat_request chat = writing_of(&rows[i].message, 1);
     expect_refusal(&chat, rows[i].error, rows[i].why);
   }
 }
@@ -350,7 +315,7 @@ static void test_what_parts_cannot_be_is_told(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     const leat_message m = {.role = "user", .parts = &rows[i].part, .part_count = 1};
-    leat_chat_request chat = tell(&m, 1);
+    leat_chat_request chat = writing_of(&m, 1);
     expect_refusal(&chat, rows[i].error, rows[i].why);
   }
 }
@@ -448,7 +413,7 @@ static void test_encoding_survives_every_failed_allocation(void **state) {
   static const leat_message messages[] = {{.role = "system", .text = {"be", 2}},
                                           {.role = "tool", .tool_call_id = "t"},
                                           {.role = "user", .text = {"hi", 2}}};
-  leat_chat_request chat = tell(messages, 3);
+  leat_chat_request chat = writing_of(messages, 3);
   (void)state;
   chat.tools = &tool;
   chat.tool_count = 1;

@@ -2,52 +2,23 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "base/error.h"
 #include "protocols/gemini.h"
 #include "support/failing.h"
+#include "support/writing.h"
 
 #define USER(parts) "{\"contents\":[{\"role\":\"user\",\"parts\":[" parts "]}]"
 #define HI          USER("{\"text\":\"hi\"}")
 
-/* `text` gets the body, or on failure the message. */
-static int write_chat(const leat_chat_request *chat, char *text, size_t room) {
-  lti_alloc alloc;
-  lti_buf out;
-  lti_encoded e;
-  lti_alloc_init(&alloc, NULL);
-  lti_buf_init(&out, &alloc, 1 << 20, LEAT_EBODYMAX);
-  lti_buf_text(&out, "before");
-  int rc = lti_gemini_write(chat, &out, &e);
-  leat_slice body = lti_slice_from(lti_buf_slice(&out), 6);
-  if (rc == LEAT_OK) {
-    assert_true(lti_json_valid(body, NULL, NULL));
-    assert_int_equal(e.stream, chat->stream);
-    snprintf(text, room, "%.*s", (int)body.size, body.data);
-  } else {
-    assert_int_equal(body.size, 0);
-    assert_non_null(e.message);
-    snprintf(text, room, "%s", e.message);
-  }
-  lti_buf_deinit(&out);
-  return rc;
-}
-
 static void check(const leat_chat_request *chat, const char *body) {
-  char text[4096];
-  int rc = write_chat(chat, text, sizeof text);
-  assert_string_equal(text, body);
-  assert_int_equal(rc, LEAT_OK);
+  writing_check("gemini", chat, body);
 }
 
 static void check_refused(const leat_chat_request *chat, int error, const char *message) {
-  char text[4096];
-  int rc = write_chat(chat, text, sizeof text);
-  assert_string_equal(text, message);
-  assert_int_equal(rc, error);
+  writing_refused("gemini", chat, error, message);
 }
 
 static leat_chat_request asking(void) {
@@ -55,14 +26,6 @@ static leat_chat_request asking(void) {
   leat_chat_request_init(&chat);
   chat.model = "gemini-2.5-flash";
   chat.prompt = lti_slice_of("hi");
-  return chat;
-}
-
-static leat_chat_request saying(const leat_message *messages, size_t count) {
-  leat_chat_request chat;
-  leat_chat_request_init(&chat);
-  chat.messages = messages;
-  chat.message_count = count;
   return chat;
 }
 
@@ -87,7 +50,7 @@ static void test_roles_and_the_system_instruction(void **state) {
       {.role = "model", .text = {"a2", 2}},
       {.role = "user", .text = {"", 0}},
   };
-  leat_chat_request chat = saying(messages, 6);
+  leat_chat_request chat = writing_of(messages, 6);
   (void)state;
   check(&chat,
         "{\"systemInstruction\":{\"parts\":[{\"text\":\"a\"},{\"text\":\"b\\\"\"},{\"x\":1}]},"
@@ -112,7 +75,7 @@ static void test_parts_of_every_kind(void **state) {
       {.kind = LEAT_PART_FILE, .data = {"data:;base64,QQ==", 17}},
   };
   static const leat_message message = {.role = "user", .parts = parts, .part_count = 11};
-  leat_chat_request chat = saying(&message, 1);
+  leat_chat_request chat = writing_of(&message, 1);
   (void)state;
   check(&chat, USER("{\"text\":\"see\"},"
                     "{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"iVBO\"}},"
@@ -140,7 +103,7 @@ static void test_calls_and_their_answers_go_back(void **state) {
       {.role = "tool", .name = "h", .text = {"plain \"text\"", 12}},
       {.role = "user", .text = {"so?", 3}},
   };
-  leat_chat_request chat = saying(messages, 6);
+  leat_chat_request chat = writing_of(messages, 6);
   (void)state;
   check(
       &chat,
@@ -165,7 +128,7 @@ static void test_the_last_call_of_an_id_is_the_one_that_is_answered(void **state
       {.role = "assistant", .tool_uses = &second, .tool_use_count = 1},
       {.role = "tool", .tool_call_id = "c", .text = {"2", 1}},
   };
-  leat_chat_request chat = saying(messages, 4);
+  leat_chat_request chat = writing_of(messages, 4);
   (void)state;
   check(&chat,
         "{\"contents\":[{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"id\":\"c\",\"name\":"
@@ -179,7 +142,7 @@ static void test_the_last_call_of_an_id_is_the_one_that_is_answered(void **state
 static void test_thoughts_go_back_and_the_signature_where_gemini_wants_it(void **state) {
   static const leat_tool_use uses[] = {{.name = "f"}, {.name = "g"}};
   leat_message m = {.role = "assistant", .signature = {"S=", 2}};
-  leat_chat_request chat = saying(&m, 1);
+  leat_chat_request chat = writing_of(&m, 1);
   (void)state;
   m.reasoning = lti_slice_of("hm");
   check(&chat,
@@ -345,7 +308,7 @@ static void test_what_gemini_does_not_have_is_refused_by_name(void **state) {
 static void test_contradictions(void **state) {
   static const leat_message system = {.role = "system", .text = {"s", 1}};
   static const leat_tool tool = {.name = "f"};
-  leat_chat_request chat = saying(&system, 1);
+  leat_chat_request chat = writing_of(&system, 1);
   (void)state;
   check_refused(&chat, LEAT_EINVAL, "a message beside the system's is missing");
   chat.prompt = lti_slice_of("hi");
@@ -417,12 +380,12 @@ static void test_messages_that_cannot_be_said(void **state) {
   };
   (void)state;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    leat_chat_request chat = saying(&rows[i].m, 1);
+    leat_chat_request chat = writing_of(&rows[i].m, 1);
     check_refused(&chat, rows[i].error, rows[i].message);
   }
   const leat_message with_system[] = {{.role = "system", .parts = &image, .part_count = 1},
                                       {.role = "user", .text = {"x", 1}}};
-  leat_chat_request chat = saying(with_system, 2);
+  leat_chat_request chat = writing_of(with_system, 2);
   check_refused(&chat, LEAT_EINVAL, "Gemini takes only text from the system");
 }
 
@@ -447,7 +410,7 @@ static void test_parts_that_cannot_be_said(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     leat_message m = {.role = "user", .parts = &rows[i].part, .part_count = 1};
-    leat_chat_request chat = saying(&m, 1);
+    leat_chat_request chat = writing_of(&m, 1);
     check_refused(&chat, LEAT_EINVAL, rows[i].message);
   }
 }
