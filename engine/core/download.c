@@ -170,8 +170,10 @@ static void end(lti_download *d, int error, const leat_result *result, const cha
     snprintf(words, sizeof words, "the file cannot be finished: %s", strerror(native));
     if (error != LEAT_OK) message = words;
   }
-  download_free(d);
+  lti_save_close(d->save);
+  d->save = NULL;
   order.done(order.user, error, result, message);
+  download_free(d);
 }
 
 /* ---- asking */

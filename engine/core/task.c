@@ -29,7 +29,7 @@ static void task_free(lti_task *t) {
   lti_alloc_put(&e->alloc, t->reply);
   if (t->end) lti_buf_deinit(&t->end->message);
   lti_alloc_put(&e->alloc, t->end);
-  lti_alloc_put(&e->alloc, t->content);
+  lti_task_content_free(t);
   lti_alloc_put(&e->alloc, t->id);
   lti_alloc_put(&e->alloc, t->custom_id);
   lti_task_kind_release(t->kind);
@@ -216,6 +216,7 @@ static void withdraw(lti_task *t) {
   lti_task_unsubmit(t);
   if (t->poll) lti_poll_forget(t->poll, t);
   t->poll = NULL;
+  lti_task_content_stop(t);
 }
 
 static void tell_later(lti_task *t) {

@@ -1,176 +1,162 @@
-/* The download of a task's result: to a callback or a descriptor, taken up where it was cut. See
- * task_inside.h. */
-#include <errno.h>
-#include <stdio.h>
-#include <unistd.h>
-
+/* The download of a task's result: see task_inside.h. What is fetched is decided here, how is
+ * download.h's.
+ *
+ * A family that serves its results itself is asked for them, with its key: such addresses work as
+ * long as the job is known. Where there is none, or it knows nothing of the job, the result's URL
+ * is fetched, which may lead anywhere; and what stands in the URL itself needs no fetching. */
 #include "base/error.h"
-#include "core/request.h"
+#include "core/download.h"
 #include "core/task_inside.h"
-#include "wire/http.h"
+#include "wire/datauri.h"
 
-#define RESUMES_MAX    5    /* downloads that are taken up again without progress ... */
-#define PROGRESS_BYTES 1024 /* ... which is so much at least */
+/* One fetch; made when it begins. */
+struct lti_task_fetch {
+  lti_download *download;
+  leat_request request;
+  lti_buf path;
+  bool by_url;
+};
 
-static int on_event(leat_engine *e, leat_id id, const leat_event *event, void *user);
-static void on_done(leat_engine *e, leat_id id, const leat_result *result, void *user);
+static int on_bytes(void *user, uint64_t offset, leat_slice bytes);
+static void on_done(void *user, int error, const leat_result *result, const char *message);
 
 int lti_task_content_make(lti_task *t, const leat_task *q) {
+  lti_alloc *alloc = &lti_task_engine(t)->alloc;
   if (!q->download) return LTI_OK;
-  t->content = lti_alloc_zero(&lti_task_engine(t)->alloc, sizeof *t->content);
+  t->content = lti_alloc_zero(alloc, sizeof *t->content);
   if (!t->content) return LEAT_ENOMEM;
   t->content->fd_plus_one = q->fd_plus_one;
   t->content->on_content = q->on_content;
   t->content->resume_from = q->resume_from;
-  return LTI_OK;
+  if (!q->file) return LTI_OK;
+  t->content->file = lti_alloc_text(alloc, lti_slice_of(q->file));
+  return t->content->file ? LTI_OK : LEAT_ENOMEM;
+}
+
+static void fetch_free(lti_task *t) {
+  lti_task_content *c = t->content;
+  if (!c->fetch) return;
+  lti_buf_deinit(&c->fetch->path);
+  lti_alloc_put(&lti_task_engine(t)->alloc, c->fetch);
+  c->fetch = NULL;
+}
+
+void lti_task_content_stop(lti_task *t) {
+  if (!t->content || !t->content->fetch) return;
+  lti_download *d = t->content->fetch->download;
+  if (d) lti_download_cancel(d);
+  fetch_free(t);
+}
+
+void lti_task_content_free(lti_task *t) {
+  lti_task_content *c = t->content;
+  if (!c) return;
+  lti_task_content_stop(t);
+  lti_alloc_put(&lti_task_engine(t)->alloc, c->file);
+  lti_alloc_put(&lti_task_engine(t)->alloc, c);
+  t->content = NULL;
+}
+
+uint64_t lti_task_content_bytes(const lti_task *t, uint64_t *total) {
+  const lti_task_content *c = t->content;
+  if (!c->fetch || !c->fetch->download) {
+    *total = c->bytes_total;
+    return c->bytes;
+  }
+  *total = lti_download_total(c->fetch->download);
+  return lti_download_bytes(c->fetch->download) - (c->file ? 0 : c->resume_from);
 }
 
 /* ---- asking */
 
-static int send_request(lti_task *t, const char *path) {
-  const lti_task_content *c = t->content;
-  uint64_t from = c->resume_from + c->bytes;
-  char range[64];
-  leat_request q;
-  lti_task_kind_request(t->kind, &q);
-  q.path = path;
-  q.method = "GET";
-  /* Large content may take its time while it moves. */
-  if (q.deadlines.total_ms == 0) q.deadlines.total_ms = LEAT_NONE;
-  q.on_event = on_event;
-  q.on_done = on_done;
-  q.user = t;
-  /* Offsets count the content itself, not a coding of it. The kind has room for these two. */
-  leat_header *more = t->kind->headers + q.header_count;
-  more[0] = (leat_header){lti_slice_of("Accept-Encoding"), lti_slice_of("identity")};
-  q.header_count++;
-  int n = snprintf(range, sizeof range, "bytes=%llu-", (unsigned long long)from);
-  if (from > 0) {
-    more[1] = (leat_header){lti_slice_of("Range"), lti_slice(range, (size_t)n)};
-    q.header_count++;
-  }
-  return lti_request_submit(lti_task_engine(t), &q, true, &t->request);
-}
-
-static int ask(lti_task *t) {
-  leat_engine *e = lti_task_engine(t);
-  lti_buf path;
+static int fill_path(lti_task *t, lti_task_fetch *x) {
   lti_task_holes holes = {
       .id = t->id, .params = t->kind->params, .param_count = t->kind->param_count};
-  if (!t->kind->form.content_path)
-    return lti_engine_fail(e, LEAT_EINVAL, "this family's results have no path of their own");
-  lti_buf_init(&path, &e->alloc, 16384, LEAT_EURL);
-  int r = lti_task_fill_path(t->kind->form.content_path, &holes, &path);
-  r = r == LTI_OK ? send_request(t, path.data)
-                  : lti_engine_fail(e, r, "the task's id cannot be part of a path");
-  lti_buf_deinit(&path);
+  int r = lti_task_fill_path(t->kind->form.content_path, &holes, &x->path);
+  if (r != LTI_OK)
+    return lti_engine_fail(lti_task_engine(t), r, "the task's id cannot be part of a path");
+  x->request.path = x->path.data;
+  return LTI_OK;
+}
+
+/* `url`: the result's, when that is what is fetched. */
+static int fetch(lti_task *t, leat_slice url) {
+  leat_engine *e = lti_task_engine(t);
+  lti_task_content *c = t->content;
+  lti_task_fetch *x = c->fetch = lti_alloc_zero(&e->alloc, sizeof *x);
+  if (!x) return lti_engine_fail(e, LEAT_ENOMEM, NULL);
+  lti_buf_init(&x->path, &e->alloc, 16384, LEAT_EURL);
+  lti_task_kind_request(t->kind, &x->request);
+  x->by_url = url.size > 0;
+  int r = x->by_url ? LTI_OK : fill_path(t, x);
+  lti_download_order order = {.request = &x->request,
+                              .url = url,
+                              .file = c->file,
+                              .fd_plus_one = c->fd_plus_one,
+                              .resume_from = c->resume_from,
+                              .content = c->on_content ? on_bytes : NULL,
+                              .done = on_done,
+                              .user = t};
+  if (r == LTI_OK) r = lti_download_start(e, &order, &x->download);
+  if (r != LTI_OK) fetch_free(t);
   return r;
+}
+
+/* What the family serves, unless the URL is the content. */
+static int choose(lti_task *t, leat_slice url) {
+  lti_datauri inline_content;
+  if (t->kind->form.content_path && !lti_datauri_init(&inline_content, url))
+    return fetch(t, lti_slice("", 0));
+  if (url.size > 0) return fetch(t, url);
+  return lti_engine_fail(lti_task_engine(t), LEAT_EINVAL,
+                         "the result has no URL, and its family no path for it");
 }
 
 void lti_task_content_start(lti_task *t) {
   leat_task_update u;
   t->state = LEAT_TASK_DOWNLOADING;
-  t->content->fits = false;
   lti_task_fill_update(t, &u);
   lti_task_tell_update(t, &u);
   if (t->ended) return;
-  int r = ask(t);
+  lti_task_fill_update(t, &u); /* the callback may have moved what the first one shows */
+  int r = choose(t, u.url);
   if (r != LTI_OK) lti_task_finish(t, r, leat_last_message(lti_task_engine(t)));
 }
 
 /* ---- reading */
 
-static int write_fd(int fd, leat_slice bytes) {
-  while (bytes.size > 0) {
-    ssize_t n = write(fd, bytes.data, bytes.size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return LEAT_EIO;
-    bytes = lti_slice_from(bytes, (size_t)n);
-  }
-  return LTI_OK;
-}
-
-static int take_content(lti_task *t, leat_slice bytes) {
-  lti_task_content *c = t->content;
-  int r = c->fd_plus_one ? write_fd(c->fd_plus_one - 1, bytes) : LTI_OK;
-  if (r == LTI_OK && c->on_content &&
-      c->on_content(lti_task_engine(t), t->item.id, c->resume_from + c->bytes, bytes, t->user) != 0)
-    r = LEAT_EIO;
-  if (r == LTI_OK) c->bytes += bytes.size;
-  return r;
-}
-
-/* "bytes 100-199/200": the total, when the range begins where it was asked to. */
-static bool range_fits(const leat_head *head, uint64_t from, uint64_t *total) {
-  leat_slice range = lti_http_find(head->headers, head->header_count, "content-range");
-  uint64_t first;
-  if (!lti_slice_starts(range, "bytes ")) return false;
-  range = lti_slice_from(range, 6);
-  const char *dash = memchr(range.data, '-', range.size);
-  const char *slash = memchr(range.data, '/', range.size);
-  if (!dash || !slash) return false;
-  if (!lti_slice_u64(lti_slice(range.data, (size_t)(dash - range.data)), &first)) return false;
-  leat_slice all = lti_slice(slash + 1, (size_t)(range.data + range.size - slash - 1));
-  if (!lti_slice_u64(all, total)) *total = 0;
-  return first == from;
-}
-
-static void see_head(lti_task_content *c, const leat_head *head) {
-  uint64_t have = c->resume_from + c->bytes, total = 0;
-  if (head->status == 206) {
-    c->fits = range_fits(head, have, &total);
-    if (c->fits) c->bytes_total = total;
-  } else if (head->status == 200) {
-    /* A server that ignores the range would send everything anew. */
-    c->fits = have == 0;
-    leat_slice length = lti_http_find(head->headers, head->header_count, "content-length");
-    if (c->fits && lti_slice_u64(length, &total)) c->bytes_total = total;
-  } else if (head->status == 416 && have > 0) {
-    /* Nothing is left to send when all is there (RFC 9110 15.5.17). */
-    leat_slice range = lti_http_find(head->headers, head->header_count, "content-range");
-    c->fits = lti_slice_starts(range, "bytes */") &&
-              lti_slice_u64(lti_slice_from(range, 8), &total) && total == have;
-    if (c->fits) c->bytes_total = total;
-  }
-}
-
-static int on_event(leat_engine *e, leat_id id, const leat_event *event, void *user) {
+static int on_bytes(void *user, uint64_t offset, leat_slice bytes) {
   lti_task *t = user;
-  (void)e, (void)id;
-  if (t->ended) return LEAT_CONTINUE;
-  if (event->kind == LEAT_EVENT_HEAD) {
-    see_head(t->content, &event->head);
-    if (event->head.status < 300 && !t->content->fits)
-      lti_task_finish(t, LEAT_EIO, "the server does not resume where the content was cut");
-  } else if (event->kind == LEAT_EVENT_RAW && take_content(t, event->text) != LTI_OK) {
-    lti_task_finish(t, LEAT_EIO, "writing the content failed");
-  }
-  return LEAT_CONTINUE;
+  const lti_task_content *c = t->content;
+  return c->on_content(lti_task_engine(t), t->item.id, offset, bytes, t->user);
 }
 
 /* ---- the end */
 
-static void content_done(lti_task *t, const leat_result *result) {
-  lti_task_content *c = t->content;
+/* The family has no content of this job, but the job names a place. */
+static bool try_url(lti_task *t, int error, const leat_result *result) {
   leat_task_update u;
-  int error = result->error;
-  if (result->status == 416 && c->fits) error = LEAT_OK;
-  /* The end of a body that only the end delimits may come too early. */
-  if (error == LEAT_OK && c->resume_from + c->bytes < c->bytes_total) error = LEAT_ETRUNCATED;
-  bool cut = error == LEAT_ETRUNCATED || error == LEAT_EIDLETIMEOUT;
-  if (c->bytes - c->bytes_before >= PROGRESS_BYTES) c->resumes = 0;
-  c->bytes_before = c->bytes;
-  if (error != LEAT_OK && (cut || result->retryable) && c->resumes++ < RESUMES_MAX) {
-    lti_task_content_start(t);
-    return;
-  }
-  if (error == LEAT_OK) t->state = LEAT_TASK_SUCCEEDED;
+  if (error != LEAT_ESTATUS || !result) return false;
+  if (result->status != 404 && result->status != 405 && result->status != 501) return false;
   lti_task_fill_update(t, &u);
-  lti_task_conclude(t, error, &u, result);
+  return u.url.size > 0 && fetch(t, u.url) == LTI_OK;
 }
 
-static void on_done(leat_engine *e, leat_id id, const leat_result *result, void *user) {
+static void on_done(void *user, int error, const leat_result *result, const char *message) {
   lti_task *t = user;
-  (void)e, (void)id;
-  if (lti_task_exchanged(t)) content_done(t, result);
+  lti_task_content *c = t->content;
+  leat_task_update u;
+  bool by_url = c->fetch->by_url;
+  c->bytes = lti_task_content_bytes(t, &c->bytes_total);
+  c->fetch->download = NULL;
+  fetch_free(t);
+  if (!by_url && try_url(t, error, result)) return;
+  leat_result told = {.retry_after_ms = -1};
+  if (result) told = *result;
+  if (message) told.message = lti_slice_of(message);
+  if (result && result->error != error && !message) told.message = lti_slice("", 0);
+  told.error = error;
+  if (error == LEAT_OK) t->state = LEAT_TASK_SUCCEEDED;
+  lti_task_fill_update(t, &u);
+  lti_task_conclude(t, error, &u, &told);
 }

@@ -48,14 +48,15 @@ struct lti_task_kind {
   unsigned batch_refused;
 };
 
-/* What is only there while a task downloads. */
+typedef struct lti_task_fetch lti_task_fetch;
+
+/* What is only there when a task's result is to be downloaded. */
 typedef struct lti_task_content {
+  char *file; /* NULL: none */
   int fd_plus_one;
   leat_content_cb on_content;
   uint64_t resume_from, bytes, bytes_total;
-  uint64_t bytes_before; /* what the last download that was cut had brought */
-  int resumes;
-  bool fits; /* the answer under way begins where it was asked to */
+  lti_task_fetch *fetch; /* under way, NULL: none is */
 } lti_task_content;
 
 /* How a task ended, when that is told later. */
@@ -196,5 +197,10 @@ void lti_task_reply_update(const lti_task *t, const lti_task_answer *answer, lea
 
 int lti_task_content_make(lti_task *t, const leat_task *q);
 void lti_task_content_start(lti_task *t);
+/* The download is given up; harmless when there is none. */
+void lti_task_content_stop(lti_task *t);
+void lti_task_content_free(lti_task *t);
+/* How much of it is there, and of how much. `t` has content. */
+uint64_t lti_task_content_bytes(const lti_task *t, uint64_t *total);
 
 #endif

@@ -81,10 +81,7 @@ void lti_task_reply_update(const lti_task *t, const lti_task_answer *answer, lea
                           .polls = t->polls,
                           .earlier_run = t->noted == TASK_DONE,
                           .received_ns = lti_loop_clock(lti_task_engine(t)->loop)};
-  if (t->content) {
-    u->bytes = t->content->bytes;
-    u->bytes_total = t->content->bytes_total;
-  }
+  if (t->content) u->bytes = lti_task_content_bytes(t, &u->bytes_total);
   if (!answer) return;
   u->raw = answer->json;
   if (!answer->report.error.set) return;

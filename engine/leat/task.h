@@ -87,9 +87,14 @@ typedef struct leat_task {
   int jitter_percent;    /* each wait is lengthened by up to this much [10] */
   int64_t deadline_ms;   /* the whole task [3,600,000]: LEAT_ETASKTIME */
 
-  bool download;   /* fetch the content when the task succeeds */
-  int fd_plus_one; /* write it to this descriptor, a blocking one such as a file's; 0:
-                           none. It is not closed */
+  bool download;    /* fetch the content when the task succeeds: from its family's content path, or
+                       where there is none from the result's URL, to other origins without any
+                       credential; a data: URI is decoded */
+  const char *file; /* write it to this file, which appears when it is whole. FILE.part stands there
+                       until then, and after a cut, when the server told versions apart: the next
+                       download takes it up */
+  int fd_plus_one;  /* write it to this descriptor, a blocking one such as a file's; 0:
+                            none. It is not closed */
   leat_content_cb on_content;
   uint64_t resume_from; /* bytes that are there already: Range resumes behind them */
 

@@ -3,7 +3,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -144,6 +146,133 @@ static void test_the_providers_words_end_a_submit(void **state) {
   assert_string_equal(c->message, "no such model");
 }
 
+/* ---- files, and the addresses of results */
+
+static void read_file(const char *name, char *out, size_t room) {
+  FILE *file = fopen(name, "rb");
+  assert_non_null(file);
+  out[fread(out, 1, room - 1, file)] = '\0';
+  fclose(file);
+}
+
+/* To a file in a folder of its own, which must hold it alone afterwards; the folder is removed. */
+static flow_call *fetch_file(flow *f, peer *p, char *content, size_t room) {
+  leat_task task;
+  char folder[] = "/tmp/leat_task_XXXXXX", name[64];
+  assert_non_null(mkdtemp(folder));
+  snprintf(name, sizeof name, "%s/result.mp4", folder);
+  leat_task_init(&task);
+  task.base_url = peer_url(p);
+  task.api_key = "sk-task-key";
+  task.task_id = "job";
+  task.retries = LEAT_NONE;
+  task.poll_ms = 1;
+  task.download = true;
+  task.file = name;
+  flow_call *c = flow_task(f, &task);
+  memset(name, 'x', 5); /* it was copied */
+  flow_wait(f);
+  memcpy(name, folder, 5);
+  if (c->error == LEAT_OK) read_file(name, content, room);
+  if (c->error == LEAT_OK) assert_int_equal(unlink(name), 0);
+  assert_int_equal(rmdir(folder), 0);
+  return c;
+}
+
+static void test_a_result_becomes_a_file(void **state) {
+  flow *f = *state;
+  char content[64];
+  peer *p = flow_peer(f, (const char *const[]){FINISHED,
+                                               "HTTP/1.1 200 OK\r\nETag: \"v\"\r\n"
+                                               "Content-Length: 6\r\n\r\nabc<<close>>",
+                                               "HTTP/1.1 206 P\r\nETag: \"v\"\r\n"
+                                               "Content-Range: bytes 3-5/6\r\n<<body>>def<<cut>>",
+                                               NULL});
+  flow_call *c = fetch_file(f, p, content, sizeof content);
+  flow_assert_error(c, LEAT_OK);
+  assert_string_equal(content, "abcdef");
+  assert_int_equal(c->bytes, 6);
+  assert_int_equal(c->bytes_total, 6);
+  flow_assert_has(peer_request(p, 1), "GET /v1/videos/job/content HTTP/1.1\r\n");
+  flow_assert_has(peer_request(p, 2), "\r\nIf-Range: \"v\"\r\n");
+}
+
+static const char *finished_at(flow *f, const char *url) {
+  char *answer = flow_keep(f, 400);
+  char body[200];
+  snprintf(body, sizeof body, "{\"id\":\"job\",\"status\":\"completed\",\"url\":\"%s\"}", url);
+  snprintf(answer, 400, "HTTP/1.1 200 OK\r\n<<body>>%s<<cut>>", body);
+  return answer;
+}
+
+/* What the gateway does not have itself lies where the job says, and there the key is no one's
+ * business. */
+static void test_key_01_a_result_elsewhere_is_fetched_without_the_key(void **state) {
+  flow *f = *state;
+  char content[64], url[100];
+  peer *cdn = flow_peer(f, (const char *const[]){"HTTP/1.1 200 OK\r\n<<body>>movie<<cut>>", NULL});
+  snprintf(url, sizeof url, "%s/signed?s=1", peer_url(cdn));
+  const char **answers = flow_keep(f, 3 * sizeof *answers);
+  answers[0] = finished_at(f, url);
+  answers[1] = "HTTP/1.1 404 N\r\n<<body>>{}<<cut>>";
+  peer *p = flow_peer(f, answers);
+  flow_call *c = fetch_file(f, p, content, sizeof content);
+  flow_assert_error(c, LEAT_OK);
+  assert_string_equal(content, "movie");
+  flow_assert_has(peer_request(p, 1), "sk-task-key");
+  flow_assert_has(peer_request(cdn, 0), "GET /signed?s=1 HTTP/1.1\r\n");
+  assert_null(strstr(peer_request(cdn, 0), "sk-task-key"));
+}
+
+static void test_a_result_in_its_own_url(void **state) {
+  flow *f = *state;
+  char content[64];
+  const char **answers = flow_keep(f, 2 * sizeof *answers);
+  answers[0] = finished_at(f, "data:video/mp4;base64,bW92aWU=");
+  peer *p = flow_peer(f, answers);
+  flow_call *c = fetch_file(f, p, content, sizeof content);
+  flow_assert_error(c, LEAT_OK);
+  assert_string_equal(content, "movie");
+  assert_int_equal(peer_requests(p), 1);
+}
+
+static void test_a_result_that_is_nowhere(void **state) {
+  flow *f = *state;
+  char content[64];
+  peer *p =
+      flow_peer(f, (const char *const[]){FINISHED, "HTTP/1.1 404 N\r\n<<body>>{}<<cut>>", NULL});
+  flow_call *c = fetch_file(f, p, content, sizeof content);
+  flow_assert_error(c, LEAT_ESTATUS);
+  assert_int_equal(c->result_status, 404);
+}
+
+/* Wherever it is when it is cancelled, nothing of it is left. */
+static void test_a_download_that_is_cancelled(void **state) {
+  flow *f = *state;
+  leat_task task;
+  char folder[] = "/tmp/leat_task_XXXXXX", name[64];
+  assert_non_null(mkdtemp(folder));
+  snprintf(name, sizeof name, "%s/result.mp4", folder);
+  peer *p = flow_peer(f, (const char *const[]){FINISHED,
+                                               "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc"
+                                               "<<silent>>",
+                                               NULL});
+  leat_task_init(&task);
+  task.base_url = peer_url(p);
+  task.task_id = "job";
+  task.poll_ms = 1;
+  task.download = true;
+  task.file = name;
+  flow_call *c = flow_task(f, &task);
+  for (int i = 0; i < 400 && peer_requests(p) < 2; i++) flow_run(f, 5);
+  flow_run(f, 20);
+  leat_cancel(f->engine, c->id);
+  flow_wait(f);
+  flow_assert_error(c, LEAT_ECANCELLED);
+  flow_run(f, 20);
+  assert_int_equal(rmdir(folder), 0);
+}
+
 /* An id that would be another path is refused, and so is one that is too long for any. */
 static void test_ids_that_are_no_part_of_a_path(void **state) {
   flow *f = *state;
@@ -174,6 +303,11 @@ int main(void) {
       FLOW_TEST(test_a_drip_of_cuts_ends),
       FLOW_TEST(test_a_cut_poll_does_not_end_the_task),
       FLOW_TEST(test_the_providers_words_end_a_submit),
+      FLOW_TEST(test_a_result_becomes_a_file),
+      FLOW_TEST(test_key_01_a_result_elsewhere_is_fetched_without_the_key),
+      FLOW_TEST(test_a_result_in_its_own_url),
+      FLOW_TEST(test_a_result_that_is_nowhere),
+      FLOW_TEST(test_a_download_that_is_cancelled),
       FLOW_TEST(test_ids_that_are_no_part_of_a_path),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
