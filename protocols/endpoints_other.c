@@ -2,7 +2,11 @@
  * which leat_ws_open speaks. */
 #include "endpoints.h"
 
-#define ANTHROPIC_VERSION .header = "anthropic-version", .value = "2023-06-01"
+#define ANTHROPIC                                                                    \
+  .auth = LEAT_AUTH_X_API_KEY, .header = "anthropic-version", .value = "2023-06-01", \
+  .base_url = "https://api.anthropic.com"
+#define GEMINI \
+  .auth = LEAT_AUTH_X_GOOG_API_KEY, .base_url = "https://generativelanguage.googleapis.com"
 
 const leat_endpoint lti_endpoints_other[] = {
     LTI_ENDPOINT(.name = "embeddings.create", .summary = "texts as vectors", .method = "POST",
@@ -20,11 +24,11 @@ const leat_endpoint lti_endpoints_other[] = {
     LTI_ENDPOINT(.name = "models.get", .summary = "one model", .method = "GET",
                  .path = "/v1/models/{model}", .group = LEAT_REPLY_MODELS, .confirmed = true),
     LTI_ENDPOINT(.name = "models.anthropic", .summary = "the models, in Anthropic's form",
-                 .method = "GET", .path = "/v1/models", .auth = LEAT_AUTH_X_API_KEY,
-                 .group = LEAT_REPLY_MODELS, ANTHROPIC_VERSION, .confirmed = true),
+                 .method = "GET", .path = "/v1/models", ANTHROPIC, .group = LEAT_REPLY_MODELS,
+                 .confirmed = true),
     LTI_ENDPOINT(.name = "models.gemini", .summary = "the models, in Gemini's form",
-                 .method = "GET", .path = "/v1beta/models", .auth = LEAT_AUTH_X_GOOG_API_KEY,
-                 .group = LEAT_REPLY_MODELS, .confirmed = true),
+                 .method = "GET", .path = "/v1beta/models", GEMINI, .group = LEAT_REPLY_MODELS,
+                 .confirmed = true),
 
     LTI_ENDPOINT(.name = "files.upload", .summary = "a file to be used by others", .method = "POST",
                  .path = "/v1/files", .body = LEAT_BODY_MULTIPART, .group = LEAT_REPLY_FILES,

@@ -4,7 +4,10 @@
  * counts, is JSON as it is. */
 #include "endpoints.h"
 
-#define ANTHROPIC_VERSION .header = "anthropic-version", .value = "2023-06-01"
+/* Without a dialect that knows where it is. */
+#define ANTHROPIC                                                                    \
+  .auth = LEAT_AUTH_X_API_KEY, .header = "anthropic-version", .value = "2023-06-01", \
+  .base_url = "https://api.anthropic.com"
 
 const leat_endpoint lti_endpoints_text[] = {
     LTI_ENDPOINT(.name = "chat.completions", .summary = "a chat completion, streamed or whole",
@@ -45,15 +48,15 @@ const leat_endpoint lti_endpoints_text[] = {
                  .reply = LEAT_REPLY_KIND_SSE, .protocol = "anthropic", .confirmed = true),
     LTI_ENDPOINT(.name = "messages.count_tokens", .summary = "how many tokens messages would be",
                  .method = "POST", .path = "/v1/messages/count_tokens", .body = LEAT_BODY_JSON,
-                 .auth = LEAT_AUTH_X_API_KEY, .group = LEAT_REPLY_TOKENS, ANTHROPIC_VERSION,
-                 .confirmed = true),
+                 ANTHROPIC, .group = LEAT_REPLY_TOKENS, .confirmed = true),
     {.name = NULL},
 };
 
 /* The model stands in the path: a parameter, or the request's model. */
 #define GEMINI        "/v1beta/models/{model}"
 #define GEMINI_STREAM GEMINI ":streamGenerateContent?alt=sse"
-#define GEMINI_KEY    .auth = LEAT_AUTH_X_GOOG_API_KEY
+#define GEMINI_ITSELF \
+  .auth = LEAT_AUTH_X_GOOG_API_KEY, .base_url = "https://generativelanguage.googleapis.com"
 
 const leat_endpoint lti_endpoints_gemini[] = {
     LTI_ENDPOINT(.name = "gemini.generate", .summary = "Gemini's content, streamed or whole",
@@ -70,12 +73,12 @@ const leat_endpoint lti_endpoints_gemini[] = {
                  .reply = LEAT_REPLY_KIND_ARRAY, .protocol = "gemini", .confirmed = true),
     LTI_ENDPOINT(.name = "gemini.count_tokens", .summary = "how many tokens a content would be",
                  .method = "POST", .path = GEMINI ":countTokens", .body = LEAT_BODY_JSON,
-                 GEMINI_KEY, .group = LEAT_REPLY_TOKENS, .confirmed = true),
+                 GEMINI_ITSELF, .group = LEAT_REPLY_TOKENS, .confirmed = true),
     LTI_ENDPOINT(.name = "gemini.embed", .summary = "one content as a vector", .method = "POST",
-                 .path = GEMINI ":embedContent", .body = LEAT_BODY_JSON, GEMINI_KEY,
+                 .path = GEMINI ":embedContent", .body = LEAT_BODY_JSON, GEMINI_ITSELF,
                  .group = LEAT_REPLY_EMBEDDINGS, .confirmed = true),
     LTI_ENDPOINT(.name = "gemini.embed_batch", .summary = "many contents as vectors",
                  .method = "POST", .path = GEMINI ":batchEmbedContents", .body = LEAT_BODY_JSON,
-                 GEMINI_KEY, .group = LEAT_REPLY_EMBEDDINGS, .confirmed = true),
+                 GEMINI_ITSELF, .group = LEAT_REPLY_EMBEDDINGS, .confirmed = true),
     {.name = NULL},
 };

@@ -51,7 +51,7 @@ void cli_input_warn_of_readers(const char *what, const char *path) {
 
 bool cli_input_body(lti_buf *out, const char *text) {
   const char *name = text[0] == '@' ? text + 1 : text;
-  if (text[0] == '{') {
+  if (text[0] == '{' || text[0] == '[') {
     name = "text";
     if (lti_buf_text(out, text) != LEAT_OK) return false;
   } else if (!cli_input_read(out, name)) {

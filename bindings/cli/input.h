@@ -12,7 +12,8 @@
 bool cli_input_read(lti_buf *out, const char *path);
 /* Says so when others than its owner can read the file; `what` it is: "key file". */
 void cli_input_warn_of_readers(const char *what, const char *path);
-/* --body: "-", a path, "@path", or JSON that begins with a brace; checked to be valid JSON. */
+/* --body: "-", a path, "@path", or JSON that begins with a brace or a bracket; checked to be valid
+ * JSON. */
 bool cli_input_body(lti_buf *out, const char *text);
 /* The prompt: --prompt, or the one argument, or standard input when that is no terminal. */
 bool cli_input_prompt(lti_buf *out, const char *option, char *const *args, size_t arg_count);

@@ -37,6 +37,12 @@ static const command commands[] = {
      "run [NAME] [PROMPT or -] | submit [NAME] [PROMPT or -] | wait [NAME] ID | run --input FILE",
      "asynchronous jobs, such as videos: submit, poll, download",
      "NAME is an endpoint, such as suno.music. --input runs one job for each line of a file."},
+    {"call", CLI_CALL, cli_call_run, "NAME [BODY] [PATH=TEXT | PATH:=JSON | NAME==PARAMETER]...",
+     "any endpoint by its name, with a body from a file or from words",
+     "JSON is printed as it comes, laid out on a terminal; --json prints it in one line."},
+    {"endpoints", CLI_ENDPOINTS, cli_endpoints_run, "[GROUP or NAME]",
+     "the endpoints that call knows by name",
+     "--json prints an array with a row a line, which --endpoints takes as it is."},
     {"mock", CLI_MOCK, NULL, "", "a gateway on the loopback, to try things against", NULL},
     {"demo", CLI_DEMO, cli_demo_run, "",
      "mock, chats and tasks together, every byte verified, one table", NULL},
@@ -58,7 +64,7 @@ static int describe_program(void) {
   cli_out_init(out, STDOUT_FILENO, "standard output");
   cli_out_text(out, "usage: leat COMMAND [options]\n\n");
   for (size_t i = 0; i < COMMAND_COUNT; i++)
-    cli_out_format(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    cli_out_format(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
   cli_out_text(out,
                "\n`leat COMMAND --help` lists a command's options; `man leat` tells everything.\n"
                "Durations are seconds, decimals allowed, or carry ms, s, m, h; sizes K, M, G.\n"

@@ -3,9 +3,9 @@
 
 /* All that go out; those that make requests; those whose requests are chats. */
 #define NETWORK  (REQUESTS | CLI_WS)
-#define REQUESTS (CLI_CHAT | CLI_LOAD | CLI_TASK)
+#define REQUESTS (CLI_CHAT | CLI_LOAD | CLI_TASK | CLI_CALL)
 #define CHATS    (CLI_CHAT | CLI_LOAD)
-#define ALL      (NETWORK | CLI_DECODE | CLI_DEMO)
+#define ALL      (NETWORK | CLI_DECODE | CLI_DEMO | CLI_ENDPOINTS)
 
 #define FIELD(name) offsetof(cli_options, name)
 #define COUNT_MAX   1000000
@@ -37,8 +37,15 @@ static const cli_option table[] = {
      "the key; rather set LEAT_API_KEY or use --key-file", NULL, 0, 0},
     {"key-file", 0, CLI_TEXT, "FILE", NETWORK, FIELD(key_file), "read the key from FILE", NULL, 0,
      0},
+    {"auth", 0, CLI_CHOICE, "WAY", NETWORK, FIELD(auth),
+     "how the key travels: bearer, raw (Authorization alone), a field of this name, query "
+     "(?key=), or none [as the protocol or the endpoint has it]",
+     "bearer raw x-api-key api-key x-goog-api-key query mj-api-secret none", 0, 0},
     {"allow-plain-key", 0, CLI_FLAG, NULL, NETWORK, FIELD(allow_plain_key),
      "let the key travel over plain http to another machine", NULL, 0, 0},
+    {"endpoints", 0, CLI_TEXT, "FILE", CLI_CALL | CLI_ENDPOINTS, FIELD(endpoints),
+     "add the endpoints and task forms of this JSON file, or change those of the same name", NULL,
+     0, 0},
     {"protocol", 0, CLI_TEXT, "NAME", CHATS | CLI_DECODE, FIELD(protocol),
      "the wire form: openai-chat, openai-completions, openai-responses, anthropic, gemini; over a "
      "WebSocket chat-ws, responses-ws, realtime, realtime-beta; decode also reads json, "
@@ -65,12 +72,25 @@ static const cli_option table[] = {
     {"message-max", 0, CLI_SIZE, "SIZE", CLI_WS, FIELD(message_max),
      "the largest message that may come [64M]", NULL, 1, INT64_C(1) << 30},
     {"model", 0, CLI_TEXT, "NAME", NETWORK, FIELD(model), "the model to ask", NULL, 0, 0},
-    {"prompt", 0, CLI_TEXT, "TEXT", REQUESTS, FIELD(prompt), "what to ask; - reads standard input",
-     NULL, 0, 0},
+    {"prompt", 0, CLI_TEXT, "TEXT", CHATS | CLI_TASK, FIELD(prompt),
+     "what to ask; - reads standard input", NULL, 0, 0},
     {"body", 'd', CLI_TEXT, "FILE", REQUESTS, FIELD(body),
      "send this JSON as it is: a file, - for standard input, or the text itself from its {", NULL,
      0, 0},
 
+    {"set", 0, CLI_LIST, "PATH=TEXT", CLI_CALL, FIELD(set),
+     "a text in the body: messages[0].role=user; repeatable, and PATH=TEXT alone says the same",
+     NULL, 0, 0},
+    {"set-json", 0, CLI_LIST, "PATH=JSON", CLI_CALL, FIELD(set_json),
+     "any value in the body; repeatable, as is PATH:=JSON alone", NULL, 0, 0},
+    {"param", 0, CLI_LIST, "NAME=TEXT", CLI_CALL, FIELD(params),
+     "what stands for {NAME} in the path, or else joins the query; repeatable, as is NAME==TEXT "
+     "alone",
+     NULL, 0, 0},
+    {"form", 0, CLI_LIST, "NAME=TEXT", CLI_CALL, FIELD(form),
+     "a field of the form, NAME=@FILE a file's content; repeatable", NULL, 0, 0},
+    {"stream", 0, CLI_FLAG, NULL, CLI_CALL, FIELD(stream),
+     "ask for a stream where that is no matter of the body: gemini's, and forms", NULL, 0, 0},
     {"system", 0, CLI_TEXT, "TEXT", CHATS, FIELD(system), "a system message in front", NULL, 0, 0},
     {"max-tokens", 0, CLI_INT, "N", CHATS, FIELD(max_tokens), "bound the answer", NULL, 1,
      INT32_MAX},
@@ -93,11 +113,13 @@ static const cli_option table[] = {
      NULL, 0, 0},
     {"no-usage", 0, CLI_FLAG, NULL, CHATS, FIELD(no_usage), "do not ask for token counts", NULL, 0,
      0},
-    {"show-reasoning", 0, CLI_FLAG, NULL, CLI_CHAT, FIELD(show_reasoning),
+    {"show-reasoning", 0, CLI_FLAG, NULL, CLI_CHAT | CLI_CALL, FIELD(show_reasoning),
      "show the model's reasoning on standard error", NULL, 0, 0},
 
     {"family", 0, CLI_TEXT, "NAME", CLI_TASK, FIELD(family), "the kind of task [video]", NULL, 0,
      0},
+    {"output", 'o', CLI_TEXT, "FILE", CLI_CALL, FIELD(output),
+     "write what comes to FILE, by way of FILE.part", NULL, 0, 0},
     {"output", 'o', CLI_TEXT, "FILE", CLI_TASK, FIELD(output),
      "download the result to FILE, by way of FILE.part; with --input, write the results there, "
      "a line each [standard output]",
@@ -129,7 +151,7 @@ static const cli_option table[] = {
     {"connections", 0, CLI_INT, "K", CLI_LOAD, FIELD(connections),
      "at most K connections [the concurrency, of HTTP/2 a hundredth of it and at least 8]", NULL, 1,
      COUNT_MAX},
-    {"connections", 0, CLI_INT, "K", CLI_CHAT | CLI_TASK, FIELD(connections),
+    {"connections", 0, CLI_INT, "K", CLI_CHAT | CLI_TASK | CLI_CALL, FIELD(connections),
      "at most K connections [64, of HTTP/2 8]", NULL, 1, COUNT_MAX},
     {"connections", 0, CLI_INT, "K", CLI_DEMO, FIELD(connections),
      "at most K connections [64, over HTTP/2 20]", NULL, 1, COUNT_MAX},
@@ -171,7 +193,7 @@ static const cli_option table[] = {
      "between two pieces of content [off]", NULL, 0, 0},
     {"timeout", 'm', CLI_DURATION, "TIME", NETWORK, FIELD(timeout),
      "for all of it, retries included [off when streaming, else 600]", NULL, 0, 0},
-    {"retries", 0, CLI_INT, "N", CLI_CHAT | CLI_TASK, FIELD(retries),
+    {"retries", 0, CLI_INT, "N", CLI_CHAT | CLI_TASK | CLI_CALL, FIELD(retries),
      "repeats after a failed attempt [2]", NULL, 0, 100},
     {"retries", 0, CLI_INT, "N", CLI_LOAD, FIELD(retries), "repeats after a failed attempt [0]",
      NULL, 0, 100},
@@ -181,8 +203,8 @@ static const cli_option table[] = {
     {"metrics", 0, CLI_TEXT, "FILE", REQUESTS, FIELD(metrics),
      "keep FILE as Prometheus' text: written every 2 s and at the end", NULL, 0, 0},
 
-    {"json", 0, CLI_FLAG, NULL, CLI_CHAT | CLI_TASK | CLI_DEMO | CLI_WS, FIELD(json),
-     "JSON on standard output, for programs", NULL, 0, 0},
+    {"json", 0, CLI_FLAG, NULL, CLI_CHAT | CLI_TASK | CLI_DEMO | CLI_WS | CLI_CALL | CLI_ENDPOINTS,
+     FIELD(json), "JSON on standard output, for programs", NULL, 0, 0},
     {"json", 0, CLI_TEXT, "FILE", CLI_LOAD, FIELD(json_path),
      "write the report as JSON to FILE, - for standard output", NULL, 0, 0},
     {"quiet", 'q', CLI_FLAG, NULL, ALL, FIELD(quiet), "no progress and no remarks, only errors",

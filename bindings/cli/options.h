@@ -22,7 +22,9 @@ enum cli_command_bit {
   CLI_DEMO = 1u << 4,
   CLI_MOCK = 1u << 5,
   CLI_HELP = 1u << 6,
-  CLI_WS = 1u << 7
+  CLI_WS = 1u << 7,
+  CLI_CALL = 1u << 8,
+  CLI_ENDPOINTS = 1u << 9
 };
 
 enum cli_value {
@@ -77,6 +79,12 @@ typedef struct cli_options {
   cli_int max_tokens, seed;
   cli_real temperature, top_p;
   bool no_stream, no_usage, show_reasoning;
+
+  /* call, endpoints */
+  cli_list set, set_json, params, form;
+  const char *endpoints, *auth;
+  bool stream;
+  bool any_base; /* without --base-url it is the endpoint's own */
 
   /* decode */
   bool sse;

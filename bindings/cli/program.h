@@ -16,5 +16,7 @@ int cli_decode_run(const cli_options *options);
 int cli_task_run(const cli_options *options);
 int cli_demo_run(const cli_options *options);
 int cli_ws_run(const cli_options *options);
+int cli_call_run(const cli_options *options);
+int cli_endpoints_run(const cli_options *options);
 
 #endif

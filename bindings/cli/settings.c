@@ -34,6 +34,7 @@ static const char *environment(const char *name) {
 
 static const char *key_variable(const cli_options *o);
 static bool find_base(cli_settings *s, const cli_options *o);
+static enum leat_auth find_auth(const cli_options *o);
 
 /* Whose key it is: that of OPENAI, which are the dialects over sockets, too, and gateways that
  * nobody named; or of another provider. */
@@ -52,6 +53,7 @@ bool cli_settings_init(cli_settings *s, const cli_options *o) {
   leat_config *c = &s->config;
   leat_config_init(c);
   c->protocol = o->protocol;
+  c->auth = find_auth(o);
   c->allow_plain_key = o->allow_plain_key;
   c->insecure = o->insecure;
   c->metrics = o->metrics != NULL;
@@ -97,9 +99,15 @@ static bool find_base(cli_settings *s, const cli_options *o) {
   if (!url && is_of(o, "ANTHROPIC") && environment("ANTHROPIC_BASE_URL"))
     return add_version(s, environment("ANTHROPIC_BASE_URL"));
   if (!url && is_of(o, "OPENAI")) url = environment("OPENAI_BASE_URL");
-  if (!url) url = protocol && protocol->base ? protocol->base : DEFAULT_BASE;
+  if (!url && !o->any_base) url = protocol && protocol->base ? protocol->base : DEFAULT_BASE;
   s->config.base_url = url;
   return true;
+}
+
+static enum leat_auth find_auth(const cli_options *o) {
+  for (int i = LEAT_AUTH_BEARER; o->auth && i <= LEAT_AUTH_NONE; i++)
+    if (strcmp(o->auth, leat_auth_name((enum leat_auth)i)) == 0) return (enum leat_auth)i;
+  return LEAT_AUTH_DEFAULT;
 }
 
 static void set_deadlines(leat_deadlines *d, const cli_options *o) {
@@ -142,7 +150,10 @@ static bool find_key(cli_settings *s, const cli_options *o) {
     const char *text = o->api_key;
     if (!text) text = environment(source = "LEAT_API_KEY");
     const char *variable = key_variable(o);
-    if (!text && variable) text = environment(source = variable);
+    if (!text && variable) {
+      text = environment(source = variable);
+      if (text) s->provider_key = variable;
+    }
     if (text && lti_buf_text(&s->key, text) != LEAT_OK) {
       cli_say("the key of %s is longer than %d bytes", source, KEY_MAX);
       return false;
@@ -156,7 +167,8 @@ static bool find_key(cli_settings *s, const cli_options *o) {
   cli_say_secret(key);
   for (size_t i = 0; i < key.size; i++) {
     unsigned char c = (unsigned char)key.data[i];
-    if (c > 0x20 && c < 0x7f) continue;
+    bool scheme = c == ' ' && s->config.auth == LEAT_AUTH_RAW;
+    if ((c > 0x20 && c < 0x7f) || scheme) continue;
     cli_say("the key of %s holds a byte that no header may carry (byte %zu): copy it again", source,
             i);
     return false;

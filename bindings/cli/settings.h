@@ -18,7 +18,8 @@ typedef struct cli_settings {
   lti_buf ca_pem;
   lti_buf base;
   leat_header *headers;
-  int trace_fd; /* -1: none */
+  const char *provider_key; /* the variable of a provider that the key is from, NULL: it is not */
+  int trace_fd;             /* -1: none */
   uint64_t trace_start_ns;
 } cli_settings;
 

@@ -3,9 +3,10 @@
  *     {"endpoints":[{"name":"suno.music","path":"/v2/music"}],
  *      "tasks":[{"name":"mine","poll_path":"/jobs/{id}","poll_ms":5000}]}
  *
- * Members are named as the fields of leat_endpoint and leat_task_form. One that is not known is an
- * error, since it would be a misspelt one. What has the name of a known row or form begins as a
- * copy of that. Everything is staged first, the forms before the rows that name them. */
+ * An array alone is that of the endpoints. Members are named as the fields of leat_endpoint and
+ * leat_task_form. One that is not known is an error, since it would be a misspelt one. What has the
+ * name of a known row or form begins as a copy of that. Everything is staged first, the forms
+ * before the rows that name them. */
 #include "base/error.h"
 #include "core/endpoints.h"
 #include "core/engine.h"
@@ -34,21 +35,7 @@ static const char *reply_word(int value) {
   return leat_reply_kind_name((enum leat_reply_kind)value);
 }
 static const char *group_word(int value) {
-  static const char *const words[] = {
-      [LEAT_REPLY_NONE] = "none",
-      [LEAT_REPLY_IMAGES] = "images",
-      [LEAT_REPLY_EMBEDDINGS] = "embeddings",
-      [LEAT_REPLY_TRANSCRIPT] = "transcript",
-      [LEAT_REPLY_MODELS] = "models",
-      [LEAT_REPLY_MODERATION] = "moderation",
-      [LEAT_REPLY_RERANK] = "rerank",
-      [LEAT_REPLY_TOKENS] = "tokens",
-      [LEAT_REPLY_FILES] = "files",
-      [LEAT_REPLY_BATCHES] = "batches",
-      [LEAT_REPLY_TASK] = "task",
-      [LEAT_REPLY_ERROR] = "error",
-  };
-  return value < (int)(sizeof words / sizeof *words) ? words[value] : "unknown";
+  return leat_reply_group_name((enum leat_reply_group)value);
 }
 
 #define ROW(name, kind) \
@@ -316,11 +303,13 @@ static int load_all(loading *l, leat_slice json) {
   lti_json_text key;
   lti_json r;
   lti_json_init(&r, json);
-  if (!lti_json_enter_object(&r)) {
+  bool alone = lti_json_peek(&r) == LTI_JSON_ARRAY; /* of endpoints */
+  if (alone) lists[0] = json;
+  if (!alone && !lti_json_enter_object(&r)) {
     lti_buf_text(l->message, "an object is wanted: {\"endpoints\":[...],\"tasks\":[...]}");
     return LEAT_EINVAL;
   }
-  while (lti_json_next_key(&r, &key)) {
+  while (!alone && lti_json_next_key(&r, &key)) {
     bool form = lti_json_key_is(key, "tasks");
     if ((!form && !lti_json_key_is(key, "endpoints")) || lists[form].data) {
       lti_buf_text(l->message, "\"endpoints\" and \"tasks\" are all that may stand there, once");

@@ -81,10 +81,10 @@ typedef struct leat_task_form {
 LEAT_API int leat_endpoint_add(leat_engine *engine, const leat_endpoint *endpoint);
 LEAT_API int leat_task_form_add(leat_engine *engine, const leat_task_form *form);
 
-/* Adds what a JSON text describes: {"endpoints":[{"name":...}], "tasks":[{"name":...}]}, members
- * named as the fields above, enums as their last words in lower case ("json", "x-api-key",
- * "images"). A row of a known name changes only the members it has. All or nothing: LEAT_EJSON or
- * LEAT_EINVAL, and leat_last_message says where and what. */
+/* Adds what a JSON text describes: {"endpoints":[{"name":...}], "tasks":[{"name":...}]}, or the
+ * array of endpoints alone; members named as the fields above, enums as their last words in lower
+ * case ("json", "x-api-key", "images"). A row of a known name changes only the members it has. All
+ * or nothing: LEAT_EJSON or LEAT_EINVAL, and leat_last_message says where and what. */
 LEAT_API int leat_endpoint_load(leat_engine *engine, leat_slice json);
 
 /* The i-th row or form, in a fixed order (built-in ones first), NULL behind the last; and the one

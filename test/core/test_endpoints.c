@@ -199,6 +199,8 @@ static void test_a_file_adds_and_changes(void **state) {
   assert_string_equal(row->path, "/v9");
   assert_null(row->summary);
   assert_string_equal(row->task, "suno"); /* what it does not say stays */
+  assert_int_equal(load(d, "[{\"name\":\"suno.music\",\"path\":\"/v10\"}]"), LEAT_OK);
+  assert_string_equal(leat_endpoint_find(d->engine, "suno.music")->path, "/v10");
   const leat_task_form *form = leat_task_form_find(d->engine, "mine");
   assert_int_equal(form->batch_max, 7);
   assert_string_equal(form->batch_body, "{\"ids\":{ids}}");
@@ -211,7 +213,8 @@ static void test_what_is_wrong_is_said_and_where(void **state) {
   } rows[] = {
       {"", "not valid JSON: ", LEAT_EJSON},
       {"{\"endpoints\":[}", "not valid JSON: ", LEAT_EJSON},
-      {"[]", "an object is wanted", LEAT_EINVAL},
+      {"7", "an object is wanted", LEAT_EINVAL},
+      {"[{}]", "endpoints[0]: \"name\" must be there", LEAT_EINVAL},
       {"{\"endpoint\":[]}", "\"endpoints\" and \"tasks\" are all", LEAT_EINVAL},
       {"{\"tasks\":[],\"tasks\":[]}", "\"endpoints\" and \"tasks\" are all", LEAT_EINVAL},
       {"{\"endpoints\":{}}", "\"endpoints\" must be an array", LEAT_EINVAL},

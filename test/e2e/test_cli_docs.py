@@ -40,7 +40,8 @@ class Documents(unittest.TestCase):
     def test_every_command_has_options_and_a_section(self):
         manual = read(MANUAL)
         self.assertEqual(set(commands()),
-                         {"chat", "ws", "decode", "load", "task", "mock", "demo", "help"})
+                         {"chat", "ws", "decode", "load", "task", "call", "endpoints", "mock",
+                          "demo", "help"})
         for command in commands():
             self.assertIn("help", options(command), command)
             if command != "help":

@@ -1,7 +1,7 @@
 # bash completion for leat. test/e2e/test_cli_docs.py compares it with `leat COMMAND --help`.
 
 _leat_options() {
-  local reach="--base-url --api-key --key-file --allow-plain-key --model --proxy --no-proxy --cert
+  local reach="--base-url --api-key --key-file --auth --allow-plain-key --model --proxy --no-proxy --cert
     --key --tls-max --cacert --insecure --header --resolve --connect-timeout --head-timeout
     --timeout --trace --json --quiet --help"
   local network="$reach --prompt --body --http --connections --streams --coalesce --retries
@@ -13,6 +13,11 @@ _leat_options() {
     chat) echo "$network $chats --show-reasoning" ;;
     ws) echo "$reach --protocol --subprotocol --key-in --binary --wait --ping --message-max" ;;
     load) echo "$network $chats --requests --concurrency" ;;
+    call)
+      echo "$reach --body --http --connections --streams --coalesce --retries --metrics
+        --endpoints --set --set-json --param --form --stream --show-reasoning --output"
+      ;;
+    endpoints) echo "--endpoints --json --quiet --help" ;;
     task) echo "$network --family --output --resume --poll --deadline" ;;
     decode) echo "--sse --protocol --group --split --quiet --help" ;;
     demo) echo "--chats --tasks --http --seed --connections --trace --json --quiet --help" ;;
@@ -35,7 +40,7 @@ _leat() {
   local command=${COMP_WORDS[1]}
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "chat ws decode load task mock demo help --help --version" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "chat ws decode load task call endpoints mock demo help --help --version" -- "$current")
     return
   fi
   case $previous in
@@ -59,11 +64,17 @@ _leat() {
       mapfile -t COMPREPLY < <(compgen -W "1.2 1.3" -- "$current")
       return
       ;;
+    --auth)
+      local ways="bearer raw x-api-key api-key x-goog-api-key query mj-api-secret none"
+      [ "$command" = mock ] && ways="any strict"
+      mapfile -t COMPREPLY < <(compgen -W "$ways" -- "$current")
+      return
+      ;;
     --poll-envelope)
       mapfile -t COMPREPLY < <(compgen -W "E1 E3" -- "$current")
       return
       ;;
-    --key-file | --body | -d | --cacert | --trace | --metrics | --output | -o | --ca-out | --cert | --key)
+    --key-file | --endpoints | --body | -d | --cacert | --trace | --metrics | --output | -o | --ca-out | --cert | --key)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
       ;;
@@ -71,7 +82,9 @@ _leat() {
   if [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_leat_options "$command")" -- "$current")
   elif [ "$command" = help ]; then
-    mapfile -t COMPREPLY < <(compgen -W "chat ws decode load task mock demo" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "chat ws decode load task call endpoints mock demo" -- "$current")
+  elif [[ $command == call || $command == endpoints ]] && [ "$COMP_CWORD" -eq 2 ]; then
+    mapfile -t COMPREPLY < <(compgen -W "$(leat endpoints -q 2> /dev/null | cut -d ' ' -f 1)" -- "$current")
   elif [ "$command" = task ] && [ "$COMP_CWORD" -eq 2 ]; then
     mapfile -t COMPREPLY < <(compgen -W "run submit wait" -- "$current")
   elif [ "$command" = decode ] || [ "$previous" = --json ]; then
