@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "endpoint_file.h"
 #include "failure.h"
 #include "input.h"
 #include "lines.h"
@@ -43,6 +44,7 @@ typedef struct batch {
   cli_jsonw json;
   uv_timer_t hold; /* the loop lives as long as lines may come */
   int in;
+  enum leat_auth auth; /* what --auth says */
   bool journal, held;
   uint64_t total; /* lines, 0: not known */
   uint64_t started, done, failed, skipped;
@@ -316,6 +318,7 @@ static int start_job(batch *b) {
   t.params = b->line.params;
   t.param_count = b->line.param_count;
   t.body = b->line.body;
+  t.auth = b->auth;
   t.poll_ms = o->poll.value > 0 ? o->poll.value : 0;
   t.deadline_ms = o->deadline.value;
   t.custom_id = b->journal ? j->name : NULL;
@@ -409,7 +412,9 @@ static int run_lines(batch *b) {
 
 static int run_session(batch *b, leat_config *config) {
   if (!cli_session_open(&b->session, config, b, on_interrupt)) return b->session.code;
-  int code = check_input(b) ? CLI_DONE : CLI_WRONG;
+  b->auth = config->auth;
+  bool known = cli_endpoint_file(b->session.engine, b->options->endpoints);
+  int code = known && check_input(b) ? CLI_DONE : CLI_WRONG;
   if (code == CLI_DONE && !open_output(b)) code = CLI_FAILED;
   if (code == CLI_DONE) code = run_lines(b);
   cli_session_close(&b->session, LEAT_CLOSE_NOW);

@@ -43,7 +43,7 @@ static const cli_option table[] = {
      "bearer raw x-api-key api-key x-goog-api-key query mj-api-secret none", 0, 0},
     {"allow-plain-key", 0, CLI_FLAG, NULL, NETWORK, FIELD(allow_plain_key),
      "let the key travel over plain http to another machine", NULL, 0, 0},
-    {"endpoints", 0, CLI_TEXT, "FILE", CLI_CALL | CLI_ENDPOINTS, FIELD(endpoints),
+    {"endpoints", 0, CLI_TEXT, "FILE", CLI_CALL | CLI_ENDPOINTS | CLI_TASK, FIELD(endpoints),
      "add the endpoints and task forms of this JSON file, or change those of the same name", NULL,
      0, 0},
     {"protocol", 0, CLI_TEXT, "NAME", CHATS | CLI_DECODE, FIELD(protocol),

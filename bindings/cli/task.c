@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "batch.h"
+#include "endpoint_file.h"
 #include "event_json.h"
 #include "failure.h"
 #include "input.h"
@@ -315,9 +316,13 @@ static void fill_task(job *j) {
 static int run(job *j, leat_config *config) {
   if (!cli_session_open(&j->session, config, j, on_interrupt)) return j->session.code;
   cli_session_metrics(&j->session, j->options->metrics);
-  int error = leat_task_start(j->session.engine, &j->task, &j->id);
+  j->task.auth = config->auth;
+  bool known = cli_endpoint_file(j->session.engine, j->options->endpoints);
+  int error = known ? leat_task_start(j->session.engine, &j->task, &j->id) : LEAT_EINVAL;
   if (error == LEAT_OK)
     cli_session_run(&j->session);
+  else if (!known)
+    j->code = CLI_WRONG;
   else
     j->code = cli_failure_refused(j->session.engine, error);
   cli_session_close(&j->session, LEAT_CLOSE_NOW);

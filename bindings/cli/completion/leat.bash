@@ -18,7 +18,10 @@ _leat_options() {
         --endpoints --set --set-json --param --form --stream --show-reasoning --output"
       ;;
     endpoints) echo "--endpoints --json --quiet --help" ;;
-    task) echo "$network --family --output --resume --poll --deadline" ;;
+    task)
+      echo "$network --family --output --resume --poll --deadline --endpoints --input --journal
+        --resubmit --concurrency --polls-per-second"
+      ;;
     decode) echo "--sse --protocol --group --split --quiet --help" ;;
     demo) echo "--chats --tasks --http --seed --connections --trace --json --quiet --help" ;;
     mock)
@@ -74,7 +77,7 @@ _leat() {
       mapfile -t COMPREPLY < <(compgen -W "E1 E3" -- "$current")
       return
       ;;
-    --key-file | --endpoints | --body | -d | --cacert | --trace | --metrics | --output | -o | --ca-out | --cert | --key)
+    --key-file | --endpoints | --input | --journal | --body | -d | --cacert | --trace | --metrics | --output | -o | --ca-out | --cert | --key)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
       ;;
