@@ -8,12 +8,17 @@
 
 #define POINTER_MAX 256
 
+static int escaped_slot(lti_json_text key, const lti_member_name *names, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (lti_json_escaped_is(key, lti_slice(names[i].name, names[i].size))) return names[i].slot;
+  return -1;
+}
+
 int lti_member_slot(lti_json_text key, const lti_member_name *names, size_t count) {
+  if (key.escaped) return escaped_slot(key, names, count);
   for (size_t i = 0; i < count; i++) {
-    bool same = key.escaped ? lti_json_escaped_is(key, lti_slice(names[i].name, names[i].size))
-                            : key.raw.size == names[i].size &&
-                                  memcmp(key.raw.data, names[i].name, key.raw.size) == 0;
-    if (same) return names[i].slot;
+    if (key.raw.size != names[i].size) continue;
+    if (memcmp(key.raw.data, names[i].name, key.raw.size) == 0) return names[i].slot;
   }
   return -1;
 }

@@ -21,64 +21,67 @@
  * same, for an object in which only some members count; STEMS and LINES are noted as they are. */
 enum kind { URL, SOME, DATA, META, TEXT, STEMS, LINES };
 
+#define KNOWN(name, kind, rank) \
+  { (name), sizeof(name) - 1, (rank), (kind) }
+
 static const struct {
   const char *name;
+  unsigned char size, rank;
   enum kind kind;
-  unsigned rank;
 } known[] = {
-    {"result_url", URL, 0},
-    {"resultUrl", URL, 0},
-    {"metadata", META, 1},
-    {"url", URL, 2},
-    {"audio_url", URL, 3},
-    {"audioUrl", URL, 3},
-    {"video_url", URL, 4},
-    {"videoUrl", URL, 4},
-    {"wav_url", URL, 5},
-    {"wavUrl", URL, 5},
-    {"midi_url", URL, 5},
-    {"midiUrl", URL, 5},
-    {"file_url", URL, 5},
-    {"download_url", URL, 5},
-    {"downloadUrl", URL, 5},
-    {"imageUrl", URL, 6},
-    {"image_large_url", URL, 7},
-    {"image_url", URL, 8},
-    {"cover_url", URL, 9},
-    {"last_frame_url", URL, 9},
-    {"content", SOME, 2},
-    {"task_result", SOME, 2},
-    {"creations", SOME, 2},
-    {"video", SOME, 3},
-    {"videos", SOME, 3},
-    {"videoUrls", SOME, 5},
-    {"video_urls", SOME, 5},
-    {"audio", SOME, 3},
-    {"audios", SOME, 3},
-    {"audio_urls", SOME, 3},
-    {"clips", SOME, 3},
-    {"songs", SOME, 3},
-    {"image_urls", SOME, 7},
-    {"imageUrls", SOME, 7},
-    {"images", SOME, 7},
-    {"output", SOME, 3},
-    {"outputs", SOME, 3},
-    {"result", SOME, 3},
-    {"results", SOME, 3},
-    {"urls", SOME, 3},
-    {"data", DATA, 3},
-    {"lyrics", TEXT, 0},
-    {"lyric", TEXT, 0},
-    {"text", TEXT, 0},
-    {"stems", STEMS, 0},
-    {"alignedLyrics", LINES, 0},
-    {"aligned_lyrics", LINES, 0},
-    {"aligned_words", LINES, 0},
-    {"alignedWords", LINES, 0},
-    {"timed_lyrics", LINES, 0},
+    KNOWN("result_url", URL, 0),
+    KNOWN("resultUrl", URL, 0),
+    KNOWN("metadata", META, 1),
+    KNOWN("url", URL, 2),
+    KNOWN("audio_url", URL, 3),
+    KNOWN("audioUrl", URL, 3),
+    KNOWN("video_url", URL, 4),
+    KNOWN("videoUrl", URL, 4),
+    KNOWN("wav_url", URL, 5),
+    KNOWN("wavUrl", URL, 5),
+    KNOWN("midi_url", URL, 5),
+    KNOWN("midiUrl", URL, 5),
+    KNOWN("file_url", URL, 5),
+    KNOWN("download_url", URL, 5),
+    KNOWN("downloadUrl", URL, 5),
+    KNOWN("imageUrl", URL, 6),
+    KNOWN("image_large_url", URL, 7),
+    KNOWN("image_url", URL, 8),
+    KNOWN("cover_url", URL, 9),
+    KNOWN("last_frame_url", URL, 9),
+    KNOWN("content", SOME, 2),
+    KNOWN("task_result", SOME, 2),
+    KNOWN("creations", SOME, 2),
+    KNOWN("video", SOME, 3),
+    KNOWN("videos", SOME, 3),
+    KNOWN("videoUrls", SOME, 5),
+    KNOWN("video_urls", SOME, 5),
+    KNOWN("audio", SOME, 3),
+    KNOWN("audios", SOME, 3),
+    KNOWN("audio_urls", SOME, 3),
+    KNOWN("clips", SOME, 3),
+    KNOWN("songs", SOME, 3),
+    KNOWN("image_urls", SOME, 7),
+    KNOWN("imageUrls", SOME, 7),
+    KNOWN("images", SOME, 7),
+    KNOWN("output", SOME, 3),
+    KNOWN("outputs", SOME, 3),
+    KNOWN("result", SOME, 3),
+    KNOWN("results", SOME, 3),
+    KNOWN("urls", SOME, 3),
+    KNOWN("data", DATA, 3),
+    KNOWN("lyrics", TEXT, 0),
+    KNOWN("lyric", TEXT, 0),
+    KNOWN("text", TEXT, 0),
+    KNOWN("stems", STEMS, 0),
+    KNOWN("alignedLyrics", LINES, 0),
+    KNOWN("aligned_lyrics", LINES, 0),
+    KNOWN("aligned_words", LINES, 0),
+    KNOWN("alignedWords", LINES, 0),
+    KNOWN("timed_lyrics", LINES, 0),
 };
 
-enum { KNOWN = sizeof known / sizeof *known };
+enum { COUNT = sizeof known / sizeof *known };
 
 /* An open container. */
 typedef struct frame {
@@ -148,7 +151,13 @@ static int take_member(walk *w, size_t i, const frame *in) {
 
 static size_t find(lti_json_text key) {
   size_t i = 0;
-  while (i < KNOWN && !lti_json_key_is(key, known[i].name)) i++;
+  if (key.escaped) {
+    while (i < COUNT && !lti_json_escaped_is(key, lti_slice(known[i].name, known[i].size))) i++;
+    return i;
+  }
+  while (i < COUNT &&
+         (key.raw.size != known[i].size || memcmp(key.raw.data, known[i].name, known[i].size) != 0))
+    i++;
   return i;
 }
 
@@ -159,7 +168,7 @@ static int step(walk *w) {
   if (in->object) {
     if (!lti_json_next_key(&w->r, &key)) return w->depth--, LTI_OK;
     size_t i = find(key);
-    bool counts = i < KNOWN && (!in->meta || known[i].rank <= 2);
+    bool counts = i < COUNT && (!in->meta || known[i].rank <= 2);
     if (counts && in->meta && known[i].kind != URL) counts = false;
     return counts ? take_member(w, i, in) : LTI_OK;
   }
