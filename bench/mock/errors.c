@@ -29,10 +29,15 @@ static const struct {
 } kinds[] = {
     {400, "invalid_request_error", "INVALID_ARGUMENT"},
     {401, "authentication_error", "UNAUTHENTICATED"},
+    {402, "billing_error", "FAILED_PRECONDITION"},
+    {403, "permission_error", "PERMISSION_DENIED"},
     {404, "not_found_error", "NOT_FOUND"},
     {413, "request_too_large", "INVALID_ARGUMENT"},
     {429, "rate_limit_error", "RESOURCE_EXHAUSTED"},
-    {500, "api_error", "INTERNAL"},
+    {503, "api_error", "UNAVAILABLE"},
+    {504, "timeout_error", "DEADLINE_EXCEEDED"},
+    {529, "overloaded_error", "UNAVAILABLE"},
+    {500, "api_error", "INTERNAL"}, /* the last one stands for all others */
 };
 
 static size_t kind_of(int status) {

@@ -22,6 +22,7 @@ void mock_exchange_init(mock_exchange *x, mock_conn *c) {
 void mock_exchange_deinit(mock_exchange *x) {
   mock_cadence_stop(x->m, &x->due);
   lti_list_remove(&x->all);
+  mock_limits_leave(x);
   if (x->job) x->release(x->job);
   mock_upload_free(x->upload);
   if (x->stream) x->m->stats.streams_live--;

@@ -154,7 +154,8 @@ struct mock_exchange {
   bool keep, too_big, planned, plan_failed;
   bool waiting; /* the step was due before there was room for what it says */
   bool served, answered;
-  bool socket; /* a turn on a WebSocket */
+  bool in_flight; /* counted among those under way */
+  bool socket;    /* a turn on a WebSocket */
   /* the answer */
   mock_plan plan;
   mock_faults *faults; /* the plan's, when there are any */
@@ -245,6 +246,7 @@ typedef struct mock_stats {
   uint64_t events, bytes, late, blocked, aborted, faults;
   uint64_t tasks, polls, batch_polls, batch_ids, contents, signed_with_key;
   uint64_t admitted, admitted_tokens, refused_requests, refused_tokens, refused_polls;
+  uint64_t refused_load, in_flight_peak;
   uint64_t keys[10]; /* by the place where they stood, as keys.c has them */
   uint64_t second_events, second_requests, last_events, last_requests;
   uint64_t start_ns;
@@ -301,6 +303,7 @@ struct mock {
   mock_task *tasks;
   uint32_t task_count, task_capacity;
   int ledger_fd;
+  uint64_t in_flight;  /* requests under way, where their number is limited */
   mock_limits *limits; /* NULL: none */
   mock_files *files;   /* NULL: none yet */
   mock_batches *batches;
@@ -463,6 +466,7 @@ int mock_limits_open(mock *m);
 void mock_limits_close(mock *m);
 /* True: the request may go on; else it is answered 429. */
 bool mock_limits_admit(mock_exchange *x, leat_slice path);
+void mock_limits_leave(mock_exchange *x);
 
 /* errors.c */
 enum mock_manner {

@@ -2,6 +2,8 @@
  * key. A request that goes over is refused and takes nothing; one that is admitted takes its tokens
  * at once: four bytes of body are one, and what the answer will have, which the gateway knows.
  *
+ * And of load: more requests under way than there may be are answered 529.
+ *
  * A level is what is left. It grows with time up to the capacity:
  *
  *     level = min(capacity, level + elapsed * limit / window) */
@@ -265,9 +267,35 @@ static bool admit_model(mock_exchange *x, leat_slice path, enum mock_traffic tra
   return true;
 }
 
+/* Those under way are counted until their exchange is gone. */
+static bool admit_load(mock_exchange *x, leat_slice path) {
+  mock *m = x->m;
+  if (!m->config.in_flight_max) return true;
+  if (m->in_flight >= m->config.in_flight_max) {
+    m->stats.refused_load++;
+    mock_errors_reply(x, mock_errors_manner(x, path),
+                      &(mock_error){.status = 529,
+                                    .type = "overloaded_error",
+                                    .code = "overloaded",
+                                    .message = "Overloaded"});
+    return false;
+  }
+  x->in_flight = true;
+  if (++m->in_flight > m->stats.in_flight_peak) m->stats.in_flight_peak = m->in_flight;
+  return true;
+}
+
+void mock_limits_leave(mock_exchange *x) {
+  if (x->in_flight) x->m->in_flight--;
+  x->in_flight = false;
+}
+
 bool mock_limits_admit(mock_exchange *x, leat_slice path) {
-  if (!x->m->limits) return true;
+  const mock_config *g = &x->m->config;
+  if (!x->m->limits && !g->in_flight_max) return true;
   enum mock_traffic traffic = traffic_of(x, path);
   if (traffic == MOCK_TRAFFIC_NONE) return true;
+  if (traffic != MOCK_TRAFFIC_POLL && !admit_load(x, path)) return false;
+  if (!x->m->limits) return true;
   return traffic == MOCK_TRAFFIC_POLL ? admit_poll(x, path) : admit_model(x, path, traffic);
 }

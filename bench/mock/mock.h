@@ -77,6 +77,7 @@ typedef struct mock_config {
   uint32_t limit_burst;      /* requests at once, 0: a window's */
   uint32_t limit_window_ms;  /* 60,000 */
   uint32_t polls_per_second; /* of a key, 0: no limit */
+  uint32_t in_flight_max;    /* more requests under way are answered 529, 0: no limit */
   bool retry_after;          /* refusals for their rate say when to come again */
   const char *ledger;  /* a file that gets a line for each submit and each end seen; NULL: none */
   uint64_t task_bytes; /* of content, 65,536 */

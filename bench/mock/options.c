@@ -105,6 +105,8 @@ static const struct option options[] = {
     {"--limit-window", "TIME", AS_SPAN_MS, AT(config.limit_window_ms), "the minute's length (60s)"},
     {"--limit-burst", "N", AS_COUNT, AT(config.limit_burst), "requests at once (a minute's)"},
     {"--polls-per-second", "N", AS_COUNT, AT(config.polls_per_second), "of a key (no limit)"},
+    {"--in-flight-max", "N", AS_COUNT, AT(config.in_flight_max),
+     "requests under way; more get 529 (no limit)"},
     {"--retry-after", NULL, AS_FLAG, AT(config.retry_after),
      "a 429 for its rate says when to come again"},
     {"--ledger", "FILE", AS_TEXT, AT(config.ledger),

@@ -23,10 +23,16 @@ static void serve_redirect(mock_exchange *x) {
   mock_reply_fixed(x, (int)(f->arg[FAULT_REDIRECT] % 1000), "text/plain", extra, lti_slice("", 0));
 }
 
-static void serve_status(mock_exchange *x, int status) {
-  char text[80];
+static void serve_status(mock_exchange *x, int status, uint64_t retry_ms) {
+  char space[1024], text[80];
+  leat_slice path = mock_path_clean(x, space, sizeof space);
   snprintf(text, sizeof text, "status %d was asked for", status);
-  mock_reply_error(x, status, status == 429 ? "rate_limit_error" : "mock_error", "mock", text);
+  mock_errors_reply(x, mock_errors_manner(x, path),
+                    &(mock_error){.status = status,
+                                  .type = status == 429 ? "rate_limit_error" : "mock_error",
+                                  .code = "mock",
+                                  .message = text,
+                                  .retry_ms = retry_ms});
 }
 
 bool mock_routes_fault(mock_exchange *x) {
@@ -43,9 +49,9 @@ bool mock_routes_fault(mock_exchange *x) {
     if (!*x->plan.retry_after)
       snprintf(x->plan.retry_after, sizeof x->plan.retry_after, "%llu",
                (unsigned long long)f->arg[FAULT_BUSY]);
-    serve_status(x, 429);
+    serve_status(x, 429, f->arg[FAULT_BUSY] * 1000);
   } else if (mock_fault_on(f, FAULT_STATUS)) {
-    serve_status(x, (int)(f->arg[FAULT_STATUS] % 1000));
+    serve_status(x, (int)(f->arg[FAULT_STATUS] % 1000), 0);
   } else if (mock_fault_on(f, FAULT_REDIRECT)) {
     serve_redirect(x);
   } else if (mock_fault_on(f, FAULT_ECHO_KEY)) {

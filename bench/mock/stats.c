@@ -82,7 +82,8 @@ size_t mock_stats_json(const mock *m, char *out, size_t cap) {
       "\"tasks\":{\"submitted\":%llu,\"polls\":%llu,\"batch_polls\":%llu,\"batch_ids\":%llu,"
       "\"contents\":%llu,\"signed_with_key\":%llu},"
       "\"limits\":{\"admitted\":%llu,\"admitted_tokens\":%llu,\"refused_requests\":%llu,"
-      "\"refused_tokens\":%llu,\"refused_polls\":%llu},"
+      "\"refused_tokens\":%llu,\"refused_polls\":%llu,\"refused_load\":%llu,"
+      "\"in_flight_peak\":%llu},"
       "\"keys\":{\"bearer\":%llu,\"token\":%llu,\"raw\":%llu,\"x-api-key\":%llu,"
       "\"api-key\":%llu,\"x-goog-api-key\":%llu,\"mj-api-secret\":%llu,\"query\":%llu,"
       "\"socket\":%llu,\"none\":%llu},"
@@ -97,9 +98,10 @@ size_t mock_stats_json(const mock *m, char *out, size_t cap) {
       U(s->ids_repeated), U(s->ids_done), U(s->ids_done_again), U(s->tasks), U(s->polls),
       U(s->batch_polls), U(s->batch_ids), U(s->contents), U(s->signed_with_key), U(s->admitted),
       U(s->admitted_tokens), U(s->refused_requests), U(s->refused_tokens), U(s->refused_polls),
-      U(s->keys[0]), U(s->keys[1]), U(s->keys[2]), U(s->keys[3]), U(s->keys[4]), U(s->keys[5]),
-      U(s->keys[6]), U(s->keys[7]), U(s->keys[8]), U(s->keys[9]), U(s->last_events),
-      U(s->last_requests), (double)(uv_hrtime() - s->start_ns) / 1e9, peak_rss_kb());
+      U(s->refused_load), U(s->in_flight_peak), U(s->keys[0]), U(s->keys[1]), U(s->keys[2]),
+      U(s->keys[3]), U(s->keys[4]), U(s->keys[5]), U(s->keys[6]), U(s->keys[7]), U(s->keys[8]),
+      U(s->keys[9]), U(s->last_events), U(s->last_requests),
+      (double)(uv_hrtime() - s->start_ns) / 1e9, peak_rss_kb());
   return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }
 

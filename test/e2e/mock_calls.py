@@ -69,6 +69,19 @@ class Gateway(mock.Mock):
     def __init__(self, *options):
         super().__init__("--plain", "--ttft", "2ms", "--gap", "1ms", "--events", "8", *options)
 
+    def kill(self):
+        """Without a word, as a machine dies."""
+        self.process.kill()
+        self.process.wait(WAIT)
+
+    def stop(self):
+        """As for any server; but it must end well, which is where sanitizers speak."""
+        ended = self.process.poll() is not None
+        super().stop()
+        if not ended and (self.process.returncode or "ERROR" in self.text()):
+            raise AssertionError(f"the gateway ended with {self.process.returncode}: "
+                                 f"{self.text()}")
+
     def connect(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT)
 

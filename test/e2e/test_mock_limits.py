@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The gateway's limits of rate from outside: requests and tokens of a key and model, polls of a
 key, what every answer says about them, and refusals in the words of each route."""
+import json
 import re
 import time
 import unittest
@@ -105,6 +106,25 @@ class Tokens(unittest.TestCase):
             self.assertEqual({"x-ratelimit-limit-requests", "x-ratelimit-limit-tokens"},
                              {h.lower() for h in headers if h.lower().startswith(
                                  "x-ratelimit-limit")})
+
+
+class Load(unittest.TestCase):
+    def test_more_requests_under_way_than_there_may_be(self):
+        with mock_calls.Gateway("--in-flight-max", "3") as g:
+            slow = [g.connect() for _ in range(3)]
+            for c in slow:
+                c.request("POST", CHAT, json.dumps(chat(stream=True)), {"x-mock-gap-ms": "300"})
+                c.answer = c.getresponse()
+            status, text = g.ask("POST", "/v1/messages", chat(), ANTHROPIC)
+            self.assertEqual((status, text["error"]["type"]), (529, "overloaded_error"))
+            self.assertEqual(g.call("GET", "/v1/models")[0], 200)
+            for c in slow:
+                c.answer.read()
+                c.close()
+            for _ in range(5):
+                self.assertEqual(g.call("POST", CHAT, chat())[0], 200)
+            limits = g.stats()["limits"]
+            self.assertEqual((limits["refused_load"], limits["in_flight_peak"]), (1, 3))
 
 
 class Polls(unittest.TestCase):

@@ -6,7 +6,6 @@ import base64
 import json
 import math
 import os
-import signal
 import statistics
 import tempfile
 import threading
@@ -528,7 +527,7 @@ class Ledger(unittest.TestCase):
                 thread.start()
                 while len(answered) < 50 and thread.is_alive():
                     time.sleep(0.01)
-                os.kill(g.process.pid, signal.SIGKILL)
+                g.kill()
                 thread.join(mock_calls.WAIT)
                 stop.set()
             with open(path, encoding="utf-8") as file:
