@@ -77,6 +77,7 @@ static void test_keys_are_limited_apart(void **state) {
   flow_call *b = ask(f, p, "m");
   flow_wait_events(f, a, 2);
   flow_wait_events(f, b, 2);
+  assert_int_equal(flow_stats(f).requests_limited, 0);
   leat_cancel(f->engine, a->id);
   leat_cancel(f->engine, b->id);
   flow_wait(f);
