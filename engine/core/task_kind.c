@@ -303,8 +303,8 @@ static int check(leat_engine *e, const leat_task *q, const leat_endpoint *row) {
 }
 
 int lti_task_kind_find(leat_engine *e, const leat_task *q, lti_task_kind **kind) {
-  const leat_endpoint *row;
-  const leat_task_form *form;
+  const leat_endpoint *row = NULL;
+  const leat_task_form *form = NULL;
   int r = find_row(e, q, &row, &form);
   if (r == LTI_OK) r = check(e, q, row);
   if (r != LTI_OK) return r;

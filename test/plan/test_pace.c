@@ -32,7 +32,7 @@ static void no_second_sees_more_than_the_limit(void **state) {
       while (taken[from] + S <= now) from++;
       assert_in_range(count - from, 1, limits[l]);
     }
-    assert_true(count > 10 * limits[l] / 3);
+    assert_true(count > 8 * limits[l]);
   }
 }
 
