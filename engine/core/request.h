@@ -65,7 +65,7 @@ struct lti_request {
   uint32_t attempts;
   bool turn; /* a turn on `socket` */
   bool call; /* raw, but as an API call: retries, redirects, statuses are errors */
-  bool once, want_raw, paused, delivered, content_seen, retryable;
+  bool once, want_raw, paused, delivered, content_seen;
   bool noted; /* `ticket` or `resume` hears of its events */
   lti_hold hold;
   lti_exchange exchange;
@@ -80,23 +80,23 @@ struct lti_request {
   const leat_deadlines *deadlines; /* the engine's, or its own */
   lti_refusal *refusal;
   lti_upload *upload; /* its body, when that is not in memory; NULL: it is */
+  lti_words *words;
+  lti_watch *watch;   /* NULL: nobody watches */
+  lti_ticket *ticket; /* its place before the gate, NULL: it need not pass it */
+  lti_resume *resume; /* NULL: when it breaks off it ends */
+  char *request_id;   /* the server's, NULL: none */
   leat_times times;   /* but for last_content_ns */
   uint64_t since_ns;  /* the clocks of bytes and content count from here at least: head, resume */
   uint64_t backoff_until;
   uint64_t wait_from_ns, waited_ns; /* in the queue: since when, less and so far in all attempts */
   uint64_t excused_ns;              /* a deadline that passed while the loop was held up */
+  int64_t retry_after_ms;
   uint32_t redirects, resumed;
   int retries_done, retries_max, replays_done, redirects_max;
   int error, native, status;
-  int64_t retry_after_ms;
-  lti_words *words;
-  lti_watch *watch;         /* NULL: nobody watches */
-  lti_ticket *ticket;       /* its place before the gate, NULL: it need not pass it */
-  lti_resume *resume;       /* NULL: when it breaks off it ends */
-  char *request_id;         /* the server's, NULL: none */
   signed char should_retry; /* x-should-retry: 1 true, -1 false, 0 not told */
   bool maybe_ran;           /* an attempt that was given up may have reached the model */
-  bool maybe_ran_twice;
+  bool maybe_ran_twice, retryable;
   bool resumed_tls, reused_connection, name_known;
   signed char http;    /* enum leat_http: of the last attempt's connection */
   signed char tls;     /* enum leat_tls, the same */

@@ -403,19 +403,19 @@ static void deliver_body(lti_http2 *x, lti_http2_entry *e) {
 }
 
 static void deliver_end(lti_http2 *x, lti_http2_stream *s) {
+  if (s->outcome == LTI_HTTP2_COMPLETE) {
+    stream_detach(x, s, NGHTTP2_CANCEL);
+    x->sink->complete(x->ctx, s);
+    return;
+  }
   lti_http2_failure failure = {.error = s->error,
                                .code = s->code,
                                .unprocessed = s->unprocessed,
                                .http1_wanted = s->code == NGHTTP2_HTTP_1_1_REQUIRED && s->closed,
                                .reason = s->reason};
   if (failure.error == LEAT_ERESET && s->head_seen) failure.error = LEAT_ETRUNCATED;
-  bool complete = s->outcome == LTI_HTTP2_COMPLETE;
-  stream_detach(x, s, complete ? NGHTTP2_CANCEL : failure.code);
-  if (complete) {
-    x->sink->complete(x->ctx, s);
-  } else {
-    x->sink->failed(x->ctx, s, &failure);
-  }
+  stream_detach(x, s, failure.code);
+  x->sink->failed(x->ctx, s, &failure);
 }
 
 static void deliver(lti_http2 *x) {

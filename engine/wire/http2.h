@@ -50,25 +50,28 @@ typedef struct lti_http2_config {
  * A body that is not all there at once comes in pieces: with `more`, `body` is the first of them,
  * which may be empty, and lti_http2_supply brings the next when `hungry` has asked for it. */
 typedef struct lti_http2_stream {
-  /* These a DATA frame touches, the first four are the codec's alone. */
-  uint8_t outcome;  /* runs, complete or broken */
-  bool answered;    /* the final response's head has come */
-  bool counted;     /* `left` bytes are to come, no more and no less */
-  bool closed;      /* for nghttp2 it is no more */
-  int32_t id;       /* 0: not open */
-  uint32_t unread;  /* bytes delivered that the owner has not given back yet */
-  const void *near; /* set by the owner, behind open; NULL: nothing */
-
-  /* The codec's alone. */
-  uint32_t owed;      /* bytes the owner has given back and nghttp2 not yet */
-  uint32_t allowance; /* bytes for which the stream's window has room for sure */
-  uint32_t code;      /* how it ended: these four, as in lti_http2_failure */
+  /* These a DATA frame touches, and but for `id`, `unread` and `near` they are the codec's alone.
+   */
+  uint8_t outcome; /* runs, complete or broken */
+  bool answered;   /* the final response's head has come */
+  bool counted;    /* `left` bytes are to come, no more and no less */
+  bool closed;     /* for nghttp2 it is no more */
+  int32_t id;      /* 0: not open */
+  uint32_t unread; /* bytes delivered that the owner has not given back yet */
+  uint32_t owed;   /* bytes the owner has given back and nghttp2 not yet */
+  union {
+    uint32_t allowance; /* bytes for which the stream's window has room for sure, while it runs */
+    uint32_t code;      /* once it has broken, and so are the next two: as in lti_http2_failure */
+  };
   int16_t error;
   bool unprocessed;
-  const char *reason;
-  uint64_t left;
+  bool more;        /* set by the owner, with `body` */
+  const void *near; /* set by the owner, behind open; NULL: nothing */
+  union {
+    uint64_t left;      /* while it runs */
+    const char *reason; /* once it has broken */
+  };
 
-  bool more;      /* set by the owner, with `body` */
   bool sent;      /* its HEADERS frame was handed out by drain */
   bool head_seen; /* the final response's head was delivered */
   bool is_head;   /* HEAD: no body follows */

@@ -59,7 +59,7 @@ void lti_http2_ahead_frame(const lti_http2_ahead *a, const uint8_t *header) {
   const lti_http2_place *known = a->count ? place(a, id) : NULL;
   if (!known || !known->stream) return;
   fetch((uintptr_t)known->stream - LTI_HTTP2_FRONT_BYTES,
-        LTI_HTTP2_FRONT_BYTES + offsetof(lti_http2_stream, code));
+        LTI_HTTP2_FRONT_BYTES + offsetof(lti_http2_stream, sent));
   fetch((uintptr_t)known->deep, DEEP_BYTES);
 }
 
