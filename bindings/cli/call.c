@@ -35,7 +35,8 @@ typedef struct call {
   cli_chat_text text;
   char *part; /* FILE.part, NULL: standard output */
   leat_id id;
-  bool told; /* an event of a stream was printed */
+  bool told;   /* an event of a stream was printed */
+  bool binary; /* what was printed is no text */
   int code;
 } call;
 
@@ -73,6 +74,7 @@ static void print_media(call *c, const leat_event *event) {
     cli_chat_text_event(&c->text, event);
     return;
   }
+  c->binary = true;
   lti_buf_init(&bytes, cli_program_alloc(), REPLY_MAX, LEAT_EBODYMAX);
   if (cli_base64_decode(m->data, &bytes))
     cli_out_write(&c->out, lti_buf_slice(&bytes));
@@ -88,7 +90,7 @@ static bool is_aside(enum leat_event_kind kind) {
 static void print(call *c, const leat_event *event) {
   bool document = !c->row->protocol || c->row->group != LEAT_REPLY_NONE;
   if (event->kind == LEAT_EVENT_RAW)
-    cli_out_write(&c->out, event->text);
+    cli_out_write(&c->out, event->text); /* bytes of a row that has no dialect */
   else if (event->kind == LEAT_EVENT_REPLY)
     print_reply(c, event->text);
   else if (document && is_aside(event->kind) && !c->told)
@@ -118,7 +120,7 @@ static void on_done(leat_engine *engine, leat_id id, const leat_result *result, 
     cli_event_json_result(&c->json, "done", result);
     cli_jsonw_close(&c->json, '}');
     cli_jsonw_line(&c->json, &c->out);
-  } else if (c->row->reply != LEAT_REPLY_KIND_BYTES && !c->part) {
+  } else if (c->row->reply != LEAT_REPLY_KIND_BYTES && !c->binary) {
     cli_chat_text_end(&c->text);
   }
   if (c->session.interrupted) {

@@ -42,7 +42,8 @@ const char *cli_call_name(const cli_options *o) {
 
 /* A text with an '=' that is neither JSON nor the name of a file that says so by its '@'. */
 static bool split(const char *text, item *i) {
-  if (strchr("{[@-", text[0])) return false;
+  size_t index = text[0] == '[' ? 1 + strspn(text + 1, "0123456789") : 0;
+  if (strchr("{@-", text[0]) || (index && text[index] != ']')) return false;
   for (size_t n = 0; text[n]; n++) {
     if (text[n] == '\\' && text[n + 1]) {
       n++;
