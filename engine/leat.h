@@ -485,7 +485,8 @@ enum leat_event_kind {
   LEAT_EVENT_RAW,       /* text: bytes of the body as they arrived (protocol "raw"), or with
                            want_raw one record of the stream before its decoded events */
   LEAT_EVENT_SIGNATURE, /* text: what proves the reasoning before it, to be sent back with it */
-  LEAT_EVENT_REPLY      /* text: the whole body of an endpoint's answer, for leat_reply_read */
+  LEAT_EVENT_REPLY      /* text: the whole body of an endpoint's answer, for leat_reply_read; an
+                           error in it is the result's, and no event */
 };
 
 typedef struct leat_head {
@@ -634,7 +635,9 @@ typedef struct leat_request {
   size_t struct_size;
   const char *protocol; /* "openai-chat", "openai-completions", "openai-responses", "anthropic",
                            "gemini", "raw"; over a WebSocket "chat-ws", "responses-ws", "realtime",
-                           "realtime-beta" */
+                           "realtime-beta"; with a `body` of the caller's "json" (a document, or
+                           records of a stream), "openai-images", "openai-speech" and
+                           "openai-transcript": see leat/reply.h */
   const char *base_url;
   const char *path; /* from the origin's root, instead of the protocol's own; may have a query */
   const char *api_key;
