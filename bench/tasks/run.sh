@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Ten thousand jobs at once from one process: 10,000 of a family whose jobs are asked about a hundred
-# at a time, 500 of one that is asked one by one, and beside them the same 500 by a plain poller in
-# Python's asyncio. Each figure beside what it should be. Builds what is missing; two to four minutes,
+# Ten thousand jobs at once from one process: 10,000 of a family that is asked about a hundred at a
+# time, 500 of one that is asked one by one, and beside them the same 500 by a plain poller in
+# Python's asyncio. Each figure beside what it should be. Builds what is missing; a few minutes,
 # most of which is waiting for the slowest job.
 #
 # usage: bench/tasks/run.sh [--only batch,single,plain] [--divide N] [--json FILE]

@@ -79,7 +79,8 @@ def command(options, run, gateway, folder):
 def one(options, run, jobs):
     """-> CPU seconds, peak KB, results written, the ledger, the gateway's counters."""
     with bench.fresh(options.leat, "--task-median", MEDIAN, "--task-sigma", SIGMA,
-                     "--task-queued", "50ms", "--polls-per-second", LIMIT, "--seed", "7") as gateway:
+                     "--task-queued", "50ms", "--polls-per-second", LIMIT,
+                     "--seed", "7") as gateway:
         with tempfile.TemporaryDirectory() as folder:
             write_jobs(os.path.join(folder, "jobs.jsonl"), run, jobs)
             report = os.path.join(folder, "report")

@@ -70,7 +70,7 @@ static int check_arguments(leat_engine *e, const leat_task *q, const leat_id *id
   if ((q->header_count && !q->headers) || (q->param_count && !q->params))
     return lti_engine_fail(e, LEAT_EINVAL, "a count without its list");
   int given = (q->body.data != NULL) + (q->prompt != NULL) + (q->task_id != NULL);
-  if (given != 1)
+  if (given > 1)
     return lti_engine_fail(e, LEAT_EINVAL, "a task needs one of body, prompt and task_id");
   if (q->prompt && !q->model) return lti_engine_fail(e, LEAT_EINVAL, "a prompt needs a model");
   if (q->jitter_percent > 1000 || q->poll_ms > DAY_MS || q->first_poll_ms > DAY_MS ||
@@ -124,8 +124,10 @@ static int keep_body(lti_task *t, leat_slice body) {
   return t->body ? LTI_OK : lti_engine_fail(k->engine, LEAT_ENOMEM, NULL);
 }
 
+/* Some calls have none: lti_task_kind_find knows. */
 static int take_body(lti_task *t, const leat_task *q) {
   leat_engine *e = lti_task_engine(t);
+  if (!q->body.data && !q->prompt) return LTI_OK;
   if (q->body.data) {
     int r = check_body(e, q->body);
     return r == LTI_OK ? keep_body(t, q->body) : r;

@@ -60,6 +60,14 @@ static int send_submit(lti_task *t) {
 
 /* ---- places */
 
+/* An intent in the journal stands for a submit that may have left; so no more are noted than there
+ * are connections that they may leave on. */
+static unsigned places(const leat_engine *e) {
+  const leat_config *c = &e->config;
+  if (!e->journal || c->http == LEAT_HTTP_2 || c->conns_max > SUBMITS_MAX) return SUBMITS_MAX;
+  return (unsigned)c->conns_max;
+}
+
 static void take_place(lti_task *t) {
   t->submitting = true;
   lti_task_engine(t)->poller.submitting++;
@@ -96,7 +104,7 @@ static void get_in_line(lti_task *t) {
 
 int lti_task_submit(lti_task *t) {
   lti_poller *p = &lti_task_engine(t)->poller;
-  if (p->submitting < SUBMITS_MAX && lti_list_empty(&p->submitters)) return start_submit(t);
+  if (p->submitting < places(lti_task_engine(t)) && lti_list_empty(&p->submitters)) return start_submit(t);
   get_in_line(t);
   return LTI_OK;
 }
@@ -120,7 +128,7 @@ static lti_task *next_in_line(lti_poller *p) {
 
 void lti_task_submit_more(leat_engine *e) {
   lti_task *t;
-  while (e->poller.submitting < SUBMITS_MAX && (t = next_in_line(&e->poller))) {
+  while (e->poller.submitting < places(e) && (t = next_in_line(&e->poller))) {
     int r = start_submit(t);
     if (r != LTI_OK) lti_task_finish(t, r, leat_last_message(e));
   }
