@@ -10,7 +10,8 @@
 
 #define FD_RETRY_NS (110ull * 1000 * 1000)
 #define PASSED_MAX  32  /* waiting requests that are newer than what was lost */
-#define STEPS_MAX   128 /* waiting requests that others may pass in one turn */
+#define STEPS_MAX   128 /* waiting requests that others may pass in one turn ... */
+#define RUN_MAX     16  /* ... and of one tenant, before the next tenant's are looked at */
 
 typedef struct line {
   lti_list dirty, starved;
@@ -221,19 +222,32 @@ static void open_for(lti_dispatch *d, line *l, lti_lease *lease) {
 typedef struct walk {
   lti_lease *passed; /* the last that found nothing; NULL: none did */
   uint64_t refused;  /* the smallest body that did not */
-  int steps;
-  bool waits; /* what they wait for comes by itself */
+  int steps, run;    /* how many were passed, and of the same tenant */
+  bool waits;        /* what they wait for comes by itself */
 } walk;
+
+static void pass(walk *w, lti_lease *lease) {
+  bool same = w->passed && w->passed->item.lane == lease->item.lane;
+  w->run = same ? w->run + 1 : 1;
+  w->passed = lease;
+  w->steps++;
+}
+
+/* Hundreds of one tenant's uploads do not hide the others' small requests. */
+static lti_lease *behind(const line *l, const walk *w) {
+  if (!w->passed) return lease_of(lti_queue_next(&l->queue, NULL));
+  return lease_of(w->run < RUN_MAX ? lti_queue_next(&l->queue, &w->passed->item)
+                                   : lti_queue_next_tenant(&l->queue, &w->passed->item));
+}
 
 /* The next to ask a connection for: what is as large as one that found none finds none either. */
 static lti_lease *next_to_ask(const line *l, walk *w) {
   while (w->steps < STEPS_MAX) {
-    lti_lease *lease = lease_of(lti_queue_next(&l->queue, w->passed ? &w->passed->item : NULL));
+    lti_lease *lease = behind(l, w);
     if (!lease || lease->body_size < w->refused ||
         lti_pool_elsewhere(l->origin, lease->body_size, lease->at_home))
       return lease;
-    w->passed = lease;
-    w->steps++;
+    pass(w, lease);
   }
   return NULL;
 }
@@ -264,8 +278,7 @@ static bool grant(lti_dispatch *d, line *l) {
         /* The smallest of requests finds nothing here either. */
         if (lease->body_size == 0) return w.waits;
         w.refused = lease->body_size;
-        w.passed = lease;
-        w.steps++;
+        pass(&w, lease);
         break;
     }
   }
@@ -412,6 +425,11 @@ void lti_dispatch_failed(lti_dispatch *d, lti_origin *o, void *wanted_by,
 void lti_dispatch_wasted(lti_dispatch *d, lti_origin *o, const lti_failure *failure) {
   line *l = line_of(o);
   if (!l) return;
+  if (lti_pool_serves(o)) { /* as above: it would have been one more */
+    starve(d, l);
+    mark(d, l);
+    return;
+  }
   l->wasted = failure->error == LEAT_ECONNTIMEOUT ? SIZE_MAX : l->wasted + (l->wasted < SIZE_MAX);
   l->why_wasted = *failure;
   snprintf(l->words, sizeof l->words, "%s",

@@ -8,6 +8,9 @@
  * more. */
 #define LATENCY_STREAMS 16
 
+/* One that has not said a word of HTTP/2 may never say one: it counts as fuller, too. */
+#define SILENT_STREAMS 16
+
 /* What an idle connection lets through at once, at the least: peers give a window back when about
  * half of it is used up. */
 static uint64_t window_of_idle(int64_t window_peak) {
@@ -33,7 +36,8 @@ bool lti_place_hauls(int64_t window_peak, uint64_t body_size) {
 bool lti_place_better(const lti_conn_load *a, const lti_conn_load *b, uint64_t body_size) {
   if (lti_place_judge(a, body_size) == LTI_PLACE_STALLED && a->window != b->window)
     return a->window > b->window;
-  size_t load_a = a->active, load_b = b->active;
+  size_t load_a = a->active + (a->settled ? 0 : SILENT_STREAMS);
+  size_t load_b = b->active + (b->settled ? 0 : SILENT_STREAMS);
   if (a->latency_ns && b->latency_ns) {
     if (a->latency_ns / 2 > b->latency_ns) load_a += LATENCY_STREAMS;
     if (b->latency_ns / 2 > a->latency_ns) load_b += LATENCY_STREAMS;

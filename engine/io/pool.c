@@ -485,11 +485,12 @@ static void on_closed(lti_conn *c, const lti_failure *failure) {
   if (p->closing) return;
   if (o->first == c) promote(o);
   shake_next(p);
+  bool own = !failure || failure->layer == LEAT_LAYER_API;
+  bool useless = was_opening || (!own && !lti_conn_reused(c));
   if (failure && failure->error == LEAT_EFDLIMIT)
     o->dial_after = lti_pool_now(o) + FD_PAUSE_NS;
-  else if (was_opening && failure && lti_pool_serves(o))
+  else if (useless && failure && lti_pool_serves(o))
     o->dial_after = lti_pool_now(o) + DIAL_PAUSE_NS;
-  bool own = !failure || failure->layer == LEAT_LAYER_API;
   if (was_opening)
     p->owner.sink->failed(p->owner.ctx, o, lti_conn_wanted_by(c), failure);
   else if (!own && !lti_conn_reused(c))

@@ -110,7 +110,11 @@ lti_queue_item *lti_queue_next(const lti_queue *q, const lti_queue_item *after) 
   }
   const lti_list *next = after->node.next;
   if (next != &after->lane->items) return LTI_CONTAINER_OF(next, lti_queue_item, node);
-  next = after->lane->node.next;
+  return lti_queue_next_tenant(q, after);
+}
+
+lti_queue_item *lti_queue_next_tenant(const lti_queue *q, const lti_queue_item *after) {
+  const lti_list *next = after->lane->node.next;
   if (next == &q->lanes) return NULL;
   return LTI_CONTAINER_OF(lane_of(next)->items.next, lti_queue_item, node);
 }

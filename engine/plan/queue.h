@@ -38,5 +38,7 @@ void lti_queue_serve(lti_queue *q, lti_queue_item *item);
 void lti_queue_remove(lti_queue *q, lti_queue_item *item);
 /* Walks all, each tenant's in order, without taking out: NULL begins, NULL at the end. */
 lti_queue_item *lti_queue_next(const lti_queue *q, const lti_queue_item *after);
+/* The first of the tenant whose turn follows that of `after`. */
+lti_queue_item *lti_queue_next_tenant(const lti_queue *q, const lti_queue_item *after);
 
 #endif

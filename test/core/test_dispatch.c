@@ -3,13 +3,15 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "support/flow.h"
+#include "base/slice.h"
+#include "support/h2_peer.h"
 
 static flow_call *chat_within(flow *f, peer *p, int64_t connect_ms) {
   f->request.deadlines.connect_ms = connect_ms;
@@ -138,6 +140,76 @@ static void test_rs_01_the_connect_deadline_names_the_descriptor(void **state) {
   flow_assert_error(c, LEAT_EFDLIMIT);
 }
 
+/* The first connection serves, but gives no window back; a second says nothing at all, so that who
+ * does not fit on the first waits for it. */
+static void serve_the_first(peer_link *l, void *ctx) {
+  if (peer_link_index(l) == 0)
+    h2_peer_serve(l, ctx);
+  else
+    while (peer_sleep(l, 10)) continue;
+}
+
+static void hang_up_but_the_first(peer_link *l, void *ctx) {
+  if (peer_link_index(l) == 0) h2_peer_serve(l, ctx);
+}
+
+static void answer_all(h2_talk *t) {
+  h2_ask ask;
+  while (h2_peer_next(t, &ask)) h2_peer_answer(t, ask);
+}
+
+static void upload(flow *f, size_t size) {
+  char *body = malloc(size + 1);
+  if (!body) abort();
+  int n = snprintf(body, size, "{\"model\":\"m\",\"messages\":[],\"stream\":true,\"user\":\"");
+  memset(body + n, 'x', size - (size_t)n - 2);
+  memcpy(body + size - 2, "\"}", 2);
+  f->request.body = lti_slice(body, size);
+  flow_submit(f);
+  free(body);
+}
+
+static void test_pl_04_one_tenants_uploads_do_not_hide_anothers_chat(void **state) {
+  flow *f = *state;
+  h2_peer *h = flow_keep(f, sizeof *h);
+  h->script = answer_all;
+  h->keeps_windows = true;
+  f->config.http = LEAT_HTTP_2;
+  f->config.h2_conns_max = 2;
+  peer *p = flow_peer_script(f, serve_the_first, h);
+  f->request.base_url = peer_url(p);
+  f->request.api_key = "sk-of-many";
+  for (int i = 0; i < 300; i++) upload(f, 60000);
+  flow_run(f, 100);
+  uint64_t queued = flow_stats(f).requests_queued;
+  assert_true(queued > 200);
+  f->request.api_key = "sk-of-one";
+  h2_peer_chat(f, 7);
+  flow_run(f, 100);
+  assert_int_equal(flow_stats(f).requests_queued,
+                   queued); /* it has a connection, as they have not */
+  for (flow_call *other = f->calls; other; other = other->next) leat_cancel(f->engine, other->id);
+  flow_wait(f);
+}
+
+/* A second connection that comes to nothing is nobody's failure while the first one serves. */
+static void test_a_useless_connection_fails_nobody_beside_one_that_serves(void **state) {
+  flow *f = *state;
+  h2_peer *h = flow_keep(f, sizeof *h);
+  h->script = answer_all;
+  f->config.http = LEAT_HTTP_2;
+  f->config.h2_conns_max = 2;
+  peer *p = flow_peer_script(f, hang_up_but_the_first, h);
+  f->request.base_url = peer_url(p);
+  for (int i = 0; i < 40; i++) upload(f, 60000);
+  flow_wait(f);
+  for (flow_call *c = f->calls; c; c = c->next) {
+    flow_assert_error(c, LEAT_OK);
+    assert_int_equal(c->result.attempts, 1);
+  }
+  assert_true(peer_conns(p) > 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       FLOW_TEST(test_an_heir_has_its_own_time_to_connect),
@@ -145,6 +217,8 @@ int main(void) {
       FLOW_TEST(test_a_server_that_hangs_up_at_once_is_not_dialled_forever),
       FLOW_TEST(test_queue_deadline_does_not_count_a_handshake),
       FLOW_TEST(test_a_short_keep_alive_does_not_close_fresh_connections),
+      FLOW_TEST(test_pl_04_one_tenants_uploads_do_not_hide_anothers_chat),
+      FLOW_TEST(test_a_useless_connection_fails_nobody_beside_one_that_serves),
       FLOW_TEST(test_rs_01_without_a_descriptor_requests_wait),
       FLOW_TEST(test_rs_01_the_connect_deadline_names_the_descriptor),
   };

@@ -116,6 +116,17 @@ static void test_of_the_good_the_one_with_fewer_and_faster_answers_is_better(voi
   assert_true(lti_place_better(&a, &b, 100));
 }
 
+static void test_one_that_has_not_spoken_yet_is_worse_than_a_few_more(void **state) {
+  lti_conn_load a = idle(), b = idle();
+  (void)state;
+  b.settled = false;
+  a.active = 15;
+  assert_true(lti_place_better(&a, &b, 100));
+  assert_false(lti_place_better(&b, &a, 100));
+  a.active = 17;
+  assert_true(lti_place_better(&b, &a, 100));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_without_a_stream_nothing_has_a_place),
@@ -126,6 +137,7 @@ int main(void) {
       cmocka_unit_test(test_what_crawls_through_the_smallest_windows),
       cmocka_unit_test(test_of_the_stalled_the_one_with_the_most_window_is_better),
       cmocka_unit_test(test_of_the_good_the_one_with_fewer_and_faster_answers_is_better),
+      cmocka_unit_test(test_one_that_has_not_spoken_yet_is_worse_than_a_few_more),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,20 @@ static void test_pl_04_tenants_take_turns_however_many_each_has(void **state) {
   lti_queue_deinit(&f.queue);
 }
 
+static void test_pl_04_a_walk_may_leave_a_tenant_out(void **state) {
+  fixture f;
+  waiter w[6];
+  (void)state;
+  init(&f, 100);
+  for (int i = 0; i < 6; i++) push(&f, &w[i], (uint64_t)i / 2, i);
+  const lti_queue_item *first = lti_queue_next(&f.queue, NULL);
+  assert_ptr_equal(lti_queue_next_tenant(&f.queue, first), &w[2].item);
+  assert_ptr_equal(lti_queue_next_tenant(&f.queue, &w[3].item), &w[4].item);
+  assert_null(lti_queue_next_tenant(&f.queue, &w[4].item));
+  for (int i = 0; i < 6; i++) lti_queue_remove(&f.queue, &w[i].item);
+  lti_queue_deinit(&f.queue);
+}
+
 static void test_pl_04_a_late_tenant_waits_for_one_turn_of_each_other(void **state) {
   fixture f;
   waiter w[1001];
@@ -208,6 +222,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(one_tenant_is_served_in_order),
       cmocka_unit_test(test_pl_04_tenants_take_turns_however_many_each_has),
+      cmocka_unit_test(test_pl_04_a_walk_may_leave_a_tenant_out),
       cmocka_unit_test(test_pl_04_a_late_tenant_waits_for_one_turn_of_each_other),
       cmocka_unit_test(the_bound_holds_but_for_what_has_waited_already),
       cmocka_unit_test(removal_is_possible_anywhere_and_twice),
