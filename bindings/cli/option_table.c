@@ -9,6 +9,7 @@
 
 #define FIELD(name) offsetof(cli_options, name)
 #define COUNT_MAX   1000000
+#define TOKENS_MAX  1000000000
 
 static const cli_option table[] = {
     {"requests", 'n', CLI_INT, "R", CLI_LOAD, FIELD(requests),
@@ -197,6 +198,12 @@ static const cli_option table[] = {
      "repeats after a failed attempt [2]", NULL, 0, 100},
     {"retries", 0, CLI_INT, "N", CLI_LOAD, FIELD(retries), "repeats after a failed attempt [0]",
      NULL, 0, 100},
+    {"rpm", 0, CLI_INT, "N", CLI_CHAT | CLI_TASK | CLI_CALL, FIELD(rpm),
+     "at most so many requests a minute of each model", NULL, 1, COUNT_MAX},
+    {"tpm", 0, CLI_INT, "N", CLI_CHAT | CLI_TASK | CLI_CALL, FIELD(tpm),
+     "and so many tokens, as estimated and as their usage then says", NULL, 1, TOKENS_MAX},
+    {"learn-limits", 0, CLI_FLAG, NULL, CLI_CHAT | CLI_TASK | CLI_CALL, FIELD(learn_limits),
+     "keep to what the server says in x-ratelimit-* and the like", NULL, 0, 0},
     {"trace", 0, CLI_TEXT, "FILE", NETWORK | CLI_DEMO, FIELD(trace),
      "write what the engine does to FILE, - for standard error; keys appear by name only", NULL, 0,
      0},

@@ -68,9 +68,9 @@ typedef struct cli_options {
   const char *base_url, *api_key, *key_file, *protocol, *model, *http, *cacert, *chat_path, *trace;
   const char *metrics;
   const char *proxy, *no_proxy, *cert, *cert_key, *tls_max;
-  bool allow_plain_key, insecure, coalesce;
+  bool allow_plain_key, insecure, coalesce, learn_limits;
   cli_list headers, resolve;
-  cli_int connections, streams, retries;
+  cli_int connections, streams, retries, rpm, tpm;
   cli_int connect_timeout, head_timeout, first_timeout, gap_timeout, timeout;
 
   /* what to send */

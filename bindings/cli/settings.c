@@ -43,6 +43,15 @@ static bool is_of(const cli_options *o, const char *provider) {
   return variable && strncmp(variable, provider, strlen(provider)) == 0;
 }
 
+static void set_pace(cli_settings *s, const cli_options *o) {
+  leat_config *c = &s->config;
+  c->learn_limits = o->learn_limits;
+  if (!o->rpm.set && !o->tpm.set) return;
+  s->limit = (leat_limit){.requests_per_minute = o->rpm.value, .tokens_per_minute = o->tpm.value};
+  c->limits = &s->limit;
+  c->limit_count = 1;
+}
+
 bool cli_settings_init(cli_settings *s, const cli_options *o) {
   memset(s, 0, sizeof *s);
   s->trace_fd = -1;
@@ -61,6 +70,7 @@ bool cli_settings_init(cli_settings *s, const cli_options *o) {
   c->resolve_count = o->resolve.count;
   if (o->retries.set) c->retries = o->retries.value ? (int)o->retries.value : LEAT_NONE;
   set_deadlines(&c->deadlines, o);
+  set_pace(s, o);
   return find_base(s, o) && cli_transport_fill(c, o) && find_key(s, o) && find_trust(s, o) &&
          read_headers(s, o) && (!o->trace || open_trace(s, o->trace));
 }

@@ -18,6 +18,7 @@ typedef struct cli_settings {
   lti_buf ca_pem;
   lti_buf base;
   leat_header *headers;
+  leat_limit limit;
   const char *provider_key; /* the variable of a provider that the key is from, NULL: it is not */
   int trace_fd;             /* -1: none */
   uint64_t trace_start_ns;

@@ -40,11 +40,13 @@ static uint64_t later(uint64_t a, uint64_t b) {
   return a > b ? a : b;
 }
 
-/* A window that has ended has all its places again; how long the next one is, an answer tells. */
+/* A window that has ended has all its places again; how long the next one is, an answer tells, and
+ * until one does it is a minute's worth. */
 static void refresh(lti_limiter_gauge *g, uint64_t now_ns) {
   if (!g->window_end_ns || now_ns < g->window_end_ns) return;
   g->window_end_ns = 0;
-  lti_bucket_set_level(&g->bucket, g->limit, now_ns);
+  lti_bucket_set_level(&g->bucket, g->full, now_ns);
+  lti_bucket_set_rate(&g->bucket, g->limit, LTI_BUCKET_MINUTE_US, now_ns);
 }
 
 static uint64_t gauge_when(lti_limiter_gauge *g, int64_t cost, uint64_t now_ns) {
@@ -139,16 +141,31 @@ static void fill_by(lti_limiter_gauge *g, const lti_limiter_told *t, uint64_t no
     if (!g->bucket.rate && !g->windowed) fill_steadily(g, LTI_BUCKET_MINUTE_US, now_ns);
     return;
   }
-  uint64_t period_us = period_of(g->limit, g->limit - t->remaining, t->reset_ms);
+  int64_t whole = g->limit;
+  uint64_t period_us = period_of(g->limit, whole - t->remaining, t->reset_ms);
+  if (!period_us && t->remaining < g->full) {
+    whole = g->full;
+    period_us = period_of(g->limit, whole - t->remaining, t->reset_ms);
+  }
   /* When nearly all is used up both kinds tell the same: what it was before it still is. */
   bool unclear = g->windowed && (uint64_t)t->reset_ms >= period_us / 1000 / 8 * 7;
   if (period_us && !unclear) {
     fill_steadily(g, period_us, now_ns);
+    g->bucket.capacity = whole;
     return;
   }
   g->windowed = true;
+  g->bucket.capacity = g->limit;
   g->window_end_ns = now_ns + (uint64_t)t->reset_ms * MS_NS;
   lti_bucket_set_rate(&g->bucket, 0, LTI_BUCKET_MINUTE_US, now_ns);
+}
+
+/* The most that there was at once: a bucket may hold less than a minute's worth. `cost`: what the
+ * request took that is answered. */
+static void note_full(lti_limiter_gauge *g, const lti_limiter_told *t, int64_t cost) {
+  int64_t seen = t->remaining >= 0 ? t->remaining + cost : t->limit;
+  if (t->limit != g->limit || seen > g->full) g->full = seen;
+  if (g->full > t->limit) g->full = t->limit;
 }
 
 /* `open`: what the server may not have counted yet. An older answer than one that was heard already
@@ -204,6 +221,7 @@ void lti_limiter_heard(lti_limiter *l, lti_limiter_claim *claim, const lti_limit
     l->learned = true;
     if (!newest && l->epoch - claim->epoch > 1) continue;
     int64_t open = claim->open[i] + l->taken[i] - claim->mark[i];
+    note_full(&l->gauges[i], &told[i], claim->cost[i]);
     learn(&l->gauges[i], &told[i], open, newest, now_ns);
   }
   if (!l->answered && l->learned) l->window = WINDOW_UNBOUND;

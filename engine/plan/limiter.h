@@ -53,6 +53,7 @@ typedef struct lti_limiter_told {
 typedef struct lti_limiter_gauge {
   lti_bucket bucket;
   int64_t limit;          /* 0: not told yet */
+  int64_t full;           /* the most that was there at once, as far as seen */
   bool windowed;          /* it does not fill steadily */
   uint64_t window_end_ns; /* but is full again then; 0: it is */
 } lti_limiter_gauge;

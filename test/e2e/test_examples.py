@@ -16,9 +16,9 @@ def example(name):
     return os.path.join(mock.BUILD, "examples", name)
 
 
-def run(name, *arguments, ca=None):
+def run(name, *arguments, ca=None, said=""):
     env = mock.environment(LEAT_API_KEY="sk-test", **({"SSL_CERT_FILE": ca} if ca else {}))
-    return subprocess.run([example(name), *arguments], env=env, stdin=subprocess.DEVNULL, text=True,
+    return subprocess.run([example(name), *arguments], env=env, input=said, text=True,
                           capture_output=True, timeout=60, check=False)
 
 
@@ -35,7 +35,7 @@ class ExamplesTest(unittest.TestCase):
         return run(name, self.gateway.url, "m", *arguments, ca=self.gateway.ca)
 
     def test_wrong_use(self):
-        for name in ("stream", "many", "tasks", "sockets", "borrowed_loop", "metrics"):
+        for name in ("stream", "many", "tasks", "sockets", "borrowed_loop", "metrics", "lanes"):
             ran = run(name)
             self.assertEqual(ran.returncode, 2, name)
             self.assertTrue(ran.stderr.startswith(f"usage: {name} "), ran.stderr)
@@ -71,6 +71,14 @@ class ExamplesTest(unittest.TestCase):
         ran = run("stream", self.gateway.url, "m", "hi")
         self.assertEqual(ran.returncode, 1)
         self.assertIn("LEAT_ECERT", ran.stderr)
+
+    def test_lanes(self):
+        lines = "ann: one\nBOB: two\nann: three\nno chat\nann: four\nBOB: five\ncat: six\n"
+        ran = run("lanes", self.gateway.url, "m", ca=self.gateway.ca, said=lines)
+        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+        self.assertEqual(ran.stdout.splitlines()[-1], "3 answered, 3 superseded, 0 failed")
+        for name in ("BOB", "ann", "cat"):
+            self.assertEqual(len(re.findall(f"^{name}: ", ran.stdout, re.M)), 1, name)
 
     def test_many(self):
         ran = self.run_here("many", "100", "4")

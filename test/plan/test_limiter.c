@@ -166,7 +166,7 @@ static void test_rt_10_half_told_limits_are_used_as_far_as_they_go(void **state)
       {{-1, 50, 1000}, 100, 100}, /* without the limit it is none */
       {{0, 0, 1000}, 100, 100},   {{60, -1, -1}, 60, 30},
       {{60, 60, 0}, 60, 30},      {{60, 10, -1}, 10, 30},
-      {{60, 0, 60000}, 0, 30},    {{60, 0, 10000}, 0, 60}, /* a window that ends in 10 s */
+      {{60, 0, 60000}, 0, 30},    {{60, 0, 10000}, 0, 1}, /* a window that ends in 10 s */
       {{60, 70, 1000}, 60, 30},   {{200, 198, 864000}, 100, 98},
   };
   (void)state;
@@ -279,6 +279,41 @@ static void time_outs_narrow_and_answers_widen(void **state) {
     for (int i = 0; i < out; i++) lti_limiter_end(&l, &c[i], LIMITER_ANSWERED, SECOND);
   }
   assert_in_range(l.window, before + 4, before + 10);
+}
+
+/* A bucket that holds less than a minute's worth, as its first answer shows. */
+static void a_small_bucket_is_known_by_its_resets(void **state) {
+  lti_limiter l = learning(0);
+  lti_limiter_claim c = one(1);
+  lti_limiter_told told[LTI_LIMITER_METERS];
+  (void)state;
+  memcpy(told, silent, sizeof told);
+  lti_limiter_take(&l, &c, 0);
+  told[LIMITER_REQUESTS] = (lti_limiter_told){600, 99, 100};
+  lti_limiter_heard(&l, &c, told, 0);
+  assert_int_equal(go(&l, 1000, 0), 99);
+  c = one(1);
+  lti_limiter_take(&l, &c, 0);
+  told[LIMITER_REQUESTS] = (lti_limiter_told){600, 0, 10000};
+  lti_limiter_heard(&l, &c, told, 0);
+  for (uint64_t i = 1; i < 5; i++) go(&l, 1000, i * SECOND);
+  assert_int_equal(go(&l, 1000, 1000 * SECOND), 100);
+}
+
+/* A window, and then no word of the time any more: a minute's worth a minute. */
+static void a_window_without_an_end_is_no_prison(void **state) {
+  lti_limiter l = learning(0);
+  lti_limiter_claim c = one(1);
+  lti_limiter_told told[LTI_LIMITER_METERS];
+  (void)state;
+  memcpy(told, silent, sizeof told);
+  lti_limiter_take(&l, &c, 0);
+  told[LIMITER_REQUESTS] = (lti_limiter_told){60, 0, 5000};
+  lti_limiter_heard(&l, &c, told, 0);
+  assert_int_equal(go(&l, 100, 4 * SECOND), 0);
+  assert_true(go(&l, 100, 5 * SECOND) > 0);
+  go(&l, 100, 6 * SECOND);
+  assert_in_range(go(&l, 100, 66 * SECOND), 59, 60);
 }
 
 /* ---- strict servers, by seed */
@@ -420,6 +455,8 @@ int main(void) {
       cmocka_unit_test(test_rt_04_without_a_hint_the_pause_grows_with_each_round),
       cmocka_unit_test(a_pause_has_an_end),
       cmocka_unit_test(time_outs_narrow_and_answers_widen),
+      cmocka_unit_test(a_small_bucket_is_known_by_its_resets),
+      cmocka_unit_test(a_window_without_an_end_is_no_prison),
       cmocka_unit_test(a_strict_server_refuses_once_at_most),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,20 +6,21 @@ _leat_options() {
     --timeout --trace --json --quiet --help"
   local network="$reach --prompt --body --http --connections --streams --coalesce --retries
     --metrics"
+  local pace="--rpm --tpm --learn-limits"
   local chats="--protocol --system --max-tokens --temperature --top-p --seed --stop
     --reasoning-effort --extra-body --no-stream --no-usage --chat-path --first-timeout
     --gap-timeout"
   case $1 in
-    chat) echo "$network $chats --show-reasoning" ;;
+    chat) echo "$network $pace $chats --show-reasoning" ;;
     ws) echo "$reach --protocol --subprotocol --key-in --binary --wait --ping --message-max" ;;
     load) echo "$network $chats --requests --concurrency" ;;
     call)
-      echo "$reach --body --http --connections --streams --coalesce --retries --metrics
+      echo "$reach --body --http --connections --streams --coalesce --retries --metrics $pace
         --endpoints --set --set-json --param --form --stream --show-reasoning --output"
       ;;
     endpoints) echo "--endpoints --json --quiet --help" ;;
     task)
-      echo "$network --family --output --resume --poll --deadline --endpoints --input --journal
+      echo "$network $pace --family --output --resume --poll --deadline --endpoints --input --journal
         --resubmit --concurrency --polls-per-second"
       ;;
     decode) echo "--sse --protocol --group --split --quiet --help" ;;
