@@ -47,11 +47,12 @@ static bool on_truncation(leat_engine *e, leat_id id, leat_slice text, leat_requ
   return true;
 }
 
-static asked *begin(flow *f, asked *a) {
-  *a = (asked){.times = 0};
-  book = a;
+static asked *begin(flow *f) {
+  static asked asking;
+  asking = (asked){.times = 0};
+  book = &asking;
   f->request.on_truncation = on_truncation;
-  return a;
+  return book;
 }
 
 /* A peer that says TEXT a letter an event and breaks off as it is told. */
@@ -114,13 +115,12 @@ static peer *breaking_peer(flow *f, breaking what) {
 static void test_rt_05_cut_at_every_event_and_gone_on_with(void **state) {
   flow *f = *state;
   size_t size = strlen(letters);
-  asked a;
-  begin(f, &a);
+  asked *a = begin(f);
   f->request.retries = 3; /* for a reset that overtakes even the first event */
   for (int manner = 0; manner < MANNERS; manner++) {
     for (unsigned cut = 1; cut <= size + 3; cut++) {
       peer *p = breaking_peer(f, (breaking){cut, 0, (enum manner)manner});
-      a.times = 0;
+      a->times = 0;
       flow_call *c = flow_chat(f, p);
       flow_wait(f);
       bool whole = cut >= size + 2; /* its finish reason came, but no [DONE] */
@@ -128,11 +128,11 @@ static void test_rt_05_cut_at_every_event_and_gone_on_with(void **state) {
       assert_string_equal(c->text, letters);
       if (manner != MANNER_RESET || !whole)
         assert_int_equal(c->error, whole && !clean ? LEAT_ETRUNCATED : LEAT_OK);
-      assert_int_equal(c->result.resumed, a.times);
-      if (manner != MANNER_RESET) assert_int_equal(a.times, !whole);
-      assert_int_equal(c->heads, a.times + 1);
+      assert_int_equal(c->result.resumed, a->times);
+      if (manner != MANNER_RESET) assert_int_equal(a->times, !whole);
+      assert_int_equal(c->heads, a->times + 1);
       /* A reset may overtake what was sent before it. */
-      if (a.times) assert_in_range(strlen(a.text), manner == MANNER_RESET ? 0 : cut - 1, cut - 1);
+      if (a->times) assert_in_range(strlen(a->text), manner == MANNER_RESET ? 0 : cut - 1, cut - 1);
       flow_peer_stop(f, p);
     }
   }
@@ -140,8 +140,7 @@ static void test_rt_05_cut_at_every_event_and_gone_on_with(void **state) {
 
 static void test_rt_05_several_cuts_give_one_text(void **state) {
   flow *f = *state;
-  asked a;
-  begin(f, &a);
+  begin(f);
   f->request.resumes_max = 100;
   for (unsigned each = 2; each < 20; each++) {
     peer *p = breaking_peer(f, (breaking){each, each, MANNER_CLOSE});
@@ -158,15 +157,14 @@ static void test_rt_05_several_cuts_give_one_text(void **state) {
 static void test_it_is_asked_so_often_and_no_more(void **state) {
   static const struct { int most, times; } rows[] = {{0, 3}, {1, 1}, {5, 5}, {LEAT_NONE, 0}};
   flow *f = *state;
-  asked a;
-  begin(f, &a);
+  asked *a = begin(f);
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     peer *p = breaking_peer(f, (breaking){3, 3, MANNER_RESET});
     f->request.resumes_max = rows[i].most;
-    a.times = 0;
+    a->times = 0;
     flow_call *c = flow_chat(f, p);
     flow_wait(f);
-    assert_int_equal(a.times, rows[i].times);
+    assert_int_equal(a->times, rows[i].times);
     assert_int_equal(c->result.resumed, rows[i].times);
     flow_assert_error(c, LEAT_ETRUNCATED);
     assert_memory_equal(c->text, letters, c->text_size);
@@ -177,8 +175,8 @@ static void test_it_is_asked_so_often_and_no_more(void **state) {
 
 static void test_no_is_an_answer(void **state) {
   flow *f = *state;
-  asked a;
-  begin(f, &a)->decline_at = 1;
+  asked *a = begin(f);
+  a->decline_at = 1;
   flow_call *c = flow_chat(f, breaking_peer(f, (breaking){5, 0, MANNER_CLOSE}));
   flow_wait(f);
   flow_assert_error(c, LEAT_ETRUNCATED);
@@ -196,25 +194,23 @@ static void test_without_the_callback_the_error_stands(void **state) {
 
 static void test_nothing_delivered_is_a_matter_of_retries(void **state) {
   flow *f = *state;
-  asked a;
-  begin(f, &a);
+  asked *a = begin(f);
   f->request.retries = 1;
   peer *p = flow_peer(f, (const char *const[]){CHAT_HEAD "<<close>>", CHAT_HELLO, NULL});
   flow_call *c = flow_chat(f, p);
   flow_wait(f);
   flow_assert_error(c, LEAT_OK);
-  assert_int_equal(a.times, 0);
+  assert_int_equal(a->times, 0);
   assert_int_equal(c->result.attempts, 2);
 }
 
 static void test_it_may_go_on_elsewhere(void **state) {
   flow *f = *state;
-  asked a;
-  begin(f, &a);
+  asked *a = begin(f);
   peer *first = breaking_peer(f, (breaking){9, 0, MANNER_RESET});
   /* Request 0 of the other one is the rest: it must not break that off. */
   peer *second = breaking_peer(f, (breaking){1000, 0, MANNER_RESET});
-  a.elsewhere = peer_url(second);
+  a->elsewhere = peer_url(second);
   flow_call *c = flow_chat(f, first);
   flow_wait(f);
   flow_assert_error(c, LEAT_OK);
@@ -227,13 +223,12 @@ static void test_it_may_go_on_elsewhere(void **state) {
 
 static void test_what_follows_is_retried_like_any_other(void **state) {
   flow *f = *state;
-  asked a;
-  begin(f, &a);
+  asked *a = begin(f);
   f->request.retries = 1;
   peer *second = flow_peer(f, (const char *const[]){"HTTP/1.1 503 Busy\r\nRetry-After-Ms: 1\r\n"
                                                     "Content-Length: 0\r\n\r\n",
                                                     CHAT_HELLO, NULL});
-  a.elsewhere = peer_url(second);
+  a->elsewhere = peer_url(second);
   f->config.retries = 1;
   flow_call *c = flow_chat(f, breaking_peer(f, (breaking){5, 0, MANNER_CLOSE}));
   flow_wait(f);
@@ -245,8 +240,7 @@ static void test_what_follows_is_retried_like_any_other(void **state) {
 
 static void test_stalled_answers_are_broken_off_too(void **state) {
   flow *f = *state;
-  asked a;
-  begin(f, &a);
+  begin(f);
   peer *p =
       flow_peer(f, (const char *const[]){CHAT_HEAD CHAT_TEXT("a") "<<silent>>",
                                          CHAT_HEAD CHAT_TEXT("b") "<<silent>>", CHAT_HELLO, NULL});
@@ -267,8 +261,7 @@ static int pause_at_b(flow_call *c, const leat_event *event) {
 /* What is held is delivered before anybody is asked, and is a part of the text. */
 static void test_a_pause_in_between_holds(void **state) {
   flow *f = *state;
-  asked a;
-  begin(f, &a);
+  asked *a = begin(f);
   peer *p = flow_peer(
       f, (const char *const[]){CHAT_HEAD "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":"
                                          "\"a\"}}]}\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{"
@@ -280,11 +273,11 @@ static void test_a_pause_in_between_holds(void **state) {
   flow_wait_events(f, c, 3);
   flow_run(f, 60);
   assert_string_equal(c->text, "ab");
-  assert_int_equal(a.times, 0);
+  assert_int_equal(a->times, 0);
   leat_resume(f->engine, c->id);
   flow_wait(f);
   flow_assert_error(c, LEAT_OK);
-  assert_string_equal(a.text, "abc");
+  assert_string_equal(a->text, "abc");
   assert_string_equal(c->text, "abchello");
 }
 
@@ -294,8 +287,8 @@ static void cancel_it(flow_call *c) {
 
 static void test_it_may_be_cancelled_while_it_is_asked(void **state) {
   flow *f = *state;
-  asked a;
-  begin(f, &a)->also = cancel_it;
+  asked *a = begin(f);
+  a->also = cancel_it;
   peer *p = breaking_peer(f, (breaking){5, 0, MANNER_CLOSE});
   flow_call *c = flow_chat(f, p);
   flow_wait(f);
@@ -311,8 +304,8 @@ static void close_now(flow_call *c) {
 
 static void test_the_engine_may_be_closed_while_it_is_asked(void **state) {
   flow *f = *state;
-  asked a;
-  begin(f, &a)->also = close_now;
+  asked *a = begin(f);
+  a->also = close_now;
   flow_call *c = flow_chat(f, breaking_peer(f, (breaking){5, 0, MANNER_CLOSE}));
   flow_wait(f);
   assert_int_equal(c->dones, 1);
@@ -353,8 +346,7 @@ static void test_a_bad_request_ends_it(void **state) {
 /* It keeps the lane, and goes on before the next of it. */
 static void test_it_keeps_its_lane(void **state) {
   flow *f = *state;
-  asked a;
-  begin(f, &a);
+  begin(f);
   f->request.lane = "chat";
   peer *p = breaking_peer(f, (breaking){5, 0, MANNER_CLOSE});
   flow_call *first = flow_chat(f, p), *second = flow_chat(f, p);
@@ -369,8 +361,7 @@ static void test_it_keeps_its_lane(void **state) {
 
 static void test_the_total_deadline_runs_on(void **state) {
   flow *f = *state;
-  asked a;
-  begin(f, &a);
+  asked *a = begin(f);
   f->request.resumes_max = 1000000;
   f->request.deadlines.total_ms = 80;
   peer *p =
@@ -379,14 +370,13 @@ static void test_the_total_deadline_runs_on(void **state) {
   flow_wait(f);
   flow_assert_error(c, LEAT_ETOTALTIMEOUT);
   assert_int_equal(c->text_size, peer_requests(p) < 2 ? 1 : c->text_size);
-  assert_true(a.times >= 1);
+  assert_true(a->times >= 1);
 }
 
 /* Every allocation behind the first cut, failed once: the text is never wrong, whatever ends it. */
 static void test_without_memory_no_byte_is_wrong(void **state) {
   flow *f = *state;
-  asked a;
-  begin(f, &a);
+  begin(f);
   unsigned good = 0, bad = 0;
   for (uint64_t n = 1; n <= 60; n++) {
     peer *p = breaking_peer(f, (breaking){5, 0, MANNER_CLOSE});
