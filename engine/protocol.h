@@ -154,19 +154,6 @@ bool lti_protocol_items(const leat_task_form *form, leat_slice json, leat_slice 
 /* Takes the next item off `*rest`; false behind the last. */
 bool lti_protocol_item(leat_slice *rest, leat_slice *item);
 
-/* A family of async tasks: where its jobs are submitted, polled and fetched. "{id}" in a path
- * stands for the task's id, percent-encoded. */
-typedef struct lti_task_family {
-  const char *name;
-  const char *submit_path, *poll_path,
-      *content_path; /* from the origin's root, behind the base URL */
-  int64_t poll_ms;   /* polling faster than this only re-reads what the gateway knows */
-  /* False: not JSON, or no sign of a task in it. */
-  bool (*report)(leat_slice json, bool submit, lti_task_report *report, lti_buf *scratch);
-} lti_task_family;
-
-const lti_task_family *lti_protocol_task(const char *name);
-
 /* NULL when there is none of this name. */
 const lti_protocol *lti_protocol_find(const char *name);
 /* The i-th, NULL behind the last. */
@@ -178,7 +165,8 @@ const leat_task_form *lti_protocol_task_form(size_t i);
 
 /* Reads any gateway's error body (OpenAI, new-api, Anthropic, Gemini, FastAPI, Midjourney
  * forms...): false when it is none. Texts are decoded into `scratch`, which the views point into.
- * Understands a JSON object, or an array whose first element is one. */
+ * Understands a JSON object, an array whose first element is one, or an event stream's first
+ * record. */
 bool lti_protocol_error(leat_slice json, lti_provider_error *error, lti_buf *scratch);
 
 #endif

@@ -1,4 +1,4 @@
-/* One const struct a dialect or task family, each in the file of its name. */
+/* One const struct a dialect. */
 #ifndef LTI_DIALECTS_H
 #define LTI_DIALECTS_H
 
@@ -17,6 +17,5 @@ extern const lti_protocol lti_json_document;
 extern const lti_protocol lti_openai_images;
 extern const lti_protocol lti_openai_speech;
 extern const lti_protocol lti_openai_transcript;
-extern const lti_task_family lti_video_task;
 
 #endif

@@ -1,4 +1,4 @@
-/* The dialects and task families, in the order in which they are listed to people. */
+/* The dialects, in the order in which they are listed to people. */
 #include <string.h>
 
 #include "dialects.h"
@@ -22,13 +22,5 @@ const lti_protocol *lti_protocol_find(const char *name) {
   for (size_t i = 0; name && i < DIALECTS; i++) {
     if (strcmp(dialects[i]->name, name) == 0) return dialects[i];
   }
-  return NULL;
-}
-
-static const lti_task_family *const families[] = {&lti_video_task};
-
-const lti_task_family *lti_protocol_task(const char *name) {
-  for (size_t i = 0; name && i < sizeof families / sizeof *families; i++)
-    if (strcmp(families[i]->name, name) == 0) return families[i];
   return NULL;
 }
