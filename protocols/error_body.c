@@ -54,13 +54,30 @@ static bool read_members(lti_json *r, members *m);
 static bool choose(const members *root, found *f);
 static int copy(const found *f, lti_provider_error *error, lti_buf *scratch);
 
+/* An error status may come with the event stream that was asked for: what its first record holds.
+ */
+static leat_slice unframed(leat_slice body) {
+  static const char *const before[] = {"event:", "id:", ":", "retry:"};
+  for (leat_slice rest = body; rest.size;) {
+    bool skipped = false;
+    while (rest.size && memchr(" \t\r\n", *rest.data, 4)) rest = lti_slice_from(rest, 1);
+    if (lti_slice_starts(rest, "data:")) return lti_slice_from(rest, 5);
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+      skipped = skipped || lti_slice_starts(rest, before[i]);
+    const char *end = skipped ? memchr(rest.data, '\n', rest.size) : NULL;
+    if (!end) return body;
+    rest = lti_slice_from(rest, (size_t)(end - rest.data));
+  }
+  return body;
+}
+
 bool lti_protocol_error(leat_slice json, lti_provider_error *error, lti_buf *scratch) {
   lti_json r;
   members root;
   found f;
   memset(&f, 0, sizeof f);
   memset(error, 0, sizeof *error);
-  lti_json_init(&r, json);
+  lti_json_init(&r, unframed(json));
   if (lti_json_peek(&r) == LTI_JSON_ARRAY && lti_json_enter_array(&r)) lti_json_next_value(&r);
   if (!read_members(&r, &root) || !choose(&root, &f)) return false;
   error->set = true;

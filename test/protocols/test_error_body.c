@@ -48,6 +48,21 @@ static void check(const row *rows, size_t count) {
   }
 }
 
+static void test_js_08_an_error_in_a_streams_first_record(void **state) {
+  static const row rows[] = {
+      {"data: {\"error\":{\"message\":\"m\",\"type\":\"t\"}}\n\ndata: [DONE]\n\n", "t/-/m"},
+      {"event: error\r\nid: 1\r\n: x\r\ndata:{\"error\":\"m\"}\r\n\r\n", "-/-/m"},
+      {"\n\n data: {\"detail\":\"m\"}", "-/-/m"},
+      {"data: [DONE]\n\n", "none"},
+      {"event: error\n", "none"},
+      {"event: error", "none"},
+      {": \n: \n", "none"},
+      {"data:", "none"},
+  };
+  (void)state;
+  check(rows, sizeof rows / sizeof *rows);
+}
+
 static void test_js_07_every_shape_of_the_documents(void **state) {
   static const row rows[] = {
       {"{\"error\":{\"message\":\"m\",\"type\":\"t\",\"param\":null,\"code\":null}}", "t/-/m"},
@@ -177,6 +192,7 @@ static void test_without_memory_it_is_still_an_error(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_js_07_every_shape_of_the_documents),
+      cmocka_unit_test(test_js_08_an_error_in_a_streams_first_record),
       cmocka_unit_test(test_js_07_what_is_no_error),
       cmocka_unit_test(test_js_04_duplicates_and_escapes),
       cmocka_unit_test(test_long_texts_are_cut_at_a_character),
