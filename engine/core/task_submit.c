@@ -104,7 +104,8 @@ static void get_in_line(lti_task *t) {
 
 int lti_task_submit(lti_task *t) {
   lti_poller *p = &lti_task_engine(t)->poller;
-  if (p->submitting < places(lti_task_engine(t)) && lti_list_empty(&p->submitters)) return start_submit(t);
+  if (p->submitting < places(lti_task_engine(t)) && lti_list_empty(&p->submitters))
+    return start_submit(t);
   get_in_line(t);
   return LTI_OK;
 }

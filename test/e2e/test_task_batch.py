@@ -77,7 +77,8 @@ class Batch(unittest.TestCase):
             {"custom_id": "models", "method": "GET", "url": "/v1/models"}])
         self.assertEqual((ran.returncode, ran.stderr), (0, ""))
         found = self.read()
-        self.assertEqual(set(found), {"song", "path", "film", "chat", "gemini", "vectors", "models"})
+        self.assertEqual(set(found),
+                         {"song", "path", "film", "chat", "gemini", "vectors", "models"})
         for name, line in found.items():
             self.assertEqual(set(line), {"custom_id", "response", "error"}, name)
             self.assertIsNone(line["error"], name)

@@ -17,7 +17,7 @@ import mock
 
 JOBS = 80
 ROUNDS = int(os.environ.get("LEAT_KILL_ROUNDS", "10"))
-RUNS_MAX = 40
+KILLS_MAX = 5  # in a round, behind which a run may come to its end
 CONNECTIONS = 8  # and so many submits at once
 SEED = int(os.environ.get("LEAT_KILL_SEED", str(time.time_ns() % 1000000)))
 
@@ -51,18 +51,22 @@ class Kills(unittest.TestCase):
              str(CONNECTIONS), "--http", "1.1", "-q"],
             stderr=subprocess.PIPE, text=True, env=mock.environment())
 
-    def killed(self, gateway):
-        """One run, killed somewhere. False: it had come to its end by itself."""
+    def killed(self, gateway, seconds):
+        """One run, killed after so long. False: it had come to its end by itself."""
         child = self.start(gateway)
         try:
-            _, said = child.communicate(timeout=self.random.choice((0.03, 0.08, 0.2, 0.4))
-                                        * self.random.uniform(0.3, 1.7))
+            _, said = child.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGKILL)
             child.communicate()
             return True
         self.assertIn(child.returncode, (0, 1), said)
         return False
+
+    def until(self, kill):
+        if not kill:
+            return 100
+        return self.random.choice((0.03, 0.08, 0.2, 0.4)) * self.random.uniform(0.3, 1.7)
 
     def submitted(self, round_number):
         """{job: how often the gateway took it} of the ledger's file."""
@@ -107,10 +111,10 @@ class Kills(unittest.TestCase):
                     if os.path.exists(self.path(name)):
                         os.unlink(self.path(name))
                 self.write_jobs(number)
-                before = kills
-                while self.killed(gateway):
+                before, wanted = kills, self.random.randint(1, KILLS_MAX)
+                while self.killed(gateway, self.until(kills - before < wanted)):
                     kills += 1
-                    self.assertLess(kills - before, RUNS_MAX, "it never comes to an end")
+                    self.assertLessEqual(kills - before, wanted, "it never comes to an end")
                 uncertain += self.check(number, kills - before)
         print(f"seed {SEED}: {ROUNDS} rounds of {JOBS} jobs, {kills} kills, {uncertain} uncertain",
               flush=True)
