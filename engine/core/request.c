@@ -705,6 +705,7 @@ static void count_end(const lti_request *r) {
 
 void lti_request_tell(lti_request *r) {
   leat_engine *e = r->item.engine;
+  if (r->watch && !lti_watch_settle(r)) return;
   if (r->resume && lti_resume_try(r)) return;
   leat_result result;
   lti_upload_close(r->upload, true);

@@ -196,20 +196,26 @@ bool lti_watch_repeat(lti_request *r, int error, int64_t wait_ms) {
   return true;
 }
 
-void lti_watch_settle(lti_request *r) {
-  lti_watch *w = r->watch;
-  if (!w) return;
+static void tell_repeat(lti_request *r) {
   leat_engine *e = r->item.engine;
   const leat_observer *o = e->config.observer;
+  const lti_request *whose = shown(r);
+  if (!o || !o->retry || !whose) return;
+  leat_attempt attempt = attempt_of(r, whose);
+  o->retry(o->user, e, &attempt, r->watch->error, r->watch->wait_ms);
+}
+
+bool lti_watch_settle(lti_request *r) {
+  lti_watch *w = r->watch;
+  if (!w) return true;
   leat_header none;
+  bool told = r->state == REQUEST_FINISHED && lti_list_empty(&r->item.due);
   lti_list_remove(&w->due);
   if (owes_start(r)) tell_start(r, &none, 0);
   bool repeats = w->repeats && r->state == REQUEST_BACKOFF;
   w->repeats = false;
-  const lti_request *whose = shown(r);
-  if (!repeats || !o || !o->retry || !whose) return;
-  leat_attempt attempt = attempt_of(r, whose);
-  o->retry(o->user, e, &attempt, w->error, w->wait_ms);
+  if (repeats) tell_repeat(r);
+  return !told || lti_list_empty(&r->item.due);
 }
 
 void lti_watch_run(leat_engine *e) {
@@ -230,7 +236,5 @@ void lti_watch_done(lti_request *r, const leat_result *result) {
   leat_engine *e = r->item.engine;
   const leat_observer *o = e->config.observer;
   bool hidden = r->socket && !r->turn && r->socket->own;
-  if (!o) return;
-  lti_watch_settle(r);
-  if (o->done && !hidden) o->done(o->user, e, r->item.id, result);
+  if (o && o->done && !hidden) o->done(o->user, e, r->item.id, result);
 }

@@ -34,8 +34,9 @@ void lti_watch_turn(lti_request *r);
 /* It will be repeated: true when that is owed to the observer first, who is told in the next turn
  * and must be before the repeat. */
 bool lti_watch_repeat(lti_request *r, int error, int64_t wait_ms);
-/* Tells what is owed. Calls out: the request may have finished. */
-void lti_watch_settle(lti_request *r);
+/* Tells what is owed. Calls out: the request may have finished. False: it was about to be told its
+ * done, and has been cancelled, which it is told in the next turn. */
+bool lti_watch_settle(lti_request *r);
 /* The turn's part: settles all, and repeats what waits for nothing else. */
 void lti_watch_run(leat_engine *e);
 /* Right before its done. Calls out. */

@@ -2,7 +2,7 @@
  * tasks; cancels, pauses, closes; an allocation that fails; lost, reset, half-closed and stalled
  * connections; short sends and 1-byte reads; names that fail; descriptors that run out; servers
  * that cut, refuse, redirect and close idle connections at the moment of reuse (PL-06). What must
- * hold is in sim_client.h.
+ * hold is in sim_client.h. Every second engine is watched: see sim_watch.h.
  *
  * LEAT_SIM_SEED=n runs one seed, LEAT_SIM_SEEDS=n runs 1..n; LEAT_SIM_TRACE=1 prints the engine's
  * trace. */
@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "sim/sim_client.h"
 #include "sim/sim_seeds.h"
+#include "sim/sim_watch.h"
 
 #define SEEDS 300
 
@@ -24,8 +24,10 @@ typedef struct scenario {
   lti_prng prng; /* of its own, so that more weather does not change the plan */
   bool calm;     /* nothing goes wrong: all that is not cancelled must succeed */
   bool starved;  /* one allocation fails */
+  bool watched;
   unsigned jobs_left;
   unsigned mischief_permille;
+  sim_watch watch;
 } scenario;
 
 static uint64_t below(scenario *s, uint64_t bound) {
@@ -263,6 +265,8 @@ static unsigned run_seed(uint64_t seed) {
   s.mischief_permille = chance(&s, 500) ? (unsigned)below(&s, 60) : 0;
   set_weather(&s);
   set_config(&s, &s.client->config);
+  s.watched = seed % 2 == 0;
+  if (s.watched) sim_watch_client(&s.watch, s.client);
   s.starved = !s.calm && chance(&s, 200);
   if (s.starved) s.client->memory.fail_at = 1 + below(&s, 2500);
   if (sim_client_open(s.client) != LEAT_OK) {
@@ -276,6 +280,7 @@ static unsigned run_seed(uint64_t seed) {
   sim_client_run(s.client, 3000 * SIM_S);
   sim_client_check(s.client);
   if (s.calm) check_calm(&s);
+  if (s.watched) sim_watch_check(&s.watch);
   return sim_client_end(s.client);
 }
 
