@@ -17,6 +17,7 @@
 #include "sim/sim_client.h"
 #include "sim/sim_h2.h"
 #include "sim/sim_seeds.h"
+#include "sim/sim_watch.h"
 
 #define SEEDS             25 /* of each storm */
 #define RETRIES           40
@@ -42,6 +43,8 @@ typedef struct storm {
   void (*script)(struct storm *s, sim_job *job, sim_reply *reply);
   void (*greet)(struct storm *s, sim_h2_manner *manner);
   void (*tick)(struct storm *s, sim_h2_conn *c);
+  bool watched;
+  sim_watch watch;
 } storm;
 
 static uint64_t below(storm *s, uint64_t bound) {
@@ -249,6 +252,8 @@ static void storm_new(storm *s, uint64_t seed) {
   s->patience = (unsigned)below(s, 200);
   set_weather(s);
   set_config(s, &s->client->config);
+  s->watched = seed % 2 == 0;
+  if (s->watched) sim_watch_client(&s->watch, s->client);
 }
 
 static unsigned storm_end(storm *s) {
@@ -270,6 +275,7 @@ static unsigned storm_run(storm *s) {
   sim_client_check(s->client);
   check_each(s);
   check_idle(s);
+  if (s->watched) sim_watch_check(&s->watch);
   return storm_end(s);
 }
 
