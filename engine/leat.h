@@ -362,7 +362,7 @@ typedef struct leat_config {
              leat_slice *key); /* gives the key before each attempt: see leat_key_cb */
   void *key_user;
   bool metrics; /* also count by class and keep histograms, for leat_stats_write: a look at the
-                   clock's difference for each piece of content, and 176 bytes a request */
+                   clock's difference for each piece of content, and 128 bytes a request */
 
   leat_trace_cb trace;
   void *trace_user;

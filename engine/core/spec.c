@@ -587,7 +587,7 @@ int lti_spec_add(lti_spec *s, const leat_header *field, bool exposed, lti_buf *m
   leat_header trimmed = {field->name, lti_slice_trim(field->value)};
   bool credential = lti_credential_is(field->name);
   int r = check_field(trimmed.name, trimmed.value, s->upgrade, message);
-  if (r != LTI_OK) return r;
+  if (r != LTI_OK || (credential && s->away)) return r;
   if (credential && exposed) {
     lti_buf_text(message,
                  "a field of the observer's is a credential, and would travel unencrypted");

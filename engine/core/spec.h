@@ -108,7 +108,8 @@ void lti_spec_rekey(lti_spec *spec, const lti_ws_config *ws, char *key);
 leat_slice lti_spec_secret(const lti_spec *spec, size_t i);
 /* Another attempt: what the last one had besides is forgotten. LEAT_ENOMEM. */
 int lti_spec_attempt(lti_spec *spec);
-/* A field of this attempt's alone, in place of one of the same name. `exposed`: see
+/* A field of this attempt's alone, in place of one of the same name; a credential is left out where
+ * no key goes. `exposed`: see
  * lti_spec_exposed. LEAT_EHEADER, LEAT_EPLAINKEY, LEAT_ENOMEM; `message` gets a line. */
 int lti_spec_add(lti_spec *spec, const leat_header *field, bool exposed, lti_buf *message);
 /* This attempt's key; an empty one is none. As above. */

@@ -50,7 +50,8 @@ typedef struct leat_observer {
    * their number is returned. Each replaces one of the same name, and goes with this attempt alone.
    * They are copied behind the call, so their texts may not be on its stack. A field that cannot be
    * sent ends the request with LEAT_EHEADER, a credential (by its name) over plain http with
-   * LEAT_EPLAINKEY. `room` is 0 where nothing can be added. */
+   * LEAT_EPLAINKEY; where a redirect, or a URL that a server named, has led to another origin a
+   * credential is left out. `room` is 0 where nothing can be added. */
   size_t (*start)(void *user, leat_engine *engine, const leat_attempt *attempt, leat_header *extra,
                   size_t room);
   /* An attempt has failed and another will follow in `wait_ms`; `error` is why. */

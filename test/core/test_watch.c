@@ -375,6 +375,24 @@ static void test_key_10_a_credential_among_them_needs_its_permission(void **stat
   flow_assert_has(peer_request(p, 0), "X-Api-Key: sk-vile\r\n");
 }
 
+static void test_key_01_a_credential_among_them_stays_at_its_origin(void **state) {
+  flow *f = *state;
+  seen *s = watch(f);
+  char *there = flow_keep(f, 256);
+  s->on_start = add_vile;
+  vile = (leat_header){{"X-Api-Key", 9}, {"sk-vile", 7}};
+  peer *second = flow_peer(f, (const char *const[]){CHAT_HELLO, NULL});
+  peer *p = flow_peer(f, (const char *const[]){there, NULL});
+  snprintf(there, 256, "HTTP/1.1 307 Go\r\nLocation: %s/x\r\nContent-Length: 0\r\n\r\n",
+           peer_url(second));
+  flow_call *c = flow_chat(f, p);
+  flow_wait(f);
+  flow_assert_error(c, LEAT_OK);
+  expect(s, c, "S1 S1+1 D:LEAT_OK");
+  flow_assert_has(peer_request(p, 0), "X-Api-Key: sk-vile\r\n");
+  assert_null(strstr(peer_request(second, 0), "sk-vile"));
+}
+
 static void test_key_06_a_credential_among_them_is_masked(void **state) {
   flow *f = *state;
   seen *s = watch(f);
@@ -657,6 +675,7 @@ int main(void) {
       FLOW_TEST(test_as_many_fields_as_there_is_room_for),
       FLOW_TEST(test_key_04_fields_that_cannot_be_sent_end_the_request),
       FLOW_TEST(test_key_10_a_credential_among_them_needs_its_permission),
+      FLOW_TEST(test_key_01_a_credential_among_them_stays_at_its_origin),
       FLOW_TEST(test_key_06_a_credential_among_them_is_masked),
       FLOW_TEST(test_cancelled_in_start),
       FLOW_TEST(test_others_in_line_cancelled_in_start),
