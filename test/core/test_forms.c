@@ -257,6 +257,30 @@ static void test_a_form_of_rewindable_sources_is_repeated(void **state) {
   check_given(parts[1].content, 70000);
 }
 
+/* KEY-07: what a form holds may be a secret too, and no freed block has it. */
+static void check_canary(flow *f, bool http2) {
+  static const char secret[] = "sk-canary-in-a-form-0123456789";
+  f->memory.canary = secret;
+  serve(f, http2);
+  int fds[2];
+  assert_int_equal(pipe(fds), 0);
+  assert_int_equal(write(fds[1], secret, sizeof secret - 1), sizeof secret - 1);
+  close(fds[1]);
+  leat_source source = {.fd_plus_one = fds[0] + 1};
+  const leat_form_field fields[] = {{.name = "key", .value = lti_slice_of(secret)},
+                                    {.name = "file", .source = &source}};
+  send_whole(f, fields, 2);
+  send_whole(f, fields, 1);
+  close(fds[0]);
+}
+
+static void test_key_07_nothing_of_a_form_stays_behind(void **state) {
+  check_canary(*state, false);
+}
+static void test_key_07_nothing_of_a_form_stays_behind_over_http2(void **state) {
+  check_canary(*state, true);
+}
+
 /* ---- refused */
 
 static void check_refused(flow *f, const leat_form_field *fields, size_t count, int error) {
@@ -332,6 +356,8 @@ int main(void) {
       FLOW_TEST(test_with_an_endpoint),
       FLOW_TEST(test_a_form_in_memory_is_repeated),
       FLOW_TEST(test_a_form_of_rewindable_sources_is_repeated),
+      FLOW_TEST(test_key_07_nothing_of_a_form_stays_behind),
+      FLOW_TEST(test_key_07_nothing_of_a_form_stays_behind_over_http2),
       FLOW_TEST(test_fields_that_are_none),
       FLOW_TEST(test_at_every_allocation),
   };

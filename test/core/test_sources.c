@@ -313,6 +313,28 @@ static void test_little_is_read_ahead_over_http2(void **state) {
   check_ahead(*state, true);
 }
 
+/* ---- over TLS */
+
+static void check_tls(flow *f, const char *const *alpn, bool http2) {
+  tls_server *tls = flow_tls_server_of(f, alpn);
+  taker *t = serve(f, http2, &(taker_plan){.tls = tls});
+  giver *g = giver_new(f, LARGE);
+  flow_call *c = send_callback(f, g);
+  flow_wait(f);
+  check_whole(f, c, t, LARGE);
+  assert_int_equal(c->result.http, http2 ? LEAT_HTTP_2 : LEAT_HTTP_1);
+}
+
+static const char *const h1_alone[] = {"http/1.1", NULL};
+static const char *const h2_alone[] = {"h2", NULL};
+
+static void test_over_tls(void **state) {
+  check_tls(*state, h1_alone, false);
+}
+static void test_over_tls_and_http2(void **state) {
+  check_tls(*state, h2_alone, true);
+}
+
 /* ---- many at once on one connection */
 
 static void test_uploads_share_a_connection(void **state) {
@@ -358,6 +380,8 @@ int main(void) {
       FLOW_TEST(test_sources_that_are_none),
       FLOW_TEST(test_little_is_read_ahead),
       FLOW_TEST(test_little_is_read_ahead_over_http2),
+      FLOW_TEST(test_over_tls),
+      FLOW_TEST(test_over_tls_and_http2),
       FLOW_TEST(test_uploads_share_a_connection),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

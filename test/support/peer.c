@@ -181,7 +181,8 @@ bool peer_take(peer_link *l, void *bytes, size_t size) {
 }
 
 size_t peer_take_some(peer_link *l, void *bytes, size_t room) {
-  if (!l->over && l->in.size == 0 && !fill(l)) l->over = true;
+  while (!l->over && l->in.size == 0) /* what comes over TLS may be half a record */
+    if (!fill(l)) l->over = true;
   size_t n = l->over ? 0 : l->in.size < room ? l->in.size : room;
   if (n > 0) memcpy(bytes, l->in.data, n);
   lti_buf_consume(&l->in, n);
