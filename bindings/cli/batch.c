@@ -412,6 +412,7 @@ static int run_lines(batch *b) {
 
 static int run_session(batch *b, leat_config *config) {
   if (!cli_session_open(&b->session, config, b, on_interrupt)) return b->session.code;
+  cli_session_metrics(&b->session, b->options->metrics);
   b->auth = config->auth;
   bool known = cli_endpoint_file(b->session.engine, b->options->endpoints);
   int code = known && check_input(b) ? CLI_DONE : CLI_WRONG;

@@ -561,6 +561,30 @@ static void test_submitted_in_start(void **state) {
   assert_int_equal(s->dones, 20);
 }
 
+/* Whoever is newer takes the place of all in the lane, of the one that is about to be sent too. */
+static size_t supersede_in_start(seen *s, leat_engine *e, const leat_attempt *a, leat_header *extra,
+                                 size_t room) {
+  (void)e, (void)a, (void)extra, (void)room;
+  if (s->starts < 5) s->more = flow_submit(s->flow);
+  return 0;
+}
+
+static void test_superseded_in_start(void **state) {
+  flow *f = *state;
+  seen *s = watch(f);
+  s->on_start = supersede_in_start;
+  peer *p = flow_peer(f, (const char *const[]){CHAT_HELLO, NULL});
+  f->request.lane = "chat-1";
+  f->request.supersede = true;
+  flow_call *first = flow_chat(f, p);
+  flow_wait(f);
+  expect(s, first, "S1 D:LEAT_ESUPERSEDED");
+  flow_assert_error(s->more, LEAT_OK);
+  assert_int_equal(s->starts, 5);
+  assert_int_equal(s->dones, 5);
+  assert_int_equal(peer_requests(p), 1);
+}
+
 static size_t close_in_start(seen *s, leat_engine *e, const leat_attempt *a, leat_header *extra,
                              size_t room) {
   (void)s, (void)a, (void)extra, (void)room;
@@ -683,6 +707,7 @@ int main(void) {
       FLOW_TEST(test_cancelled_in_retry),
       FLOW_TEST(test_submitted_in_done),
       FLOW_TEST(test_submitted_in_start),
+      FLOW_TEST(test_superseded_in_start),
       FLOW_TEST(test_closed_in_start),
       FLOW_TEST(test_a_turns_own_handshake_is_the_turns_attempt),
       FLOW_TEST(test_a_turn_cancelled_in_its_handshakes_start),
