@@ -305,7 +305,7 @@ static int submit(leat_engine *e, const leat_request *q, const lti_spec_input *i
   lti_request *r;
   rc = make(e, q, in, &r);
   if (rc != LTI_OK) return rc;
-  if (!in->call) rc = equip_policy(r, q);
+  if (!in->call || in->paced) rc = equip_policy(r, q);
   if (rc == LTI_OK) rc = enter(e, r, id);
   if (rc != LTI_OK)
     request_free(r);
@@ -317,6 +317,10 @@ static int submit(leat_engine *e, const leat_request *q, const lti_spec_input *i
 int lti_request_submit(leat_engine *e, const leat_request *q, bool call, leat_id *id) {
   if (!call && lti_engine_closed(e)) return LEAT_ECLOSED; /* a task that drains goes on */
   return submit(e, q, &(lti_spec_input){.call = call}, id);
+}
+
+int lti_request_order(leat_engine *e, const leat_request *q, leat_id *id) {
+  return submit(e, q, &(lti_spec_input){.call = true, .paced = true}, id);
 }
 
 int lti_request_fetch(leat_engine *e, const leat_request *q, leat_id *id) {

@@ -106,6 +106,8 @@ struct lti_request {
 
 /* As leat_submit. `call`: see above; protocol "raw" only. */
 int lti_request_submit(leat_engine *e, const leat_request *request, bool call, leat_id *id);
+/* A call that is work for the provider, and so is paced by its limits: a task's submit. */
+int lti_request_order(leat_engine *e, const leat_request *request, leat_id *id);
 /* The same as a call, to a place that somebody else has named: no credential goes there. */
 int lti_request_fetch(leat_engine *e, const leat_request *request, leat_id *id);
 /* A socket's handshake: `upgrade` says how. The request is in s->request then. */

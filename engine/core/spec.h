@@ -83,6 +83,7 @@ typedef struct lti_spec_input {
   lti_buf *message;          /* gets a line on failure */
   bool foreign;              /* its place was named by a server: no credential goes there */
   bool call;                 /* a raw request that behaves like an API call: gzip is offered */
+  bool paced;                /* and that passes the gate of limits, as the caller\'s own do */
   bool turn; /* of a socket's dialect: protocol and body alone, there is no target */
   const lti_spec_upgrade *upgrade; /* NULL: none */
 } lti_spec_input;

@@ -46,7 +46,7 @@ static int send_submit(lti_task *t) {
   q.on_done = on_done;
   q.user = t;
   if (r == LTI_OK) r = make_reply(t);
-  if (r == LTI_OK) r = lti_request_submit(e, &q, true, &t->request);
+  if (r == LTI_OK) r = lti_request_order(e, &q, &t->request);
   lti_buf_deinit(&path);
   if (r != LTI_OK) {
     drop_reply(t);

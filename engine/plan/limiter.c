@@ -40,18 +40,21 @@ static uint64_t later(uint64_t a, uint64_t b) {
   return a > b ? a : b;
 }
 
-/* A window that has ended has all its places again; how long the next one is, an answer tells, and
- * until one does it is a minute's worth. */
-static void refresh(lti_limiter_gauge *g, uint64_t now_ns) {
+/* A window that has ended has all its places again, but for those that are asked for and not
+ * answered; how long the next one is, an answer tells, and until one does it is a minute's worth.
+ */
+static void refresh(lti_limiter *l, int meter, uint64_t now_ns) {
+  lti_limiter_gauge *g = &l->gauges[meter];
   if (!g->window_end_ns || now_ns < g->window_end_ns) return;
   g->window_end_ns = 0;
-  lti_bucket_set_level(&g->bucket, g->full, now_ns);
+  lti_bucket_set_level(&g->bucket, g->full - l->young[0][meter] - l->young[1][meter], now_ns);
   lti_bucket_set_rate(&g->bucket, g->limit, LTI_BUCKET_MINUTE_US, now_ns);
 }
 
-static uint64_t gauge_when(lti_limiter_gauge *g, int64_t cost, uint64_t now_ns) {
+static uint64_t gauge_when(lti_limiter *l, int meter, int64_t cost, uint64_t now_ns) {
+  lti_limiter_gauge *g = &l->gauges[meter];
   if (!g->limit || cost <= 0) return now_ns;
-  refresh(g, now_ns);
+  refresh(l, meter, now_ns);
   uint64_t at = lti_bucket_when(&g->bucket, cost, now_ns);
   return at == LTI_BUCKET_NEVER && g->window_end_ns ? g->window_end_ns : at;
 }
@@ -67,7 +70,7 @@ uint64_t lti_limiter_when(lti_limiter *l, const lti_limiter_claim *claim, uint64
   for (int i = 0; i < 2; i++)
     if (l->fixed[i].capacity) at = later(at, lti_bucket_when(&l->fixed[i], claim->cost[i], now_ns));
   for (int i = 0; i < LTI_LIMITER_METERS; i++)
-    at = later(at, gauge_when(&l->gauges[i], claim->cost[i], now_ns));
+    at = later(at, gauge_when(l, i, claim->cost[i], now_ns));
   return at;
 }
 
@@ -174,7 +177,6 @@ static void note_full(lti_limiter_gauge *g, const lti_limiter_told *t, int64_t c
 static void learn(lti_limiter_gauge *g, const lti_limiter_told *t, int64_t open, bool newest,
                   uint64_t now_ns) {
   bool first = g->limit == 0, anew = t->limit != g->limit;
-  refresh(g, now_ns);
   int64_t own = first ? t->limit : lti_bucket_level(&g->bucket, now_ns);
   if (anew) {
     lti_bucket_init(&g->bucket, t->limit, 0, now_ns);
@@ -221,6 +223,7 @@ void lti_limiter_heard(lti_limiter *l, lti_limiter_claim *claim, const lti_limit
     l->learned = true;
     if (!newest && l->epoch - claim->epoch > 1) continue;
     int64_t open = claim->open[i] + l->taken[i] - claim->mark[i];
+    refresh(l, i, now_ns);
     note_full(&l->gauges[i], &told[i], claim->cost[i]);
     learn(&l->gauges[i], &told[i], open, newest, now_ns);
   }
