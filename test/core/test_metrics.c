@@ -47,6 +47,18 @@ static void test_an_idle_engine_is_readable(void **state) {
   exposition_free(&x);
 }
 
+/* A counter that is new to leat_stats has a row here, too. */
+static void test_nothing_of_leat_stats_is_left_out(void **state) {
+  flow *f = *state;
+  size_t samples = 0;
+  flow_open(f);
+  exposition x;
+  exposition_read(&x, f->engine);
+  for (const char *at = x.text; *at; at = strchr(at, '\n') + 1) samples += *at != '#';
+  exposition_free(&x);
+  assert_int_equal(samples, sizeof(leat_stats) / sizeof(uint64_t) + 1); /* and the version */
+}
+
 static void test_an_idle_engine_with_metrics_is_too(void **state) {
   flow *f = *state;
   f->config.metrics = true;
@@ -251,6 +263,7 @@ static void test_a_sum_goes_on_behind_what_64_bits_hold(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       FLOW_TEST(test_an_idle_engine_is_readable),
+      FLOW_TEST(test_nothing_of_leat_stats_is_left_out),
       FLOW_TEST(test_an_idle_engine_with_metrics_is_too),
       FLOW_TEST(test_counters_are_those_of_leat_stats),
       FLOW_TEST(test_times_of_a_streamed_answer),
