@@ -179,6 +179,8 @@ static int build_path(const lti_spec *s, const lti_spec_input *in, const lti_url
     r = lti_endpoint_path(
         &(lti_endpoint_call){in->row, in->request, lti_spec_body(s), s->stream, in->message},
         url->path, path);
+  else if (given && in->call && !u) /* of a task: a row's or a form's */
+    r = lti_url_join_root(url->path, given, false, path);
   else if (given)
     r = lti_buf_format(path, "%s%s", given[0] == '/' ? "" : "/", given);
   else if (joined)

@@ -186,7 +186,7 @@ static int unfold(lti_task_kind *k) {
   k->api_key = take_text(&at);
   take_texts(&at, &k->row, row_texts, COUNT_OF(row_texts));
   if (n.has_form) take_texts(&at, &k->form, form_texts, COUNT_OF(form_texts));
-  if (!k->base_url) k->base_url = k->row.base_url;
+  if (!k->base_url && !k->engine->defaults.base_url) k->base_url = k->row.base_url;
   lti_alloc *alloc = &k->engine->alloc;
   k->params = lti_alloc_get(alloc, (k->param_count + 1) * sizeof *k->params);
   k->headers = lti_alloc_get(alloc, (k->header_count + 1 + DOWNLOAD_HEADERS) * sizeof *k->headers);

@@ -224,6 +224,33 @@ static void test_a_rows_own_base_is_for_when_nobody_says(void **state) {
   check_line(p, 0, "GET /there/v1/x");
 }
 
+/* Submit and polls of a job stand on the same base, and have the key in the same place. */
+static void test_a_jobs_paths_are_joined_once_too(void **state) {
+  flow *f = *state;
+  char base[128];
+  peer *p = flow_peer(
+      f, (const char *const[]){ANSWER_JSON("200 OK", "{\"code\":\"success\",\"data\":\"t/1\"}"),
+                               ANSWER_JSON("200 OK",
+                                           "{\"code\":\"success\",\"data\":{\"status\":\"SUCCESS\","
+                                           "\"task_id\":\"t/1\"}}"),
+                               NULL});
+  snprintf(base, sizeof base, "%s/proxy/v1/", peer_url(p));
+  leat_task t;
+  leat_task_init(&t);
+  t.base_url = base;
+  t.api_key = "sk-1";
+  t.auth = LEAT_AUTH_QUERY;
+  t.endpoint = "suno.music";
+  t.body = lti_slice_of("{\"prompt\":\"x\"}");
+  t.poll_ms = 1;
+  flow_call *c = flow_task(f, &t);
+  flow_wait(f);
+  flow_assert_error(c, LEAT_OK);
+  check_line(p, 0, "POST /proxy/suno/submit/MUSIC?key=sk-1");
+  assert_non_null(strstr(peer_request(p, 1), "/proxy/suno/fetch"));
+  assert_non_null(strstr(peer_request(p, 1), "key=sk-1 HTTP"));
+}
+
 /* ---- what comes back */
 
 static void test_a_typed_chat_goes_through_a_row(void **state) {
@@ -243,6 +270,22 @@ static void test_a_typed_chat_goes_through_a_row(void **state) {
   assert_string_equal(c->text, "hello");
   check_line(p, 0, "POST /v1/chat/completions");
   flow_assert_has(peer_request(p, 0), "Accept: text/event-stream\r\n");
+}
+
+static void test_a_typed_chats_model_stands_in_the_path(void **state) {
+  flow *f = *state;
+  leat_chat_request chat;
+  leat_chat_request_init(&chat);
+  chat.model = "gemini-x";
+  chat.prompt = lti_slice_of("hi");
+  chat.stream = true;
+  peer *p = flow_peer(f, (const char *const[]){REFUSED("400 No", "c"), NULL});
+  f->request.body = lti_slice(NULL, 0);
+  f->request.chat = &chat;
+  f->request.endpoint = "gemini.generate";
+  flow_chat(f, p);
+  flow_wait(f);
+  check_line(p, 0, "POST /v1beta/models/gemini-x:streamGenerateContent?alt=sse");
 }
 
 static void test_bytes_come_as_they_are_and_statuses_are_errors(void **state) {
@@ -348,7 +391,9 @@ int main(void) {
       FLOW_TEST(test_a_row_that_is_replaced_serves_who_asked_before),
       FLOW_TEST(test_bases_and_rows_are_joined_once),
       FLOW_TEST(test_a_rows_own_base_is_for_when_nobody_says),
+      FLOW_TEST(test_a_jobs_paths_are_joined_once_too),
       FLOW_TEST(test_a_typed_chat_goes_through_a_row),
+      FLOW_TEST(test_a_typed_chats_model_stands_in_the_path),
       FLOW_TEST(test_bytes_come_as_they_are_and_statuses_are_errors),
       FLOW_TEST(test_json_comes_whole),
       FLOW_TEST(test_what_costs_each_time_is_not_sent_twice),

@@ -116,7 +116,7 @@ typedef struct scenario {
   const char *url;
   leat_slice ca;
   const char *proxy;
-  bool task, pauses;
+  bool task, pauses, endpoint;
   unsigned submitted, dones, updates;
 } scenario;
 
@@ -163,6 +163,8 @@ static leat_id start(leat_engine *e, scenario *s) {
     q.base_url = s->url;
     q.api_key = "sk-oom";
     q.body = lti_slice_of(FLOW_BODY);
+    if (s->endpoint) q.endpoint = "chat.completions";
+    if (s->endpoint) q.auth = LEAT_AUTH_QUERY;
     q.on_event = on_event;
     q.on_done = on_done;
     q.user = s;
@@ -214,6 +216,14 @@ static void test_rs_02_chats_with_any_allocation_failing(void **state) {
   peer *p = flow_peer(
       f, (const char *const[]){CHAT_HEAD CHAT_TEXT("a") CHAT_TEXT("b") CHAT_END, CHAT_JSON, NULL});
   check_every_failure(&(scenario){.url = peer_url(p)});
+}
+
+/* A key in the query, which a redirect takes along. */
+static void test_rs_02_endpoints_with_any_allocation_failing(void **state) {
+  static const char moved[] = "HTTP/1.1 307 Go\r\nLocation: /next?a=b\r\nContent-Length: 0\r\n\r\n";
+  flow *f = *state;
+  peer *p = flow_peer(f, (const char *const[]){moved, CHAT_HELLO, NULL});
+  check_every_failure(&(scenario){.url = peer_url(p), .endpoint = true});
 }
 
 static void test_rs_02_pauses_with_any_allocation_failing(void **state) {
@@ -291,6 +301,7 @@ int main(void) {
       FLOW_TEST(test_rs_01_without_a_descriptor_requests_wait_for_one),
       FLOW_TEST(test_rs_05_one_at_line_rate_does_not_starve_the_others),
       FLOW_TEST(test_rs_02_chats_with_any_allocation_failing),
+      FLOW_TEST(test_rs_02_endpoints_with_any_allocation_failing),
       FLOW_TEST(test_rs_02_pauses_with_any_allocation_failing),
       FLOW_TEST(test_rs_02_refusals_with_any_allocation_failing),
       FLOW_TEST(test_rs_02_tls_with_any_allocation_failing),
