@@ -98,7 +98,9 @@ typedef struct lti_protocol {
   int (*inspect)(leat_slice body, lti_encoded *encoded);
 
   size_t decoder_size; /* bytes of state the driver provides, zeroed */
-  void (*decoder_init)(void *decoder, lti_alloc *alloc);
+  /* `scratch`: lti_protocol_scratch has made it, and it outlives the decoder, which shares it with
+   * others: what it holds is dead behind each call of the decoder. */
+  void (*decoder_init)(void *decoder, lti_alloc *alloc, lti_buf *scratch);
   void (*decoder_deinit)(void *decoder);
   /* One SSE event; or one of `elements`, or over a socket one text message, whose `type` is empty.
    * LTI_OK; LTI_STOPPED: the dialect's end marker or an error object, behind which nothing counts;
@@ -126,6 +128,11 @@ typedef struct lti_protocol {
   /* The peer's Close came instead of the end: `verdict` may know more behind it. */
   void (*closed)(void *decoder, unsigned code, leat_slice reason);
 } lti_protocol;
+
+/* For texts that are written anew, without their escapes. */
+static inline void lti_protocol_scratch(lti_buf *scratch, lti_alloc *alloc) {
+  lti_buf_init(scratch, alloc, (size_t)256 << 20, LEAT_EEVENTMAX);
+}
 
 /* Takes the next message off `*rest`, a view: a JSON text, or "[DONE]". What is neither is handed
  * out to the end of its line. False: nothing is left but white space. */

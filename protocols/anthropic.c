@@ -62,11 +62,11 @@ static bool read_note(leat_slice data, leat_slice type, note *n);
 static void read_letter(leat_slice json, letter *l);
 static int tell(lti_anthropic_step *s, const note *n, leat_slice data);
 
-static void init(void *decoder, lti_alloc *alloc) {
+static void init(void *decoder, lti_alloc *alloc, lti_buf *scratch) {
   lti_anthropic *d = decoder;
   memset(d, 0, sizeof *d);
   memset(&d->usage, 0xff, sizeof d->usage);
-  lti_openai_init(&d->base, alloc);
+  lti_openai_init(&d->base, alloc, scratch);
 }
 
 static void deinit(void *decoder) {

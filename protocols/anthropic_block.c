@@ -21,7 +21,7 @@ static int begin_tool(lti_anthropic_step *s, block *b, int64_t index, bool whole
 
 static int tell_signature(lti_anthropic_step *s, lti_json_text text) {
   leat_event event = {.kind = LEAT_EVENT_SIGNATURE};
-  int rc = lti_json_decode(text, NULL, &s->out.d->scratch, &event.text);
+  int rc = lti_json_decode(text, NULL, s->out.d->scratch, &event.text);
   return rc == LTI_OK && event.text.size ? lti_openai_out_event(&s->out, &event) : rc;
 }
 

@@ -56,10 +56,10 @@ static int encode(const leat_chat_request *chat, lti_buf *out, lti_encoded *enco
   return lti_openai_write(chat, false, out, encoded);
 }
 
-static void init(void *decoder, lti_alloc *alloc) {
+static void init(void *decoder, lti_alloc *alloc, lti_buf *scratch) {
   chat_ws *d = decoder;
   memset(d, 0, sizeof *d);
-  lti_openai_init(&d->base, alloc);
+  lti_openai_init(&d->base, alloc, scratch);
   lti_buf_init(&d->close_text, alloc, 256, LEAT_EWS);
   d->filter.event = filter;
   d->turn.later = true;

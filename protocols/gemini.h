@@ -21,7 +21,7 @@ typedef struct lti_gemini {
   lti_gemini_block *block;
 } lti_gemini;
 
-void lti_gemini_init(void *decoder, lti_alloc *alloc);
+void lti_gemini_init(void *decoder, lti_alloc *alloc, lti_buf *scratch);
 void lti_gemini_deinit(void *decoder);
 int lti_gemini_record(void *decoder, leat_slice type, leat_slice data, lti_emit *emit);
 void lti_gemini_verdict(void *decoder, lti_verdict *verdict);

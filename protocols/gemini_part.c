@@ -131,12 +131,12 @@ static int emit_media(lti_openai_out *o, leat_slice json) {
     }
   }
   leat_slice text;
-  int rc = lti_json_decode(mime, NULL, &o->d->scratch, &text);
+  int rc = lti_json_decode(mime, NULL, o->d->scratch, &text);
   if (rc != LTI_OK || text.size > sizeof type || !is_kind(text, &event.kind)) return rc;
   memcpy(type, text.data, text.size);
   event.media.mime_type = lti_slice(type, text.size);
   bool whole = data.raw.size > 0;
-  rc = lti_json_decode(whole ? data : url, NULL, &o->d->scratch, &text);
+  rc = lti_json_decode(whole ? data : url, NULL, o->d->scratch, &text);
   if (rc != LTI_OK || text.size == 0) return rc;
   *(whole ? &event.media.data : &event.media.url) = text;
   return lti_openai_out_event(o, &event);
@@ -144,6 +144,6 @@ static int emit_media(lti_openai_out *o, leat_slice json) {
 
 static int emit_signature(lti_openai_out *o, lti_json_text signature) {
   leat_event event = {.kind = LEAT_EVENT_SIGNATURE};
-  int rc = lti_json_decode(signature, NULL, &o->d->scratch, &event.text);
+  int rc = lti_json_decode(signature, NULL, o->d->scratch, &event.text);
   return rc == LTI_OK && event.text.size ? lti_openai_out_event(o, &event) : rc;
 }

@@ -36,9 +36,9 @@ static int read_candidates(lti_gemini *g, lti_json *r, record_notes *notes, lti_
 static int emit_candidate(lti_openai *d, const candidate *c, lti_emit *emit);
 static int keep_block(lti_gemini *g, leat_slice feedback);
 
-void lti_gemini_init(void *decoder, lti_alloc *alloc) {
+void lti_gemini_init(void *decoder, lti_alloc *alloc, lti_buf *scratch) {
   lti_gemini *g = decoder;
-  lti_openai_init(&g->base, alloc);
+  lti_openai_init(&g->base, alloc, scratch);
   g->block = NULL;
 }
 
@@ -227,7 +227,7 @@ static int emit_candidate(lti_openai *d, const candidate *c, lti_emit *emit) {
 
 static int keep_text(lti_gemini *g, lti_json_text text, size_t max) {
   leat_slice value;
-  int rc = lti_json_decode(text, NULL, &g->base.scratch, &value);
+  int rc = lti_json_decode(text, NULL, g->base.scratch, &value);
   if (rc != LTI_OK) return rc;
   if (value.size > max) {
     value.size = max;

@@ -64,8 +64,9 @@ static const lti_member_name names[] = {
 
 enum { NAMES = sizeof names / sizeof *names };
 
-void lti_json_reply_init(void *decoder, lti_alloc *alloc) {
+void lti_json_reply_init(void *decoder, lti_alloc *alloc, lti_buf *scratch) {
   lti_json_reply *d = decoder;
+  (void)scratch; /* it has its own, since few of these run at once */
   memset(d, 0, sizeof *d);
   d->alloc = alloc;
   lti_buf_init(&d->meta, alloc, 2 * META_MAX, LEAT_EEVENTMAX);

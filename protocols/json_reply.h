@@ -24,7 +24,7 @@ typedef struct lti_json_reply {
   bool ended;
 } lti_json_reply;
 
-void lti_json_reply_init(void *decoder, lti_alloc *alloc);
+void lti_json_reply_init(void *decoder, lti_alloc *alloc, lti_buf *scratch);
 void lti_json_reply_deinit(void *decoder);
 int lti_json_reply_encode(const leat_chat_request *chat, lti_buf *out, lti_encoded *encoded);
 int lti_json_reply_inspect(leat_slice body, lti_encoded *encoded);

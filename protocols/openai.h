@@ -71,13 +71,13 @@ typedef struct lti_openai {
   lti_openai_choice first;
   uint32_t choice_count, unfinished;
   lti_openai_rare *rare;
-  lti_buf scratch; /* the text of the event under way where it had escapes */
+  lti_buf *scratch; /* the text of the event under way where it had escapes */
   lti_alloc *alloc;
   char *meta; /* what the slices of `response` view */
   leat_response response;
 } lti_openai;
 
-void lti_openai_init(void *decoder, lti_alloc *alloc);
+void lti_openai_init(void *decoder, lti_alloc *alloc, lti_buf *scratch);
 void lti_openai_deinit(void *decoder);
 int lti_openai_record(void *decoder, leat_slice type, leat_slice data, lti_emit *emit);
 int lti_openai_stray(void *decoder, leat_slice text, lti_emit *emit);

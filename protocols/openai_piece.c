@@ -81,7 +81,7 @@ int lti_openai_out_event(lti_openai_out *o, leat_event *event) {
 
 int lti_openai_piece_text(lti_openai_out *o, enum lti_openai_channel channel, lti_json_text text) {
   leat_event event = {.kind = kinds[channel]};
-  int rc = lti_json_decode(text, &o->choice->halves[channel], &o->d->scratch, &event.text);
+  int rc = lti_json_decode(text, &o->choice->halves[channel], o->d->scratch, &event.text);
   if (rc != LTI_OK || event.text.size == 0) return rc;
   if (channel != LTI_OPENAI_REASONING) {
     event.logprobs = o->logprobs;
@@ -189,7 +189,7 @@ static int emit_rarities(lti_openai_out *o, const lti_openai_piece *piece) {
 static int decode_detail(lti_openai_out *o, leat_slice *detail) {
   lti_json_text text = o->detail;
   if (text.raw.size == 0) return LTI_OK;
-  int rc = lti_json_decode(text, NULL, &o->d->scratch, detail);
+  int rc = lti_json_decode(text, NULL, o->d->scratch, detail);
   if (rc != LTI_OK || (text.ascii && !text.escaped)) return rc;
   lti_openai_rare *rare = lti_openai_rarely(o->d);
   if (!rare) return LEAT_ENOMEM;
@@ -203,7 +203,7 @@ int lti_openai_piece_finish(lti_openai_out *o, lti_json_text reason) {
   leat_event event = {.kind = LEAT_EVENT_FINISH};
   int rc = lti_openai_piece_flush(o->d, o->choice, o->emit);
   if (rc == LTI_OK) rc = decode_detail(o, &event.finish_detail);
-  if (rc == LTI_OK) rc = lti_json_decode(reason, NULL, &o->d->scratch, &event.finish_reason);
+  if (rc == LTI_OK) rc = lti_json_decode(reason, NULL, o->d->scratch, &event.finish_reason);
   if (rc != LTI_OK) return rc;
   if (!o->choice->finished) o->d->unfinished--;
   o->choice->finished = true;

@@ -27,16 +27,15 @@ static int read_record(lti_openai *d, leat_slice data, bool marked, lti_emit *em
 static int read_members(lti_openai *d, lti_json *r, record_notes *notes, lti_emit *emit);
 static int emit_usage(leat_slice usage, leat_slice groq, lti_emit *emit);
 
-void lti_openai_init(void *decoder, lti_alloc *alloc) {
+void lti_openai_init(void *decoder, lti_alloc *alloc, lti_buf *scratch) {
   lti_openai *d = decoder;
   memset(d, 0, sizeof *d);
   d->alloc = alloc;
-  lti_buf_init(&d->scratch, alloc, LTI_OPENAI_TEXT_MAX, LEAT_EEVENTMAX);
+  d->scratch = scratch;
 }
 
 void lti_openai_deinit(void *decoder) {
   lti_openai *d = decoder;
-  lti_buf_deinit(&d->scratch);
   lti_alloc_put(d->alloc, d->meta);
   d->meta = NULL;
   d->meta_room = 0;
@@ -69,9 +68,9 @@ int lti_openai_record(void *decoder, leat_slice type, leat_slice data, lti_emit 
 }
 
 void lti_openai_settle(lti_openai *d) {
-  if (d->scratch.capacity <= SCRATCH_KEPT) return;
-  lti_buf_clear(&d->scratch);
-  lti_buf_shrink(&d->scratch, SCRATCH_KEPT);
+  if (d->scratch->capacity <= SCRATCH_KEPT) return;
+  lti_buf_clear(d->scratch);
+  lti_buf_shrink(d->scratch, SCRATCH_KEPT);
 }
 
 /* "error: {...}" of llama.cpp, or the bare JSON that new-api writes behind its pings. */
@@ -295,7 +294,7 @@ static int note_plain(lti_openai *d, leat_slice plain, lti_provider_error *error
     text = (lti_json_text){.raw = plain};
   }
   if (text.raw.size > PLAIN_MAX) text.raw.size = PLAIN_MAX;
-  int rc = lti_json_decode(text, NULL, &d->scratch, &message);
+  int rc = lti_json_decode(text, NULL, d->scratch, &message);
   lti_buf_clear(kept);
   if (rc == LTI_OK) rc = lti_buf_append(kept, message);
   error->message = lti_buf_slice(kept);
@@ -362,7 +361,7 @@ static int meta_move(lti_openai *d, leat_slice *field, leat_slice value) {
 int lti_openai_meta(lti_openai *d, leat_slice *field, lti_json_text text) {
   leat_slice value = text.raw;
   if (value.size == 0 || (!text.escaped && lti_slice_equal(value, *field))) return LTI_OK;
-  int rc = lti_json_decode(text, NULL, &d->scratch, &value);
+  int rc = lti_json_decode(text, NULL, d->scratch, &value);
   if (rc != LTI_OK) return rc;
   if (value.size > LTI_OPENAI_META_MAX) {
     value.size = LTI_OPENAI_META_MAX;

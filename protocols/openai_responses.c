@@ -125,10 +125,10 @@ static bool read_note(leat_slice data, leat_slice type, lti_responses_note *n);
 static int tell(lti_responses_step *s, leat_slice data);
 static bool is_foreign(lti_responses *d, const lti_responses_note *n);
 
-void lti_openai_responses_init(void *decoder, lti_alloc *alloc) {
+void lti_openai_responses_init(void *decoder, lti_alloc *alloc, lti_buf *scratch) {
   lti_responses *d = decoder;
   memset(d, 0, sizeof *d);
-  lti_openai_init(&d->base, alloc);
+  lti_openai_init(&d->base, alloc, scratch);
 }
 
 void lti_openai_responses_deinit(void *decoder) {

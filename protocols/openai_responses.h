@@ -37,7 +37,7 @@ typedef struct lti_responses {
   bool strict; /* ... and what belongs to another response is none of it: Realtime */
 } lti_responses;
 
-void lti_openai_responses_init(void *decoder, lti_alloc *alloc);
+void lti_openai_responses_init(void *decoder, lti_alloc *alloc, lti_buf *scratch);
 void lti_openai_responses_deinit(void *decoder);
 void lti_openai_responses_begin(void *decoder, const lti_protocol_turn *turn);
 int lti_openai_responses_record(void *decoder, leat_slice type, leat_slice data, lti_emit *emit);

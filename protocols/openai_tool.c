@@ -177,7 +177,7 @@ int lti_openai_call_emit(lti_openai_out *o, const lti_openai_call *c) {
   if (rc == LTI_OK && !tool->has_id) rc = name(o->d, c->id, &said->id);
   if (rc == LTI_OK && !tool->has_name) rc = name(o->d, c->name, &said->name);
   if (rc == LTI_OK) {
-    rc = lti_json_decode(c->arguments, &tool->half, &o->d->scratch, &said->arguments);
+    rc = lti_json_decode(c->arguments, &tool->half, o->d->scratch, &said->arguments);
   }
   if (rc != LTI_OK) return rc;
   said->index = tool->index;
@@ -206,7 +206,7 @@ static int names_begin(lti_openai *d, const lti_json_text *texts[], size_t count
 static int name(lti_openai *d, lti_json_text text, leat_slice *out) {
   leat_slice decoded;
   if (text.raw.size == 0 || (!text.escaped && text.ascii)) return *out = text.raw, LTI_OK;
-  int rc = lti_json_decode(text, NULL, &d->scratch, &decoded);
+  int rc = lti_json_decode(text, NULL, d->scratch, &decoded);
   if (rc != LTI_OK) return rc;
   lti_buf *names = &d->rare->names;
   size_t at = names->size;
@@ -224,11 +224,11 @@ int lti_openai_media_emit(lti_openai_out *o, const lti_openai_media *m) {
   int rc = names_begin(o->d, texts, 2);
   if (rc == LTI_OK) rc = name(o->d, m->id, &event.media.id);
   if (rc == LTI_OK && m->half) {
-    rc = lti_json_decode(m->transcript, m->half, &o->d->scratch, &event.media.transcript);
+    rc = lti_json_decode(m->transcript, m->half, o->d->scratch, &event.media.transcript);
     return rc == LTI_OK && event.media.transcript.size ? lti_openai_out_event(o, &event) : rc;
   }
   if (rc == LTI_OK) rc = name(o->d, m->transcript, &event.media.transcript);
-  if (rc == LTI_OK) rc = lti_json_decode(m->data, NULL, &o->d->scratch, &event.media.data);
+  if (rc == LTI_OK) rc = lti_json_decode(m->data, NULL, o->d->scratch, &event.media.data);
   return rc == LTI_OK ? lti_openai_out_event(o, &event) : rc;
 }
 
@@ -253,7 +253,7 @@ int lti_openai_audio_emit(lti_openai_out *o, leat_slice audio) {
 static int emit_image(lti_openai_out *o, lti_json_text url) {
   leat_event event = {.kind = LEAT_EVENT_IMAGE};
   leat_slice text;
-  int rc = lti_json_decode(url, NULL, &o->d->scratch, &text);
+  int rc = lti_json_decode(url, NULL, o->d->scratch, &text);
   if (rc != LTI_OK || text.size == 0) return rc;
   event.media.url = text;
   const char *comma = lti_slice_starts(text, "data:") ? memchr(text.data, ',', text.size) : NULL;

@@ -67,27 +67,46 @@ static void init(lti_answer *a, lti_alloc *alloc, const lti_protocol *protocol,
   if (!protocol) a->form = LTI_FORM_RAW;
 }
 
+/* A decoder, and behind it a scratch buffer where the answer has one of its own. Sizes are
+ * multiples of their alignment, which is that of pointers and 64-bit numbers. */
+static size_t decoder_room(const lti_protocol *protocol, const lti_answer_limits *limits) {
+  if (!protocol) return 0;
+  return protocol->decoder_size + (limits->scratch ? 0 : sizeof(lti_buf));
+}
+
+static lti_buf *own_scratch(const lti_answer *a) {
+  return (lti_buf *)(void *)((char *)a->decoder + a->protocol->decoder_size);
+}
+
+static void init_decoder(lti_answer *a, void *decoder) {
+  lti_buf *scratch = a->limits.scratch;
+  a->decoder = decoder;
+  if (!scratch) {
+    a->own_scratch = true;
+    scratch = own_scratch(a);
+    lti_protocol_scratch(scratch, a->alloc);
+  }
+  a->protocol->decoder_init(decoder, a->alloc, scratch);
+}
+
 int lti_answer_init(lti_answer *a, lti_alloc *alloc, const lti_protocol *protocol,
                     const lti_answer_limits *limits, lti_answer_sink sink) {
   init(a, alloc, protocol, limits, sink);
   if (!protocol) return LTI_OK;
-  a->decoder = lti_alloc_zero(alloc, protocol->decoder_size);
-  if (!a->decoder) return LEAT_ENOMEM;
-  protocol->decoder_init(a->decoder, alloc);
+  void *decoder = lti_alloc_zero(alloc, decoder_room(protocol, limits));
+  if (!decoder) return LEAT_ENOMEM;
+  init_decoder(a, decoder);
   return LTI_OK;
 }
 
-/* Its size is a multiple of its alignment, which is that of pointers and 64-bit numbers, as a
- * decoder's is. */
 lti_answer *lti_answer_new(lti_alloc *alloc, const lti_protocol *protocol,
                            const lti_answer_limits *limits, lti_answer_sink sink) {
-  lti_answer *a = lti_alloc_zero(alloc, sizeof *a + (protocol ? protocol->decoder_size : 0));
+  lti_answer *a = lti_alloc_zero(alloc, sizeof *a + decoder_room(protocol, limits));
   if (!a) return NULL;
   init(a, alloc, protocol, limits, sink);
   if (!protocol) return a;
-  a->decoder = a + 1;
   a->joined = true;
-  protocol->decoder_init(a->decoder, alloc);
+  init_decoder(a, a + 1);
   return a;
 }
 
@@ -103,6 +122,8 @@ void lti_answer_deinit(lti_answer *a) {
   if (a->form == LTI_FORM_JSON) lti_buf_deinit(&a->json);
   if (has_elements(a)) lti_elements_deinit(&a->elements);
   if (a->decoder) a->protocol->decoder_deinit(a->decoder);
+  if (a->own_scratch) lti_buf_deinit(own_scratch(a));
+  a->own_scratch = false;
   if (a->stray) lti_buf_deinit(&a->stray->text);
   if (!a->joined) lti_alloc_put(a->alloc, a->decoder);
   lti_alloc_put(a->alloc, a->stray);

@@ -35,6 +35,7 @@ enum lti_answer_form {
 
 typedef struct lti_answer_limits {
   size_t event_bytes_max, body_bytes_max;
+  lti_buf *scratch; /* of lti_protocol_scratch, for many answers; NULL: it has one of its own */
 } lti_answer_limits;
 
 /* Where events go. LTI_OK, or LTI_STOPPED: stop behind this record (the rest of it still comes). */
@@ -69,6 +70,7 @@ typedef struct lti_answer {
   bool want_raw;                /* emit each record as LEAT_EVENT_RAW first */
   bool want_stop;               /* the sink asked */
   bool ended;                   /* the dialect's end marker came, or its array's */
+  bool own_scratch;             /* behind the decoder */
   bool joined;                  /* the decoder stands right behind */
   unsigned char bom;            /* bytes of a BOM skipped while undecided; 4: there is none */
   unsigned char field, matched; /* while undecided: which field of an event stream it begins with,

@@ -88,6 +88,7 @@ static void init_lists(leat_engine *e) {
   lti_list_init(&e->uploads);
   lti_buf_init(&e->message, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EBODYMAX);
   lti_buf_init(&e->scratch, &e->alloc, MESSAGE_BYTES_MAX, LEAT_EURL);
+  lti_protocol_scratch(&e->decoded, &e->alloc);
   lti_post_init(&e->post);
   lti_endpoints_init(&e->endpoints, &e->alloc);
 }
@@ -97,6 +98,7 @@ static void free_lists(leat_engine *e) {
   lti_alarms_deinit(&e->alarms);
   lti_buf_deinit(&e->message);
   lti_buf_deinit(&e->scratch);
+  lti_buf_deinit(&e->decoded);
   lti_post_deinit(&e->post);
   lti_endpoints_deinit(&e->endpoints);
   lti_metrics_free(&e->alloc, e->metrics);

@@ -61,6 +61,7 @@ struct leat_engine {
   leat_stats stats;
   lti_buf message; /* of the last failed call */
   lti_buf scratch; /* short texts while one call lasts */
+  lti_buf decoded; /* what decoders write anew: see lti_protocol_scratch */
   enum lti_engine_state state;
   bool cancel_all; /* leat_close NOW: in the next turn */
   bool drain_all;  /* leat_close DRAIN: sockets, in the next turn */

@@ -92,7 +92,7 @@ static int drop(void *ctx, leat_event *event) {
 }
 
 static void answer_init(lti_answer *a, lti_alloc *alloc, const char *protocol) {
-  static const lti_answer_limits limits = {4096, 4096};
+  static const lti_answer_limits limits = {4096, 4096, NULL};
   lti_answer_sink sink = {drop, NULL};
   lti_alloc_init(alloc, NULL);
   const lti_protocol *found = protocol ? lti_protocol_find(protocol) : NULL;
@@ -129,6 +129,49 @@ static void test_js_11_the_first_bytes_of_a_foreign_body_are_shown(void **state)
   lti_answer_deinit(&a);
 }
 
+typedef struct heard {
+  char text[64];
+} heard;
+
+static int hear(void *ctx, leat_event *event) {
+  heard *h = ctx;
+  if (event->kind == LEAT_EVENT_TEXT)
+    snprintf(h->text + strlen(h->text), sizeof h->text - strlen(h->text), "%.*s",
+             (int)event->text.size, event->text.data);
+  return LTI_OK;
+}
+
+static void test_answers_that_share_their_scratch_keep_apart(void **state) {
+  enum { STREAMS = 3 };
+  static const char *const pieces[] = {TOKEN("a\\n"), TOKEN("\\ud83d"), TOKEN("\\ude00\\t"),
+                                       TOKEN("\\\\")};
+  lti_alloc alloc;
+  lti_buf scratch;
+  lti_answer *answers[STREAMS];
+  heard heards[STREAMS];
+  (void)state;
+  lti_alloc_init(&alloc, NULL);
+  lti_protocol_scratch(&scratch, &alloc);
+  memset(heards, 0, sizeof heards);
+  const lti_answer_limits limits = {4096, 4096, &scratch};
+  for (size_t i = 0; i < STREAMS; i++) {
+    answers[i] = lti_answer_new(&alloc, lti_protocol_find(CHAT), &limits,
+                                (lti_answer_sink){hear, &heards[i]});
+    assert_non_null(answers[i]);
+  }
+  for (size_t n = 0; n < sizeof pieces / sizeof *pieces; n++) {
+    for (size_t i = 0; i < STREAMS; i++) {
+      size_t taken;
+      assert_int_equal(lti_answer_feed(answers[i], lti_slice_of(pieces[n]), &taken), LTI_OK);
+    }
+  }
+  for (size_t i = 0; i < STREAMS; i++) {
+    assert_string_equal(heards[i].text, "a\n\xf0\x9f\x98\x80\t\\");
+    lti_answer_free(answers[i]);
+  }
+  lti_buf_deinit(&scratch);
+}
+
 typedef struct stopper {
   lti_answer *a;
   uint64_t events;
@@ -144,7 +187,7 @@ static int stop_each(void *ctx, leat_event *event) {
 }
 
 static void stopper_init(stopper *s, lti_answer *a, lti_alloc *alloc, int answer) {
-  static const lti_answer_limits limits = {4096, 4096};
+  static const lti_answer_limits limits = {4096, 4096, NULL};
   lti_answer_sink sink = {stop_each, s};
   *s = (stopper){.a = a, .answer = answer};
   lti_alloc_init(alloc, NULL);
@@ -359,6 +402,7 @@ int main(void) {
       cmocka_unit_test(test_sse_06_a_second_bom_is_part_of_the_first_field),
       cmocka_unit_test(test_js_11_neither_stream_nor_json),
       cmocka_unit_test(test_js_11_the_first_bytes_of_a_foreign_body_are_shown),
+      cmocka_unit_test(test_answers_that_share_their_scratch_keep_apart),
       cmocka_unit_test(test_a_stop_takes_effect_behind_the_record),
       cmocka_unit_test(test_an_error_of_the_sink_is_handed_on_and_stays),
       cmocka_unit_test(test_without_a_dialect_bytes_pass_as_they_are),

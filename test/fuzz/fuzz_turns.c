@@ -74,7 +74,9 @@ static void play(const lti_protocol *p, const lti_protocol_turn *turn, leat_slic
   lti_alloc_init(&alloc, allocator);
   void *decoder = lti_alloc_zero(&alloc, p->decoder_size);
   if (!decoder) return;
-  p->decoder_init(decoder, &alloc);
+  lti_buf scratch;
+  lti_protocol_scratch(&scratch, &alloc);
+  p->decoder_init(decoder, &alloc, &scratch);
   if (turn) p->begin(decoder, turn);
   while (rest.size && (rc == LTI_OK || rc == LTI_AGAIN || rc == LTI_STOPPED)) {
     const char *end = memchr(rest.data, '\n', rest.size);
@@ -89,6 +91,7 @@ static void play(const lti_protocol *p, const lti_protocol_turn *turn, leat_slic
   look(verdict.provider.message);
   look(p->response(decoder)->id);
   p->decoder_deinit(decoder);
+  lti_buf_deinit(&scratch);
   lti_alloc_put(&alloc, decoder);
 }
 

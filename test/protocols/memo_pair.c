@@ -71,7 +71,8 @@ static int on_event(lti_emit *emit, leat_event *event) {
 static void side_init(memo_said *s, lti_openai *d, lti_alloc *alloc) {
   s->emit.event = on_event;
   s->decoder = d;
-  lti_openai_init(d, alloc);
+  lti_protocol_scratch(&s->scratch, alloc);
+  lti_openai_init(d, alloc, &s->scratch);
   lti_buf_init(&s->text, alloc, (size_t)64 << 20, LEAT_EBODYMAX);
 }
 
@@ -141,6 +142,8 @@ void memo_pair_deinit(memo_pair *p) {
   compare(p, lti_slice_of("the end"));
   lti_openai_deinit(&p->with);
   lti_openai_deinit(&p->without);
+  lti_buf_deinit(&p->said.scratch);
+  lti_buf_deinit(&p->wanted.scratch);
   lti_buf_deinit(&p->said.text);
   lti_buf_deinit(&p->wanted.text);
 }

@@ -9,6 +9,7 @@
 typedef struct memo_said {
   lti_emit emit;
   lti_openai *decoder;
+  lti_buf scratch;
   lti_buf text;  /* of the record under way: its events, one line for each field */
   int fail_with; /* what the sink answers: LTI_OK, or an error */
 } memo_said;

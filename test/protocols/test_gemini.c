@@ -335,7 +335,9 @@ static void test_a_blocked_prompts_words_are_bounded(void **state) {
   assert_non_null(json);
   lti_alloc_init(&alloc, NULL);
   memset(&g, 0, sizeof g);
-  lti_gemini_init(&g, &alloc);
+  lti_buf scratch;
+  lti_protocol_scratch(&scratch, &alloc);
+  lti_gemini_init(&g, &alloc, &scratch);
   int n = snprintf(
       json, SIZE, "{\"promptFeedback\":{\"blockReason\":\"%0*d\",\"blockReasonMessage\":\"%0*d\"}}",
       9000, 1, 9000, 1);
@@ -348,6 +350,7 @@ static void test_a_blocked_prompts_words_are_bounded(void **state) {
   assert_int_equal(verdict.provider.code.size, 256);
   assert_true(verdict.provider.message.size > 1000 && verdict.provider.message.size < 4096);
   lti_gemini_deinit(&g);
+  lti_buf_deinit(&scratch);
   free(json);
 }
 
@@ -406,7 +409,7 @@ static int note(void *ctx, leat_event *event) {
 }
 
 static void test_id_model_and_role_of_the_response(void **state) {
-  static const lti_answer_limits limits = {4096, 4096};
+  static const lti_answer_limits limits = {4096, 4096, NULL};
   static const char body[] =
       "[{\"responseId\":\"r1\",\"modelVersion\":\"gemini-2.5-flash\",\"candidates\":[{" PARTS(
           "{\"text\":\"a\"}") "}]},{\"candidates\":[{\"finishReason\":\"MALFORMED_FUNCTION_CALL\","

@@ -384,11 +384,14 @@ static void read_tokens(const leat_allocator *fns, void *ctx) {
   int rc = LTI_OK;
   (void)ctx;
   lti_alloc_init(&alloc, fns);
-  lti_openai_init(&d, &alloc);
+  lti_buf scratch;
+  lti_protocol_scratch(&scratch, &alloc);
+  lti_openai_init(&d, &alloc, &scratch);
   for (int n = 0; n < 40 && rc == LTI_OK; n++)
     rc = lti_openai_record(&d, of("message"), of(n % 2 ? TOKEN("a") : TOKEN("\\n")), &emit);
   assert_true(rc == LTI_OK || rc == LEAT_ENOMEM);
   lti_openai_deinit(&d);
+  lti_buf_deinit(&scratch);
 }
 
 static void test_memory_that_ends_costs_the_memo_and_not_the_stream(void **state) {

@@ -387,12 +387,15 @@ static void test_the_response_is_known_beside_each_event(void **state) {
   assert_non_null(t);
   lti_alloc_init(&alloc, NULL);
   void *d = lti_alloc_zero(&alloc, p->decoder_size);
-  p->decoder_init(d, &alloc);
+  lti_buf scratch;
+  lti_protocol_scratch(&scratch, &alloc);
+  p->decoder_init(d, &alloc, &scratch);
   assert_int_equal(p->record(d, lti_slice(NULL, 0), lti_slice_of(CREATED), &none), LTI_OK);
   const leat_response *about = p->response(d);
   assert_true(lti_slice_is(about->id, "resp_1") && lti_slice_is(about->model, "gpt"));
   assert_int_equal(about->created, 1741290958);
   p->decoder_deinit(d);
+  lti_buf_deinit(&scratch);
   lti_alloc_put(&alloc, d);
   free(t);
 }
@@ -466,7 +469,7 @@ static int gather(void *ctx, leat_event *event) {
 }
 
 static int read_body(leat_slice body, size_t piece, gathered *g) {
-  static const lti_answer_limits limits = {1 << 20, 1 << 20};
+  static const lti_answer_limits limits = {1 << 20, 1 << 20, NULL};
   const lti_protocol p = in_events();
   lti_answer a;
   lti_alloc alloc;

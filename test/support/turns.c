@@ -59,7 +59,9 @@ int turns_play(trace *t, const turns_case *c, leat_slice messages) {
   t->utf8 = true;
   void *decoder = lti_alloc_zero(&alloc, p->decoder_size);
   if (!decoder) return LEAT_ENOMEM;
-  p->decoder_init(decoder, &alloc);
+  lti_buf scratch;
+  lti_protocol_scratch(&scratch, &alloc);
+  p->decoder_init(decoder, &alloc, &scratch);
   if (c->turn) p->begin(decoder, c->turn);
   while ((rc == LTI_OK || rc == LTI_AGAIN) && next_line(&messages, &line)) {
     rc = play_one(p, decoder, line, &s);
@@ -68,6 +70,7 @@ int turns_play(trace *t, const turns_case *c, leat_slice messages) {
   p->verdict(decoder, &verdict);
   trace_verdict(t, &verdict);
   p->decoder_deinit(decoder);
+  lti_buf_deinit(&scratch);
   lti_alloc_put(&alloc, decoder);
   return rc < 0 ? rc : verdict.error;
 }
