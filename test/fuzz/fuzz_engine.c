@@ -2,15 +2,19 @@
  * what the caller does meanwhile. No answer may crash it, leak, make a request done twice or never,
  * bring an event behind a done or a cancel, or leave anything alive.
  *
- *   byte 0      bits 0-1: requests, less one    bit 2: reads of a few bytes    bits 3-4: conns,
- * less one byte 1      a request's kind, two bits each: chat stream, chat JSON, raw, task with
- * download then        steps: one byte, and what it says follows 00..7f    so many bytes and one
- * are sent as they stand 80 n      a chunked head comes, and n bytes as one SSE event in a chunk 81
- * n      n bytes as one chunk        82        the last chunk 83 n m    a head of status n * 4,
- * with m bytes of body 84        FIN   85 reset   86 n  n * 20 ms pass   87  the next connection is
- * spoken on 88 n      request n is cancelled      89        all that pause go on 8a        a whole
- * good chat answer    8b        the task's answer to whatever it asks 8c        events pause from
- * now on    others    nothing
+ *   byte 0   bits 0-1: requests, less one    bit 2: reads of a few bytes    bits 3-4: conns, less
+ *            one    bit 5: raw requests have a body from a source, which pauses, and with bit 6
+ *            fails in the end; bit 7: it can be rewound, and is sent again
+ *   byte 1   a request's kind, two bits each: chat stream, chat JSON, raw, task with download
+ *   then steps: one byte, and what it says follows
+ *     00..7f so many bytes and one are sent as they stand
+ *     80 n   a chunked head comes, and n bytes as one SSE event in a chunk
+ *     81 n   n bytes as one chunk       82   the last chunk
+ *     83 n m a head of status n * 4, with m bytes of body
+ *     84     FIN     85   reset     86 n   n * 20 ms pass     87   the next connection is spoken on
+ *     88 n   request n is cancelled     89   all that pause go on     8a   a whole good chat answer
+ *     8b     the task's answer to whatever it asks     8c   events pause from now on
+ *     8d     sources that pause have more     others: nothing
  *
  * What steps leave unanswered ends by its deadlines, on the virtual clock. */
 #include <stdio.h>
@@ -24,6 +28,8 @@
 #define LINKS_MAX    64
 #define STEP_NS      (2 * SIM_MS)
 #define RUN_NS       (3600 * SIM_S)
+#define SOURCE_BYTES ((size_t)200000)
+#define SOURCE_STEP  ((size_t)30000)
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
@@ -33,6 +39,9 @@ typedef struct call {
   play *play;
   leat_id id;
   bool accepted, done, cancelled, paused;
+  size_t given; /* of its body */
+  bool starved, shut;
+  unsigned reads;
 } call;
 
 struct play {
@@ -45,6 +54,7 @@ struct play {
   sim_link *links[LINKS_MAX];
   size_t link_count, spoken;
   bool pausing, closed;
+  bool uploads, failing_sources, rewinding;
 };
 
 static void breach(const char *what) {
@@ -68,6 +78,7 @@ static void note_done(call *c, leat_id id, int error) {
   if (!c->accepted || c->id != id || c->done) breach("done twice, or of an unknown request");
   if (c->cancelled && error != LEAT_ECANCELLED) breach("a cancel that is called otherwise");
   if (c->paused && error != LEAT_ETOTALTIMEOUT) breach("done in a pause");
+  if (c->reads && !c->shut) breach("done before its source was closed");
   c->done = true;
 }
 
@@ -92,6 +103,36 @@ static int on_content(leat_engine *e, leat_id id, uint64_t offset, leat_slice by
 static void on_closed(void *user) {
   play *p = user;
   p->closed = true;
+}
+
+/* Each third read finds nothing. */
+static int give(void *user, char *into, size_t room, size_t *size) {
+  call *c = user;
+  if (c->done || c->shut) breach("a source is read behind its end");
+  if (++c->reads % 3 == 0) {
+    c->starved = true;
+    return LEAT_PAUSE;
+  }
+  size_t n = SOURCE_BYTES - c->given;
+  if (c->play->failing_sources && n < SOURCE_BYTES / 2) return LEAT_EIO;
+  if (n > room) n = room;
+  if (n > SOURCE_STEP) n = SOURCE_STEP;
+  memset(into, 'x', n);
+  c->given += n;
+  *size = n;
+  return LEAT_OK;
+}
+
+static int give_again(void *user) {
+  call *c = user;
+  c->given = 0;
+  return 0;
+}
+
+static void shut(void *user) {
+  call *c = user;
+  if (c->done || c->shut) breach("a source is closed twice, or too late");
+  c->shut = true;
 }
 
 static const leat_deadlines deadlines = {
@@ -124,6 +165,12 @@ static int submit_request(call *c, unsigned kind) {
   request.base_url = "http://127.0.0.1";
   request.protocol = kind == 2 ? "raw" : "openai-chat";
   if (kind != 2) request.chat = &chat;
+  leat_source source = {
+      .read = give, .rewind = c->play->rewinding ? give_again : NULL, .close = shut, .user = c};
+  if (kind == 2 && c->play->uploads) {
+    request.source = &source;
+    request.retries = 2;
+  }
   request.deadlines = deadlines;
   request.on_event = on_event;
   request.on_done = on_done;
@@ -250,6 +297,15 @@ static void resume_all(play *p) {
   }
 }
 
+static void feed_all(play *p) {
+  for (size_t i = 0; i < p->count; i++) {
+    call *c = &p->calls[i];
+    if (!c->starved || c->done) continue;
+    c->starved = false;
+    if (leat_source_ready(p->engine, c->id) != LEAT_OK) breach("a source of nobody");
+  }
+}
+
 static void act(play *p, uint8_t op) {
   sim_link *link = link_spoken(p);
   switch (op) {
@@ -273,6 +329,7 @@ static void act(play *p, uint8_t op) {
     case 0x8a: say_answer(p); break;
     case 0x8b: say_task(p); break;
     case 0x8c: p->pausing = true; break;
+    case 0x8d: feed_all(p); break;
     default: break;
   }
 }
@@ -316,6 +373,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
   p.world->host = (sim_host){link_opened, link_bytes, link_ended, &p};
   p.world->weather.latency_ns = 100 * SIM_US;
   if (input[0] & 4) p.world->weather.read_max = 3;
+  p.uploads = input[0] & 32;
+  p.failing_sources = input[0] & 64;
+  p.rewinding = input[0] & 128;
   open_engine(&p, input[0]);
   submit_all(&p, input[1]);
   pass(&p, STEP_NS);
