@@ -101,12 +101,13 @@ bool lti_openai_memo_read(lti_openai *d, leat_slice record, lti_emit *emit, int 
   lti_openai_memo *m = &d->memo;
   if (m->behind == 0 || record.size <= (size_t)m->before + m->behind) return false;
   if (fingerprint_around(record, m->before, m->behind) != m->print) return false;
-  /* With the quotes, which are the last byte before and the first behind. */
+  /* Its quotes are the last byte before and the first behind. The reader may look further, which
+   * spares it the bytes one by one. */
   const char *behind = record.data + record.size - m->behind;
   const char *quote = record.data + m->before - 1;
   lti_json r;
   lti_json_text text;
-  lti_json_init(&r, lti_slice(quote, (size_t)(behind - quote) + 1));
+  lti_json_init(&r, lti_slice(quote, (size_t)(behind - quote) + m->behind));
   if (!lti_json_string(&r, &text) || text.raw.data + text.raw.size != behind) return false;
   lti_openai_out o = {.d = d, .emit = emit};
   bool opened;
