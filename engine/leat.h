@@ -693,8 +693,8 @@ LEAT_API void leat_request_init(leat_request *request);
 
 /* Accepts a request; `*id` is set on LEAT_OK. Otherwise nothing was accepted and no callback comes.
  * Errors: LEAT_EINVAL, LEAT_ENOMEM, LEAT_ECLOSED, LEAT_EHEADER, LEAT_EURL, LEAT_EPLAINKEY,
- * LEAT_EJSON, LEAT_ENOPROTOCOL, LEAT_EQUEUEFULL, LEAT_ESOURCE, LEAT_EFDLIMIT. leat_last_message
- * tells more. */
+ * LEAT_EJSON, LEAT_ENOPROTOCOL, LEAT_ENOENDPOINT, LEAT_EQUEUEFULL, LEAT_ESOURCE, LEAT_EFDLIMIT.
+ * leat_last_message tells more. */
 LEAT_API int leat_submit(leat_engine *engine, const leat_request *request, leat_id *id);
 
 /* One line on why the last leat_ call of this engine failed. Valid until the next call. */

@@ -109,6 +109,26 @@ static void test_a_dialect_knows_its_place_and_where_its_key_goes(void **state) 
   }
 }
 
+/* The engine's way of keys holds for sockets too; what is answered with it is masked. */
+static void test_key_05_a_key_in_the_query_of_a_handshake(void **state) {
+  flow *f = *state;
+  peer *server = flow_peer(f, (const char *const[]){REFUSED("401 No", "bad " KEY), NULL});
+  f->config.auth = LEAT_AUTH_QUERY;
+  f->config.api_key = KEY;
+  talk *t = talk_new(f);
+  t->ws.base_url = peer_url(server);
+  t->ws.protocol = "realtime";
+  t->ws.model = "a/b";
+  talk_start(t);
+  talk_wait(t);
+  flow_assert_has(peer_request(server, 0), "GET /v1/realtime?model=a%2Fb&key=" KEY " HTTP/1.1\r\n");
+  assert_null(strstr(peer_request(server, 0), "Authorization"));
+  check(t, "", LEAT_EUPGRADE, 1006);
+  assert_null(strstr(t->call->provider_code, KEY));
+  assert_null(strstr(f->trace, KEY));
+  talk_free(t);
+}
+
 static void test_ws_01_refusals_are_told_with_their_words(void **state) {
   flow *f = *state;
   peer *server = flow_peer(
@@ -376,6 +396,7 @@ int main(void) {
       FLOW_TEST(test_a_message_each_way_and_a_close),
       FLOW_TEST(test_what_the_handshake_says),
       FLOW_TEST(test_a_dialect_knows_its_place_and_where_its_key_goes),
+      FLOW_TEST(test_key_05_a_key_in_the_query_of_a_handshake),
       FLOW_TEST(test_ws_01_refusals_are_told_with_their_words),
       FLOW_TEST(test_ws_01_a_redirect_is_not_followed),
       FLOW_TEST(test_ws_01_answers_that_are_wrong),

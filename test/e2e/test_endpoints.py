@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# ctest: e2e 300
 """Every endpoint that the program knows, called by its name against the gateway, whose routes are
 written from what gateways do and not from the list that is tested here. What is sent is what
 test/vectors/endpoints.jsonl says, but for ids, which are those of what was made before."""
