@@ -297,6 +297,7 @@ static void on_done(leat_engine *e, leat_id id, const leat_result *result, void 
   lti_task *t;
   (void)e, (void)id;
   p->answering = true;
+  p->kind->asked_last = p->count;
   lti_poller_answered(p->kind);
   if (result->status == TOO_MANY && result->retry_after_ms > 0)
     lti_poller_pause(p->kind->key, (uint64_t)result->retry_after_ms);

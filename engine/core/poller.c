@@ -12,13 +12,17 @@
 #include "base/error.h"
 #include "core/task_inside.h"
 
-#define OUT_MAX       64 /* questions of one key under way at once */
-#define ASKS_A_TURN   64
-#define LOST_MAX      20              /* questions in a row about a job that may fail in passing */
-#define BATCH_SHARE   4               /* of the jitter: random, and again for waiting */
-#define BATCH_STRIKES 3               /* refusals in a row ... */
-#define BATCH_OFF_NS  600000000000ull /* ... and for so long jobs are asked about one by one */
-#define TASKS_MOST    1000
+#define OUT_MAX        64 /* questions of one key under way at once */
+#define ASKS_A_TURN    64
+#define LOST_MAX       20 /* questions in a row about a job that may fail in passing */
+#define SLACK_SHARE    4  /* of the jitter: the time in which a question waits for others to join */
+#define DRIFT_SHARE    2  /* and by how much those wait longer whose question had room */
+#define RANDOM_PERCENT 20 /* of that, at random */
+#define FRESH_SHARE    4  /* of the floor: the first look comes no sooner */
+#define BATCH_STRIKES  3  /* refusals in a row ... */
+#define BATCH_OFF_NS   600000000000ull /* ... and for so long jobs are asked about one by one */
+#define TASKS_MOST     1000
+#define MANY_IN_ROW    20 /* questions about many before one about a single job */
 
 static void on_alarm(lti_alarm *alarm, uint64_t now_ns);
 
@@ -103,7 +107,20 @@ uint64_t lti_poller_in_force_ns(const lti_task_kind *k) {
 
 static uint64_t slack_ns(const lti_task_kind *k, uint64_t in_force_ns) {
   if (lti_poller_batch(k) == 1) return 0;
-  return in_force_ns / 100 * k->jitter_percent / BATCH_SHARE;
+  return in_force_ns / 100 * k->jitter_percent / SLACK_SHARE;
+}
+
+/* What a wait is lengthened by. Of a kind that asks about many only a little is random: those that
+ * had room in their question wait longer than those that filled theirs, and so are overtaken by
+ * others round by round, and go on with them. */
+static uint64_t jitter_ns(const lti_task *t, uint64_t wait_ns) {
+  const lti_task_kind *k = t->kind;
+  uint32_t batch = lti_poller_batch(k);
+  lti_prng *prng = &k->engine->prng;
+  if (batch == 1 || t->alone) return lti_cadence_jitter_ns(wait_ns, k->jitter_percent, prng);
+  uint64_t part = wait_ns / 100 * k->jitter_percent / DRIFT_SHARE;
+  uint64_t room = k->asked_last < batch ? batch - k->asked_last : 0;
+  return part * room / batch + lti_cadence_jitter_ns(part, RANDOM_PERCENT, prng);
 }
 
 /* When the kind's first question is due, UINT64_MAX: none waits. */
@@ -113,13 +130,27 @@ static uint64_t many_due_ns(const lti_task_kind *k) {
   return n ? n->key + in_force_ns + slack_ns(k, in_force_ns) : UINT64_MAX;
 }
 
+/* Those that were never asked about begin so early that the last of them is not late, when they are
+ * so many that a round over them takes a while. */
+static uint64_t fresh_due_ns(const lti_task_kind *k) {
+  if (lti_list_empty(&k->fresh)) return UINT64_MAX;
+  const lti_task *t = LTI_CONTAINER_OF(k->fresh.next, lti_task, line);
+  int limit = k->engine->config.polls_per_second;
+  uint64_t questions = k->fresh_count * LTI_CADENCE_QUESTION / lti_poller_batch(k);
+  uint64_t round_ns = lti_cadence_in_force_ns(0, questions, limit > 0 ? (uint32_t)limit : 0);
+  uint64_t wait_ns = lti_poller_in_force_ns(k), least_ns = k->floor_ns / FRESH_SHARE;
+  wait_ns = wait_ns > round_ns + least_ns ? wait_ns - round_ns : least_ns;
+  return t->turn.key + wait_ns;
+}
+
 static uint64_t single_due_ns(const lti_task_kind *k) {
   const lti_heap_node *n = lti_heap_min(&k->singles);
   return n ? n->key + lti_poller_in_force_ns(k) : UINT64_MAX;
 }
 
 static uint64_t due_ns(const lti_task_kind *k) {
-  uint64_t many = many_due_ns(k), single = single_due_ns(k);
+  uint64_t many = many_due_ns(k), single = single_due_ns(k), fresh = fresh_due_ns(k);
+  if (fresh < many) many = fresh;
   return many < single ? many : single;
 }
 
@@ -149,7 +180,7 @@ static void place(lti_task_kind *k) {
   if (!many && !single) {
     lti_heap_remove(&k->key->kinds, &k->turn);
   } else {
-    uint64_t looked = !single || (many && many->key < single->key) ? many->key : single->key;
+    uint64_t looked = many ? many->key : single->key;
     int r = lti_heap_set(&k->key->kinds, &k->turn, looked + k->floor_ns);
     assert(r == LTI_OK);
     (void)r;
@@ -158,14 +189,21 @@ static void place(lti_task_kind *k) {
 }
 
 static void count_load(lti_task_kind *k) {
-  uint64_t load = (k->open_many * LTI_CADENCE_QUESTION) / lti_poller_batch(k) +
-                  k->open_singles * LTI_CADENCE_QUESTION;
+  uint64_t load = (k->open_many * LTI_CADENCE_QUESTION) / lti_poller_batch(k);
   k->key->load += load - k->load;
   k->load = load;
   arm(k->key);
 }
 
 /* ---- waiting */
+
+static lti_task *take(lti_heap *from, lti_heap_node *n) {
+  lti_task *t = LTI_CONTAINER_OF(n, lti_task, turn);
+  lti_heap_remove(from, n);
+  if (!lti_list_empty(&t->line)) t->kind->fresh_count--;
+  lti_list_remove(&t->line);
+  return t;
+}
 
 int lti_poller_join(lti_task_kind *k) {
   int r = lti_heap_reserve(&k->many, k->members + 1);
@@ -182,9 +220,7 @@ void lti_poller_part(lti_task_kind *k) {
 void lti_poller_wait(lti_task *t, uint64_t wait_ns) {
   lti_task_kind *k = t->kind;
   uint64_t added_ns = lti_poller_in_force_ns(k) - k->floor_ns;
-  unsigned percent = k->jitter_percent / (lti_poller_batch(k) > 1 && !t->alone ? BATCH_SHARE : 1);
-  uint64_t at = now_of(k) + wait_ns +
-                lti_cadence_jitter_ns(wait_ns ? wait_ns + added_ns : 0, percent, &k->engine->prng);
+  uint64_t at = now_of(k) + wait_ns + (wait_ns ? jitter_ns(t, wait_ns + added_ns) : 0);
   uint64_t looked = at > k->floor_ns ? at - k->floor_ns : 0;
   if (t->ended) return;
   int r = lti_heap_set(t->alone ? &k->singles : &k->many, &t->turn, looked);
@@ -197,15 +233,17 @@ void lti_poller_wait(lti_task *t, uint64_t wait_ns) {
 
 void lti_poller_wait_fresh(lti_task *t) {
   lti_task_kind *k = t->kind;
-  if (k->first_ns == 0) lti_list_push(&k->fresh, &t->line);
+  if (k->first_ns == 0) {
+    lti_list_push(&k->fresh, &t->line);
+    k->fresh_count++;
+  }
   lti_poller_wait(t, k->first_ns ? k->first_ns : k->floor_ns);
 }
 
 void lti_poller_leave(lti_task *t) {
   lti_task_kind *k = t->kind;
   if (t->state == LEAT_TASK_SUBMITTING || !lti_heap_node_in(&t->turn)) return;
-  lti_heap_remove(t->alone ? &k->singles : &k->many, &t->turn);
-  lti_list_remove(&t->line);
+  take(t->alone ? &k->singles : &k->many, &t->turn);
   place(k);
 }
 
@@ -236,22 +274,11 @@ void lti_poller_single_out(lti_task *t) {
 
 /* ---- asking */
 
-static lti_task *task_of(lti_heap_node *n) {
-  return LTI_CONTAINER_OF(n, lti_task, turn);
-}
-
-static lti_task *take(lti_heap *from, lti_heap_node *n) {
-  lti_task *t = task_of(n);
-  lti_heap_remove(from, n);
-  lti_list_remove(&t->line);
-  return t;
-}
-
 /* Those that are due, then whoever may join them. */
 static uint32_t collect(lti_task_kind *k, uint64_t now_ns, lti_task **tasks, uint32_t most) {
   uint32_t count = 0;
   lti_heap_node *n;
-  tasks[count++] = take(&k->many, lti_heap_min(&k->many));
+  if (many_due_ns(k) <= now_ns) tasks[count++] = take(&k->many, lti_heap_min(&k->many));
   while (count < most && (n = lti_heap_min(&k->many)) && n->key + k->floor_ns <= now_ns)
     tasks[count++] = take(&k->many, n);
   while (count < most && !lti_list_empty(&k->fresh)) {
@@ -270,10 +297,20 @@ static void ask_later(lti_task *t, int error) {
     lti_task_finish(t, error, leat_last_message(lti_task_engine(t)));
 }
 
+/* A question about one job costs the pace as much as one about a hundred: jobs that are asked about
+ * alone have what is left, and a small share in any case. */
+static bool many_first(lti_task_kind *k, uint64_t now_ns) {
+  bool many = many_due_ns(k) <= now_ns || fresh_due_ns(k) <= now_ns;
+  bool single = single_due_ns(k) <= now_ns;
+  if (many && single && ++k->many_in_row > MANY_IN_ROW) many = false;
+  if (!many) k->many_in_row = 0;
+  return many;
+}
+
 static void ask(lti_task_kind *k, uint64_t now_ns) {
   lti_task *tasks[TASKS_MOST];
   uint32_t count = 1, most = lti_poller_batch(k);
-  if (many_due_ns(k) <= now_ns)
+  if (many_first(k, now_ns))
     count = collect(k, now_ns, tasks, most < TASKS_MOST ? most : TASKS_MOST);
   else
     tasks[0] = take(&k->singles, lti_heap_min(&k->singles));

@@ -42,10 +42,11 @@ struct lti_task_kind {
   lti_heap many, singles; /* jobs that wait, by when they were looked at */
   lti_list fresh;         /* those of `many` that were never asked about */
   size_t members;         /* there is room for so many */
-  size_t open_many, open_singles;
+  size_t open_many, open_singles, fresh_count;
+  uint32_t asked_last; /* how many the question was about whose answer is read */
   uint64_t load, batch_off_until_ns;
   uint32_t batch_max; /* 1: it cannot be done */
-  unsigned batch_refused;
+  unsigned batch_refused, many_in_row;
 };
 
 typedef struct lti_task_fetch lti_task_fetch;
