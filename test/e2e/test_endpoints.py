@@ -7,6 +7,7 @@ import contextlib
 import http.server
 import json
 import os
+import pty
 import subprocess
 import tempfile
 import threading
@@ -268,6 +269,29 @@ class Words(unittest.TestCase):
                 ran = mock.leat("call", "my.echo", *words, "--endpoints", path, "--base-url",
                                 echo.url, "--json")
                 self.assertEqual((ran.returncode, ran.stdout), (0, body + "\n"), ran.stderr)
+
+    def on_a_terminal(self, *words):
+        """-> (exit code, what the terminal shows)"""
+        ours, theirs = pty.openpty()
+        child = subprocess.Popen([mock.PROGRAM, "call", *words], env=mock.environment(),
+                                 stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while part := os.read(ours, 65536):
+                shown += part
+        os.close(ours)
+        return child.wait(60), shown.decode().replace("\r\n", "\n")
+
+    def test_a_terminal_has_json_laid_out_and_no_bytes(self):
+        with mock.Mock("--plain") as gateway:
+            url = ("--base-url", gateway.url)
+            code, shown = self.on_a_terminal("models.get", "model=org/mill", *url)
+            found = json.loads(mock.leat("call", "models.get", "model=org/mill", *url).stdout)
+            self.assertEqual((code, shown), (0, json.dumps(found, indent=2) + "\n"))
+            code, shown = self.on_a_terminal("audio.speech", "model=m", "input=x", *url)
+            self.assertEqual(code, 2)
+            self.assertIn("--output FILE", shown)
 
     def test_endpoints_of_ones_own(self):
         with tempfile.TemporaryDirectory() as folder:
