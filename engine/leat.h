@@ -638,7 +638,7 @@ typedef struct leat_request {
                            "realtime-beta"; with a `body` of the caller's "json" (a document, or
                            records of a stream), "openai-images", "openai-speech" and
                            "openai-transcript": see leat/reply.h */
-  const char *base_url;
+  const char *base_url; /* "raw": may be the whole address, with path and query */
   const char *path; /* from the origin's root, instead of the protocol's own; may have a query */
   const char *api_key;
   enum leat_http http;        /* [the engine's] */
@@ -664,7 +664,7 @@ typedef struct leat_request {
   enum leat_auth auth; /* [the endpoint's, the engine's, the protocol's] */
 
   const struct leat_source *source;   /* the body, from a file, a pipe or a callback; or */
-  const struct leat_form_field *form; /* multipart/form-data */
+  const struct leat_form_field *form; /* multipart/form-data, whose Content-Type is the engine's */
   size_t form_count;
 
   /* Lanes. Requests of one lane (a chat's id) run one at a time, in the order of their submits:
