@@ -48,17 +48,27 @@ static lti_sse_kept *keep(lti_sse *x) {
   if (x->kept) return x->kept;
   x->kept = lti_alloc_zero(alloc, sizeof *x->kept);
   if (!x->kept) return NULL;
-  lti_buf *const all[] = {&x->kept->data, &x->kept->type, &x->kept->id, &x->kept->next_id};
+  lti_buf *const all[] = {&x->kept->type, &x->kept->id, &x->kept->next_id};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     lti_buf_init(all[i], alloc, x->lines.line_max, LEAT_EEVENTMAX);
   return x->kept;
 }
 
+/* Likewise. */
+static lti_buf *data_of(lti_sse *x) {
+  if (x->data) return x->data;
+  x->data = lti_alloc_get(x->lines.alloc, sizeof *x->data);
+  if (x->data) lti_buf_init(x->data, x->lines.alloc, x->lines.line_max, LEAT_EEVENTMAX);
+  return x->data;
+}
+
 void lti_sse_deinit(lti_sse *x) {
   lti_alloc *alloc = x->lines.alloc;
   lti_lines_deinit(&x->lines);
+  if (x->data) lti_buf_deinit(x->data);
+  lti_alloc_put(alloc, x->data);
+  x->data = NULL;
   if (!x->kept) return;
-  lti_buf_deinit(&x->kept->data);
   lti_buf_deinit(&x->kept->type);
   lti_buf_deinit(&x->kept->id);
   lti_buf_deinit(&x->kept->next_id);
@@ -187,24 +197,24 @@ static void exchange(lti_buf *a, lti_buf *b) {
 
 /* Makes the data so far the whole content of the buffer `data`. */
 static int hold_data(lti_sse *x) {
-  lti_sse_kept *kept = keep(x);
+  lti_buf *data = data_of(x);
   int rc = LTI_OK;
-  if (!kept) return LEAT_ENOMEM;
+  if (!data) return LEAT_ENOMEM;
   if (x->data_held) {
-    lti_buf_consume(&kept->data, (size_t)(x->data_view.data - kept->data.data));
+    lti_buf_consume(data, (size_t)(x->data_view.data - data->data));
   } else {
-    lti_buf_clear(&kept->data);
-    rc = copy(x, &kept->data, x->data_view);
+    lti_buf_clear(data);
+    rc = copy(x, data, x->data_view);
   }
   x->data_held = true;
-  x->data_view = lti_buf_slice(&kept->data);
+  x->data_view = lti_buf_slice(data);
   return rc;
 }
 
 static int add_data(lti_sse *x, leat_slice value, bool gathered) {
   if (!x->has_data) {
-    if (gathered && !keep(x)) return LEAT_ENOMEM;
-    if (gathered) exchange(&x->kept->data, &x->lines.cut->scratch);
+    if (gathered && !data_of(x)) return LEAT_ENOMEM;
+    if (gathered) exchange(x->data, &x->lines.cut->scratch);
     x->data_view = value;
     x->data_held = gathered;
     x->has_data = true;
@@ -212,9 +222,9 @@ static int add_data(lti_sse *x, leat_slice value, bool gathered) {
   }
   int rc = hold_data(x);
   if (rc != LTI_OK) return rc;
-  rc = lti_buf_byte(&x->kept->data, '\n');
-  if (rc == LTI_OK) rc = copy(x, &x->kept->data, value);
-  x->data_view = lti_buf_slice(&x->kept->data);
+  rc = lti_buf_byte(x->data, '\n');
+  if (rc == LTI_OK) rc = copy(x, x->data, value);
+  x->data_view = lti_buf_slice(x->data);
   return rc;
 }
 
@@ -295,8 +305,8 @@ static void give_back(lti_buf *b, bool in_use) {
 
 static void shrink(lti_sse *x) {
   if (x->lines.cut) give_back(&x->lines.cut->scratch, x->lines.gathering);
+  if (x->data) give_back(x->data, x->has_data);
   if (!x->kept) return;
-  give_back(&x->kept->data, x->has_data);
   give_back(&x->kept->type, x->has_type);
   give_back(&x->kept->next_id, x->has_next_id);
 }

@@ -34,9 +34,9 @@ typedef struct lti_sse_sink {
   int (*stray)(void *ctx, leat_slice line);
 } lti_sse_sink;
 
-/* What must outlive a slice: most streams never need it. */
+/* What must outlive a slice, or a block, besides data: most streams never need it. */
 typedef struct lti_sse_kept {
-  lti_buf data, type, id, next_id;
+  lti_buf type, id, next_id;
 } lti_sse_kept;
 
 /* What an event in one piece touches stands last, and so does that of its owner behind it: streams
@@ -46,6 +46,7 @@ typedef struct lti_sse {
   lti_lines lines;
   leat_slice data_view; /* likewise its data, or into `data` */
   lti_sse_kept *kept;
+  lti_buf *data; /* made when the first block straddles slices, or has two lines of data */
   const lti_sse_sink *sink;
   void *ctx;
   uint64_t retry_ms; /* saturates at UINT64_MAX */

@@ -424,7 +424,7 @@ static void test_sse_10_a_line_of_64_mb_is_gathered_once(void **state) {
   assert_int_equal(t.bytes, EVENT_MAX - 6);
   assert_int_equal(lti_sse_copied(&x), EVENT_MAX); /* each byte once: not again for its block */
   assert_true(alloc.calls <= 25);                  /* doubling */
-  assert_true(x.kept->data.capacity + x.lines.cut->scratch.capacity <= 8192); /* and given back */
+  assert_true(x.data->capacity + x.lines.cut->scratch.capacity <= 8192); /* and given back */
   assert_int_equal(feed_long(&x, "data: ", EVENT_MAX + 1, "\n"), LEAT_EEVENTMAX);
   assert_int_equal(feed_all(&x, lti_slice_of("\n")), LEAT_EEVENTMAX);
   assert_int_equal(lti_sse_end(&x), LEAT_EEVENTMAX);
@@ -494,7 +494,7 @@ static void test_sse_10_data_joined_of_many_lines_has_the_same_limit(void **stat
   lti_sse_init(&x, &heap, 300, &tally_sink, &t);
   for (int i = 0; i < 151; i++) assert_int_equal(feed_all(&x, lti_slice_of("data\n")), LTI_OK);
   for (int i = 0; i < 150; i++) assert_int_equal(feed_all(&x, lti_slice_of("data\n")), LTI_OK);
-  assert_int_equal(x.kept->data.size, 300);
+  assert_int_equal(x.data->size, 300);
   assert_int_equal(feed_all(&x, lti_slice_of("data\n")), LEAT_EEVENTMAX);
   lti_sse_deinit(&x);
 }
