@@ -65,7 +65,7 @@ static const struct {
     {403, "check the key's rights: LEAT_API_KEY, --key-file"},
     {404, "check --base-url, --chat-path and --model"},
     {413, "the request is too large for this server"},
-    {429, "the server asks to slow down: wait, or raise --retries"},
+    {429, "the server asks to slow down: wait, raise --retries, or use --learn-limits"},
 };
 
 /* A handshake that is refused as 400 or 404 went to a place that is no socket's. */

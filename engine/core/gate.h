@@ -113,6 +113,11 @@ uint64_t lti_gate_limited_ns(const lti_request *r);
 /* Those before it in its lane end with LEAT_ESUPERSEDED. */
 void lti_gate_supersede(lti_request *r);
 
+/* A status that says: too fast, or too much. */
+static inline bool lti_gate_refusal(int status) {
+  return status == 429 || status == 529;
+}
+
 /* ---- between the files of the gate */
 
 lti_gate_place *lti_gate_find_place(lti_gate *g, uint64_t key);

@@ -4,11 +4,9 @@
 #include "plan/hint.h"
 #include "wire/json.h"
 
-#define FNV             1099511628211ull
-#define BYTES_A_TOKEN   4
-#define TOKENS_MAX      ((int64_t)1 << 40)
-#define STATUS_TOO_FAST 429
-#define STATUS_TOO_MUCH 529
+#define FNV           1099511628211ull
+#define BYTES_A_TOKEN 4
+#define TOKENS_MAX    ((int64_t)1 << 40)
 
 /* What the body says, as far as it is JSON. */
 typedef struct body_facts {
@@ -102,8 +100,6 @@ void lti_gate_heard(lti_request *r, const lti_http_head *head) {
   lti_ticket *t = r->ticket;
   if (t->state != TICKET_OUT) return;
   lti_gate_place_heard(r);
-  bool refused = r->status == STATUS_TOO_FAST || r->status == STATUS_TOO_MUCH;
-  if (refused) e->stats.limit_refusals++;
   if (!e->config.learn_limits) return;
   lti_hint_limits hints;
   lti_limiter_told told[LTI_LIMITER_METERS];
@@ -135,8 +131,7 @@ static bool is_slow(int error) {
 /* Refused for going too fast: by its status, or by one that asks to come back later. */
 static bool is_too_fast(const lti_request *r, int error) {
   if (error != LEAT_ESTATUS) return false;
-  return r->status == STATUS_TOO_FAST || r->status == STATUS_TOO_MUCH ||
-         (r->status == 503 && r->retry_after_ms >= 0);
+  return lti_gate_refusal(r->status) || (r->status == 503 && r->retry_after_ms >= 0);
 }
 
 static enum lti_limiter_end end_of(const lti_request *r, int error) {

@@ -301,6 +301,7 @@ static int on_head(lti_exchange *x, const lti_http_head *head) {
   read_hints(r, head);
   lti_engine_trace(r->item.engine, r->item.id, "status %d", head->status);
   if (r->item.engine->metrics) lti_metrics_status(r->item.engine->metrics, head->status);
+  if (lti_gate_refusal(r->status)) r->item.engine->stats.limit_refusals++;
   if (r->ticket) lti_gate_heard(r, head);
   if (r->socket) return on_upgrade(r, head);
   bool plain_raw = !r->spec.protocol && !r->call;
