@@ -46,6 +46,7 @@ static void take_over(lti_request *r, lti_request *draft) {
   lti_spec spec = r->spec;
   lti_upload *upload = r->upload;
   lti_origin *origin = r->origin;
+  lti_upload_close(upload, true); /* it was accepted, and is not read any more */
   r->spec = draft->spec;
   r->upload = draft->upload;
   r->origin = draft->origin;

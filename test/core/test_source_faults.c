@@ -358,6 +358,54 @@ static void test_a_redirect_ends_what_cannot_be_rewound(void **state) {
   check_redirect(*state, false);
 }
 
+/* ---- answers that break off */
+
+static bool go_on(leat_engine *e, leat_id id, leat_slice text, leat_request *next, void *user) {
+  (void)e, (void)id, (void)user;
+  assert_true(lti_slice_is(text, "hel"));
+  next->body = lti_slice_of(FLOW_BODY);
+  return true;
+}
+
+typedef struct words {
+  bool given;
+  unsigned closes;
+} words;
+
+static int say_words(void *user, char *into, size_t room, size_t *size) {
+  words *w = user;
+  *size = w->given ? 0 : sizeof FLOW_BODY - 1;
+  assert_true(*size <= room);
+  memcpy(into, FLOW_BODY, *size);
+  w->given = true;
+  return LEAT_OK;
+}
+
+static void close_words(void *user) {
+  ((words *)user)->closes++;
+}
+
+/* The new request has a body of its own: the source of the first is closed, once. */
+static void test_a_source_ends_where_another_request_goes_on(void **state) {
+  flow *f = *state;
+  peer *p = flow_peer(f, (const char *const[]){CHAT_HEAD CHAT_TEXT("hel") "<<close>>",
+                                               CHAT_HEAD CHAT_TEXT("lo") CHAT_END, NULL});
+  words *w = flow_keep(f, sizeof *w);
+  leat_source source = {
+      .size = sizeof FLOW_BODY - 1, .read = say_words, .close = close_words, .user = w};
+  f->config.base_url = peer_url(p);
+  f->request.body = lti_slice(NULL, 0);
+  f->request.endpoint = "chat.completions";
+  f->request.source = &source;
+  f->request.on_truncation = go_on;
+  flow_call *c = flow_submit(f);
+  flow_wait(f);
+  flow_assert_error(c, LEAT_OK);
+  assert_string_equal(c->text, "hello");
+  assert_int_equal(w->closes, 1);
+  flow_assert_has(peer_request(p, 0), FLOW_BODY);
+}
+
 /* ---- clocks */
 
 /* Nobody reads: the head's clock runs from the last piece that was taken. */
@@ -517,6 +565,7 @@ int main(void) {
       FLOW_TEST(test_a_status_that_invites_a_repeat_that_cannot_be),
       FLOW_TEST(test_a_redirect_takes_the_body_along),
       FLOW_TEST(test_a_redirect_ends_what_cannot_be_rewound),
+      FLOW_TEST(test_a_source_ends_where_another_request_goes_on),
       FLOW_TEST(test_h2_14_an_upload_that_stands_still),
       FLOW_TEST(test_h2_14_an_upload_that_stands_still_over_http2),
       FLOW_TEST(test_an_upload_that_moves_may_take_its_time),
