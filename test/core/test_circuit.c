@@ -54,14 +54,14 @@ static void test_one_tries_and_its_success_closes_it(void **state) {
   flow *f = *state;
   int port = dead_port();
   f->config.circuit_failures = 1;
-  f->config.circuit_ms = 60;
+  f->config.circuit_ms = 500;
   f->request.base_url = url_of(f, port);
   f->request.retries = LEAT_NONE;
   flow_assert_error(submit_and_wait(f), LEAT_EREFUSED);
   flow_assert_error(submit_and_wait(f), LEAT_ECIRCUIT);
   static const char *const answers[] = {"<<sleep 50>>" CHAT_HELLO, CHAT_HELLO, NULL};
   flow_peer_with(f, &(peer_options){.answers = answers, .port = port});
-  flow_run(f, 100);
+  flow_run(f, 550);
   flow_call *trial = flow_submit(f), *other = flow_submit(f);
   flow_wait(f);
   flow_assert_error(trial, LEAT_OK);

@@ -363,13 +363,12 @@ static void test_the_total_deadline_runs_on(void **state) {
   flow *f = *state;
   asked *a = begin(f);
   f->request.resumes_max = 1000000;
-  f->request.deadlines.total_ms = 80;
+  f->request.deadlines.total_ms = 500;
   peer *p =
       flow_peer(f, (const char *const[]){CHAT_HEAD CHAT_TEXT("a") "<<sleep 20>><<close>>", NULL});
   flow_call *c = flow_chat(f, p);
   flow_wait(f);
   flow_assert_error(c, LEAT_ETOTALTIMEOUT);
-  assert_int_equal(c->text_size, peer_requests(p) < 2 ? 1 : c->text_size);
   assert_true(a->times >= 1);
 }
 
