@@ -55,7 +55,7 @@ static lti_sse_kept *keep(lti_sse *x) {
 }
 
 /* Likewise. */
-static lti_buf *data_of(lti_sse *x) {
+static lti_buf *gathering_of(lti_sse *x) {
   if (x->data) return x->data;
   x->data = lti_alloc_get(x->lines.alloc, sizeof *x->data);
   if (x->data) lti_buf_init(x->data, x->lines.alloc, x->lines.line_max, LEAT_EEVENTMAX);
@@ -197,7 +197,7 @@ static void exchange(lti_buf *a, lti_buf *b) {
 
 /* Makes the data so far the whole content of the buffer `data`. */
 static int hold_data(lti_sse *x) {
-  lti_buf *data = data_of(x);
+  lti_buf *data = gathering_of(x);
   int rc = LTI_OK;
   if (!data) return LEAT_ENOMEM;
   if (x->data_held) {
@@ -213,7 +213,7 @@ static int hold_data(lti_sse *x) {
 
 static int add_data(lti_sse *x, leat_slice value, bool gathered) {
   if (!x->has_data) {
-    if (gathered && !data_of(x)) return LEAT_ENOMEM;
+    if (gathered && !gathering_of(x)) return LEAT_ENOMEM;
     if (gathered) exchange(x->data, &x->lines.cut->scratch);
     x->data_view = value;
     x->data_held = gathered;
