@@ -63,7 +63,7 @@ static const struct {
     {400, "check --model and the request"},
     {401, "check the key: LEAT_API_KEY, --key-file"},
     {403, "check the key's rights: LEAT_API_KEY, --key-file"},
-    {404, "check --base-url, --chat-path and --model"},
+    {404, "check --base-url, the path and --model"},
     {413, "the request is too large for this server"},
     {429, "the server asks to slow down: wait, raise --retries, or use --learn-limits"},
 };
