@@ -6,7 +6,7 @@
 #
 # usage: bench/compare/run.sh [-C STREAMS] [-N EVENTS] [--ms INTERVAL] [-R ROUNDS] [--http 1.1|2]
 #        [--only ROW,...] [--json FILE]
-#        bench/compare/run.sh --tasks [...]: jobs beside a plain asyncio poller, as bench/tasks/run.sh
+#        bench/compare/run.sh --tasks [...]: jobs, beside a plain asyncio poller: bench/tasks/run.sh
 # [500 streams of 200 events at 20 ms, 3 rounds]; the table goes to standard output. A remark in its
 # last column says why a row is not to be trusted.
 set -eu -o pipefail

@@ -247,9 +247,10 @@ static void begin_json(lti_answer *a) {
 }
 
 static void begin_sse(lti_answer *a) {
-  size_t max = a->limits.event_bytes_max;
+  lti_answer_limits limits = a->limits;
   a->form = LTI_FORM_SSE;
-  lti_sse_init(&a->sse, a->alloc, max, &sse_sink, a);
+  lti_sse_init(&a->sse, a->alloc, limits.event_bytes_max, &sse_sink, a);
+  lti_sse_share(&a->sse, limits.spare);
 }
 
 /* Text is an answer too, unless it begins with a field of an event stream. How much of one the

@@ -36,6 +36,7 @@ enum lti_answer_form {
 typedef struct lti_answer_limits {
   size_t event_bytes_max, body_bytes_max;
   lti_buf *scratch; /* of lti_protocol_scratch, for many answers; NULL: it has one of its own */
+  lti_lines_spare *spare; /* likewise, for lines that are cut; NULL: none */
 } lti_answer_limits;
 
 /* Where events go. LTI_OK, or LTI_STOPPED: stop behind this record (the rest of it still comes). */

@@ -99,6 +99,7 @@ static void free_lists(leat_engine *e) {
   lti_buf_deinit(&e->message);
   lti_buf_deinit(&e->scratch);
   lti_buf_deinit(&e->decoded);
+  lti_lines_spare_deinit(&e->spare, &e->alloc);
   lti_post_deinit(&e->post);
   lti_endpoints_deinit(&e->endpoints);
   lti_metrics_free(&e->alloc, e->metrics);

@@ -12,6 +12,7 @@
 #include "core/spec.h"
 #include "io/journal.h"
 #include "leat.h"
+#include "wire/lines.h"
 
 /* Both live in the engine's one table of ids; this is their first member. */
 enum lti_item_kind { LTI_ITEM_REQUEST, LTI_ITEM_TASK };
@@ -59,9 +60,10 @@ struct leat_engine {
   lti_list uploads;     /* whose connections take more of their bodies: see upload.h */
   uint64_t hidden_live; /* sockets of one turn each */
   leat_stats stats;
-  lti_buf message; /* of the last failed call */
-  lti_buf scratch; /* short texts while one call lasts */
-  lti_buf decoded; /* what decoders write anew: see lti_protocol_scratch */
+  lti_buf message;       /* of the last failed call */
+  lti_buf scratch;       /* short texts while one call lasts */
+  lti_buf decoded;       /* what decoders write anew: see lti_protocol_scratch */
+  lti_lines_spare spare; /* of answers whose lines were cut */
   enum lti_engine_state state;
   bool cancel_all; /* leat_close NOW: in the next turn */
   bool drain_all;  /* leat_close DRAIN: sockets, in the next turn */

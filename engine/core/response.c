@@ -165,7 +165,8 @@ int lti_response_begin(lti_request *r) {
   leat_engine *e = r->item.engine;
   lti_answer_limits limits = {.event_bytes_max = (size_t)e->config.event_bytes_max,
                               .body_bytes_max = (size_t)e->config.body_bytes_max,
-                              .scratch = &e->decoded};
+                              .scratch = &e->decoded,
+                              .spare = &e->spare};
   r->answer = lti_answer_new(&e->alloc, r->spec.protocol, &limits,
                              (lti_answer_sink){lti_response_event, r});
   if (!r->answer) return LEAT_ENOMEM;

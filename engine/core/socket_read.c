@@ -206,7 +206,7 @@ static void follow(lti_socket *s, leat_slice text) {
   int rc = LTI_OK;
   if (!s->on_event) return;
   if (!s->in.follow) {
-    lti_answer_limits limits = {s->in.text.max, s->in.text.max, &e->decoded};
+    lti_answer_limits limits = {s->in.text.max, s->in.text.max, &e->decoded, &e->spare};
     s->in.follow =
         lti_answer_new(&e->alloc, s->dialect, &limits, (lti_answer_sink){lti_response_event, r});
     if (!s->in.follow) rc = LEAT_ENOMEM;

@@ -31,11 +31,45 @@ void lti_lines_init(lti_lines *x, lti_alloc *alloc, size_t line_bytes_max,
   x->alloc = alloc;
 }
 
+static void free_cut(lti_alloc *alloc, lti_lines_cut *c) {
+  lti_buf_deinit(&c->scratch);
+  lti_buf_deinit(&c->beside);
+  lti_alloc_put(alloc, c);
+}
+
 void lti_lines_deinit(lti_lines *x) {
-  if (!x->cut) return;
-  lti_buf_deinit(&x->cut->scratch);
-  lti_alloc_put(x->alloc, x->cut);
+  if (x->cut) free_cut(x->alloc, x->cut);
   x->cut = NULL;
+}
+
+void lti_lines_spare_deinit(lti_lines_spare *spare, lti_alloc *alloc) {
+  while (spare->count) free_cut(alloc, spare->cuts[--spare->count]);
+}
+
+void lti_lines_park(lti_lines *x) {
+  lti_lines_spare *spare = x->spare;
+  if (!x->cut || !spare) return;
+  if (spare->count < LTI_LINES_SPARE_MAX)
+    spare->cuts[spare->count++] = x->cut;
+  else
+    free_cut(x->alloc, x->cut);
+  x->cut = NULL;
+}
+
+lti_lines_cut *lti_lines_need_cut(lti_lines *x) {
+  if (x->cut) return x->cut;
+  if (x->spare && x->spare->count) {
+    x->cut = x->spare->cuts[--x->spare->count];
+    lti_buf_clear(&x->cut->scratch);
+    lti_buf_clear(&x->cut->beside);
+    x->cut->scratch.max = x->cut->beside.max = x->line_max;
+    return x->cut;
+  }
+  x->cut = lti_alloc_zero(x->alloc, sizeof *x->cut);
+  if (!x->cut) return NULL;
+  lti_buf_init(&x->cut->scratch, x->alloc, x->line_max, x->sink->full_error);
+  lti_buf_init(&x->cut->beside, x->alloc, x->line_max, x->sink->full_error);
+  return x->cut;
 }
 
 int lti_lines_feed(lti_lines *x, leat_slice bytes, size_t *taken) {
@@ -116,11 +150,7 @@ static int append(lti_lines *x, const char *p, size_t size) {
 
 /* A line begins that is to be gathered. False: no memory. */
 static bool begin(lti_lines *x) {
-  if (!x->cut) {
-    x->cut = lti_alloc_zero(x->alloc, sizeof *x->cut);
-    if (!x->cut) return false;
-    lti_buf_init(&x->cut->scratch, x->alloc, x->line_max, x->sink->full_error);
-  }
+  if (!lti_lines_need_cut(x)) return false;
   lti_buf_clear(&x->cut->scratch);
   x->cut->wanted = LTI_LINES_ALL;
   x->gathering = true;

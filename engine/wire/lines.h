@@ -32,14 +32,23 @@ typedef struct lti_lines_sink {
 /* Made when the first line straddles slices. */
 typedef struct lti_lines_cut {
   lti_buf scratch; /* the line under way, or the last gathered one until the next begins */
+  lti_buf beside;  /* the owner's own, for what consists of several lines */
   size_t wanted;   /* bytes of the line under way, once `asked` */
 } lti_lines_cut;
+
+/* Cuts that nobody needs now: of many streams few are cut at the same moment, so they share. */
+#define LTI_LINES_SPARE_MAX 16
+typedef struct lti_lines_spare {
+  lti_lines_cut *cuts[LTI_LINES_SPARE_MAX];
+  size_t count;
+} lti_lines_spare;
 
 typedef struct lti_lines {
   const lti_lines_sink *sink;
   void *ctx;
   lti_alloc *alloc;
-  lti_lines_cut *cut; /* NULL: no line was */
+  lti_lines_cut *cut;     /* NULL: no line was, or it is parked */
+  lti_lines_spare *spare; /* NULL: it keeps its own until deinit */
   int error;
   unsigned char bom; /* bytes of a leading BOM seen; BOM_DECIDED in lines.c */
   bool after_cr;     /* an LF now belongs to the line before */
@@ -56,6 +65,13 @@ void lti_lines_deinit(lti_lines *x);
 int lti_lines_feed(lti_lines *x, leat_slice bytes, size_t *taken);
 /* Nothing is under way: what comes next is the start of a line, and no part of anything before. */
 bool lti_lines_between(const lti_lines *x);
+/* The cut, made at the first call; NULL without memory. */
+lti_lines_cut *lti_lines_need_cut(lti_lines *x);
+/* Nothing views the cut any more: it goes to the spare ones, if there is a place for them. Not
+ * while a line is under way. */
+void lti_lines_park(lti_lines *x);
+/* All that share it must be gone. */
+void lti_lines_spare_deinit(lti_lines_spare *spare, lti_alloc *alloc);
 /* The input ended. An unfinished line is not handed on; `*rest` views it (empty when there is
  * none), valid until deinit. */
 int lti_lines_end(lti_lines *x, leat_slice *rest);

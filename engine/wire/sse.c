@@ -3,7 +3,7 @@
  * The usual block, `data: {...}` and an empty line in one slice, is found by two calls of memchr
  * and goes past lines.c; its data is a view of the slice. All other blocks are made of lines.
  * `data_view` and `type_view` say what the block has so far; when a slice ends within a block they
- * are moved to the buffers `data` and `type` and are then "held". Of a data line that lines.c had
+ * are moved to the buffers `beside` and `type` and are then "held". Of a data line that lines.c had
  * to gather, the whole buffer is taken over.
  *
  * The last event id becomes valid at the blank line, with or without data; the reconnection time at
@@ -54,20 +54,15 @@ static lti_sse_kept *keep(lti_sse *x) {
   return x->kept;
 }
 
-/* Likewise. */
+/* Likewise: where the data of a block is gathered. */
 static lti_buf *gathering_of(lti_sse *x) {
-  if (x->data) return x->data;
-  x->data = lti_alloc_get(x->lines.alloc, sizeof *x->data);
-  if (x->data) lti_buf_init(x->data, x->lines.alloc, x->lines.line_max, LEAT_EEVENTMAX);
-  return x->data;
+  lti_lines_cut *cut = lti_lines_need_cut(&x->lines);
+  return cut ? &cut->beside : NULL;
 }
 
 void lti_sse_deinit(lti_sse *x) {
   lti_alloc *alloc = x->lines.alloc;
   lti_lines_deinit(&x->lines);
-  if (x->data) lti_buf_deinit(x->data);
-  lti_alloc_put(alloc, x->data);
-  x->data = NULL;
   if (!x->kept) return;
   lti_buf_deinit(&x->kept->type);
   lti_buf_deinit(&x->kept->id);
@@ -82,6 +77,7 @@ static int feed_lines(lti_sse *x, leat_slice bytes, size_t *taken) {
   if (held < 0) x->lines.error = held;
   shrink(x);
   x->between = lti_lines_between(&x->lines) && !x->has_data && !x->has_type && !x->has_next_id;
+  if (x->between) lti_lines_park(&x->lines);
   return held < 0 ? held : rc;
 }
 
@@ -213,8 +209,7 @@ static int hold_data(lti_sse *x) {
 
 static int add_data(lti_sse *x, leat_slice value, bool gathered) {
   if (!x->has_data) {
-    if (gathered && !gathering_of(x)) return LEAT_ENOMEM;
-    if (gathered) exchange(x->data, &x->lines.cut->scratch);
+    if (gathered) exchange(&x->lines.cut->beside, &x->lines.cut->scratch);
     x->data_view = value;
     x->data_held = gathered;
     x->has_data = true;
@@ -222,9 +217,10 @@ static int add_data(lti_sse *x, leat_slice value, bool gathered) {
   }
   int rc = hold_data(x);
   if (rc != LTI_OK) return rc;
-  rc = lti_buf_byte(x->data, '\n');
-  if (rc == LTI_OK) rc = copy(x, x->data, value);
-  x->data_view = lti_buf_slice(x->data);
+  lti_buf *data = gathering_of(x);
+  rc = lti_buf_byte(data, '\n');
+  if (rc == LTI_OK) rc = copy(x, data, value);
+  x->data_view = lti_buf_slice(data);
   return rc;
 }
 
@@ -305,7 +301,7 @@ static void give_back(lti_buf *b, bool in_use) {
 
 static void shrink(lti_sse *x) {
   if (x->lines.cut) give_back(&x->lines.cut->scratch, x->lines.gathering);
-  if (x->data) give_back(x->data, x->has_data);
+  if (x->lines.cut) give_back(&x->lines.cut->beside, x->has_data);
   if (!x->kept) return;
   give_back(&x->kept->type, x->has_type);
   give_back(&x->kept->next_id, x->has_next_id);

@@ -44,9 +44,8 @@ typedef struct lti_sse_kept {
 typedef struct lti_sse {
   leat_slice type_view; /* the block's type so far: into the slice being fed, or into `type` */
   lti_lines lines;
-  leat_slice data_view; /* likewise its data, or into `data` */
+  leat_slice data_view; /* likewise its data, or into the cut's `beside` */
   lti_sse_kept *kept;
-  lti_buf *data; /* made when the first block straddles slices, or has two lines of data */
   const lti_sse_sink *sink;
   void *ctx;
   uint64_t retry_ms; /* saturates at UINT64_MAX */
@@ -60,6 +59,11 @@ typedef struct lti_sse {
 void lti_sse_init(lti_sse *x, lti_alloc *alloc, size_t event_bytes_max, const lti_sse_sink *sink,
                   void *ctx);
 void lti_sse_deinit(lti_sse *x);
+/* Takes the buffers of blocks that are cut from `spare`, and gives them back behind each: behind
+ * init, before the first byte. */
+static inline void lti_sse_share(lti_sse *x, lti_lines_spare *spare) {
+  x->lines.spare = spare;
+}
 int lti_sse_feed(lti_sse *x, leat_slice bytes, size_t *taken);
 int lti_sse_end(lti_sse *x);
 /* Bytes that were gathered instead of viewed, so far. */

@@ -92,7 +92,7 @@ static int drop(void *ctx, leat_event *event) {
 }
 
 static void answer_init(lti_answer *a, lti_alloc *alloc, const char *protocol) {
-  static const lti_answer_limits limits = {4096, 4096, NULL};
+  static const lti_answer_limits limits = {4096, 4096, NULL, NULL};
   lti_answer_sink sink = {drop, NULL};
   lti_alloc_init(alloc, NULL);
   const lti_protocol *found = protocol ? lti_protocol_find(protocol) : NULL;
@@ -153,7 +153,7 @@ static void test_answers_that_share_their_scratch_keep_apart(void **state) {
   lti_alloc_init(&alloc, NULL);
   lti_protocol_scratch(&scratch, &alloc);
   memset(heards, 0, sizeof heards);
-  const lti_answer_limits limits = {4096, 4096, &scratch};
+  const lti_answer_limits limits = {4096, 4096, &scratch, NULL};
   for (size_t i = 0; i < STREAMS; i++) {
     answers[i] = lti_answer_new(&alloc, lti_protocol_find(CHAT), &limits,
                                 (lti_answer_sink){hear, &heards[i]});
@@ -187,7 +187,7 @@ static int stop_each(void *ctx, leat_event *event) {
 }
 
 static void stopper_init(stopper *s, lti_answer *a, lti_alloc *alloc, int answer) {
-  static const lti_answer_limits limits = {4096, 4096, NULL};
+  static const lti_answer_limits limits = {4096, 4096, NULL, NULL};
   lti_answer_sink sink = {stop_each, s};
   *s = (stopper){.a = a, .answer = answer};
   lti_alloc_init(alloc, NULL);

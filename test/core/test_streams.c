@@ -98,7 +98,7 @@ typedef struct stream {
 } stream;
 
 static void decode(const stream *s, lti_buf *out) {
-  static const lti_answer_limits limits = {EVENT_MAX, EVENT_MAX, NULL};
+  static const lti_answer_limits limits = {EVENT_MAX, EVENT_MAX, NULL, NULL};
   lti_answer answer;
   lti_verdict verdict;
   cli_collect collect;

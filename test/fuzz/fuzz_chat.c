@@ -112,7 +112,7 @@ static int feed_piece(lti_answer *a, leat_slice piece) {
 }
 
 static outcome play(const script *s) {
-  static const lti_answer_limits limits = {LIMIT, LIMIT, NULL};
+  static const lti_answer_limits limits = {LIMIT, LIMIT, NULL, NULL};
   outcome o = {.digest = UINT64_C(0xcbf29ce484222325), .stops = s->stops};
   lti_alloc alloc;
   lti_answer a;

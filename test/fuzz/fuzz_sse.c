@@ -1,6 +1,7 @@
 /* Fuzzes the line and event splitters: what comes out must not depend on how the input was cut.
  *
  *   byte 0      bit 0: a small event limit   bit 1: the sink stops behind every event
+ *               bit 2: buffers are given back behind each block that was cut
  *   bytes 1-4   sizes of the pieces, used in turn; 0 is an empty piece
  *   the rest    the body
  *
@@ -87,8 +88,10 @@ static outcome play(lti_alloc *alloc, const uint8_t *input, size_t size, const u
   outcome o = {.limit = input[0] & 1 ? LIMIT_SMALL : LIMIT, .stop = (input[0] & 2) != 0};
   bool whole = !(sizes[0] | sizes[1] | sizes[2] | sizes[3]);
   lti_sse x;
+  lti_lines_spare spare = {.count = 0};
   lti_buf_init(&o.text, alloc, SIZE_MAX, LEAT_EBODYMAX);
   lti_sse_init(&x, alloc, o.limit, &sink, &o);
+  if (input[0] & 4) lti_sse_share(&x, &spare);
   if (whole) o.rc = feed_piece(&x, body, left);
   for (size_t i = 0; !whole && o.rc == LTI_OK && left; i++) {
     size_t piece = sizes[i % 4] < left ? sizes[i % 4] : left;
@@ -100,6 +103,7 @@ static outcome play(lti_alloc *alloc, const uint8_t *input, size_t size, const u
   put(&o, 'l', lti_sse_last_id(&x));
   if (x.has_retry) lti_buf_u64(&o.text, x.retry_ms);
   lti_sse_deinit(&x);
+  lti_lines_spare_deinit(&spare, alloc);
   return o;
 }
 

@@ -345,7 +345,7 @@ static void test_usage_is_cumulative_and_the_last_word_counts(void **state) {
   lti_alloc_init(&alloc, NULL);
   assert_int_equal(
       lti_answer_init(&a, &alloc, lti_protocol_find("anthropic"),
-                      &(lti_answer_limits){4096, 4096, NULL}, (lti_answer_sink){gather, &g}),
+                      &(lti_answer_limits){4096, 4096, NULL, NULL}, (lti_answer_sink){gather, &g}),
       LTI_OK);
   assert_int_equal(lti_answer_feed(&a, lti_slice_of(body), &taken), LTI_STOPPED);
   assert_int_equal(lti_answer_end(&a, &verdict), LEAT_OK);

@@ -409,7 +409,7 @@ static int note(void *ctx, leat_event *event) {
 }
 
 static void test_id_model_and_role_of_the_response(void **state) {
-  static const lti_answer_limits limits = {4096, 4096, NULL};
+  static const lti_answer_limits limits = {4096, 4096, NULL, NULL};
   static const char body[] =
       "[{\"responseId\":\"r1\",\"modelVersion\":\"gemini-2.5-flash\",\"candidates\":[{" PARTS(
           "{\"text\":\"a\"}") "}]},{\"candidates\":[{\"finishReason\":\"MALFORMED_FUNCTION_CALL\","

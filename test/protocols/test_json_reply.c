@@ -74,7 +74,7 @@ static void finish(lti_answer *a, seen *s) {
                                 (int)code.size, code.data, (int)message.size, message.data);
 }
 
-static const lti_answer_limits limits = {4096, 4096, NULL};
+static const lti_answer_limits limits = {4096, 4096, NULL, NULL};
 
 /* Cut at `first` and then into pieces of `step`. */
 static void play(const char *protocol, leat_slice body, size_t first, size_t step, seen *s) {

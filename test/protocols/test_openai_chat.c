@@ -431,7 +431,7 @@ static void feed(lti_answer *a, const char *text) {
 }
 
 static void answer_init(lti_answer *a, lti_alloc *alloc, seen *s) {
-  static const lti_answer_limits limits = {1 << 20, 1 << 20, NULL};
+  static const lti_answer_limits limits = {1 << 20, 1 << 20, NULL, NULL};
   lti_answer_sink sink = {note_response, s};
   memset(s, 0, sizeof *s);
   lti_alloc_init(alloc, NULL);

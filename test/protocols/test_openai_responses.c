@@ -115,10 +115,10 @@ static void test_the_end_is_called_by_its_name(void **state) {
     lti_verdict verdict;
     size_t taken;
     lti_alloc_init(&alloc, NULL);
-    assert_int_equal(
-        lti_answer_init(&a, &alloc, lti_protocol_find("openai-responses"),
-                        &(lti_answer_limits){4096, 4096, NULL}, (lti_answer_sink){trace_event, &t}),
-        LTI_OK);
+    assert_int_equal(lti_answer_init(&a, &alloc, lti_protocol_find("openai-responses"),
+                                     &(lti_answer_limits){4096, 4096, NULL, NULL},
+                                     (lti_answer_sink){trace_event, &t}),
+                     LTI_OK);
     lti_answer_feed(&a, lti_slice_of(rows[i][0]), &taken);
     lti_answer_end(&a, &verdict);
     if (rows[i][1]) assert_string_equal(verdict.ended, rows[i][1]);

@@ -469,7 +469,7 @@ static int gather(void *ctx, leat_event *event) {
 }
 
 static int read_body(leat_slice body, size_t piece, gathered *g) {
-  static const lti_answer_limits limits = {1 << 20, 1 << 20, NULL};
+  static const lti_answer_limits limits = {1 << 20, 1 << 20, NULL, NULL};
   const lti_protocol p = in_events();
   lti_answer a;
   lti_alloc alloc;

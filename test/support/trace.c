@@ -125,7 +125,8 @@ int trace_body(trace *t, const char *protocol, leat_slice body, const trace_opti
   lti_alloc alloc;
   lti_verdict verdict;
   size_t event_max = options->event_bytes_max, body_max = options->body_bytes_max;
-  lti_answer_limits limits = {event_max ? event_max : 1 << 20, body_max ? body_max : 1 << 20, NULL};
+  lti_answer_limits limits = {event_max ? event_max : 1 << 20, body_max ? body_max : 1 << 20, NULL,
+                              NULL};
   lti_answer_sink sink = {trace_event, t};
   size_t piece = options->piece ? options->piece : options->cut ? options->cut : SIZE_MAX;
   lti_alloc_init(&alloc, options->allocator);

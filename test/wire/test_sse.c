@@ -424,7 +424,8 @@ static void test_sse_10_a_line_of_64_mb_is_gathered_once(void **state) {
   assert_int_equal(t.bytes, EVENT_MAX - 6);
   assert_int_equal(lti_sse_copied(&x), EVENT_MAX); /* each byte once: not again for its block */
   assert_true(alloc.calls <= 25);                  /* doubling */
-  assert_true(x.data->capacity + x.lines.cut->scratch.capacity <= 8192); /* and given back */
+  const lti_lines_cut *cut = x.lines.cut;
+  assert_true(cut->beside.capacity + cut->scratch.capacity <= 8192); /* and given back */
   assert_int_equal(feed_long(&x, "data: ", EVENT_MAX + 1, "\n"), LEAT_EEVENTMAX);
   assert_int_equal(feed_all(&x, lti_slice_of("\n")), LEAT_EEVENTMAX);
   assert_int_equal(lti_sse_end(&x), LEAT_EEVENTMAX);
@@ -494,7 +495,7 @@ static void test_sse_10_data_joined_of_many_lines_has_the_same_limit(void **stat
   lti_sse_init(&x, &heap, 300, &tally_sink, &t);
   for (int i = 0; i < 151; i++) assert_int_equal(feed_all(&x, lti_slice_of("data\n")), LTI_OK);
   for (int i = 0; i < 150; i++) assert_int_equal(feed_all(&x, lti_slice_of("data\n")), LTI_OK);
-  assert_int_equal(x.data->size, 300);
+  assert_int_equal(x.lines.cut->beside.size, 300);
   assert_int_equal(feed_all(&x, lti_slice_of("data\n")), LEAT_EEVENTMAX);
   lti_sse_deinit(&x);
 }
@@ -540,6 +541,44 @@ static void test_whole_events_cost_no_copy_and_no_allocation(void **state) {
   assert_int_equal(alloc.calls, 0);
   assert_int_equal(lti_sse_copied(&x), 0);
   lti_sse_deinit(&x);
+}
+
+/* More streams than there are spare buffers, all cut at the same moment, and then one by one. */
+static void test_cut_streams_share_what_they_gather_in(void **state) {
+  enum { STREAMS = LTI_LINES_SPARE_MAX + 4 };
+  static const char event[] = "event: e\ndata: hello\ndata: world\n\n";
+  leat_slice whole = lti_slice(event, sizeof event - 1);
+  lti_lines_spare spare = {.count = 0};
+  tally t = {0};
+  lti_sse x[STREAMS];
+  lti_alloc alloc;
+  (void)state;
+  lti_alloc_init(&alloc, NULL);
+  for (int i = 0; i < STREAMS; i++) {
+    lti_sse_init(&x[i], &alloc, 4096, &tally_sink, &t);
+    lti_sse_share(&x[i], &spare);
+    assert_int_equal(feed_all(&x[i], lti_slice(event, 17)), LTI_OK);
+  }
+  for (int i = 0; i < STREAMS; i++)
+    assert_int_equal(feed_all(&x[i], lti_slice_from(whole, 17)), LTI_OK);
+  assert_int_equal(t.events, STREAMS);
+  assert_int_equal(t.bytes, 11 * STREAMS);
+  assert_int_equal(spare.count, LTI_LINES_SPARE_MAX);
+  uint64_t calls = 0;
+  for (size_t i = 2; i < 2 * whole.size; i++) {
+    size_t cut = i / 2;
+    lti_sse *one = &x[cut % STREAMS];
+    if (i == whole.size)
+      calls = alloc.calls; /* by then the newest buffers are as large as needed */
+    assert_int_equal(feed_all(one, lti_slice(event, cut)), LTI_OK);
+    assert_int_equal(feed_all(one, lti_slice_from(whole, cut)), LTI_OK);
+    assert_null(one->lines.cut);
+  }
+  assert_int_equal(t.bytes, 11 * (STREAMS + 2 * (whole.size - 1)));
+  assert_int_equal(alloc.calls, calls);
+  assert_int_equal(feed_all(&x[0], lti_slice(event, 17)), LTI_OK); /* ends in the middle */
+  for (int i = 0; i < STREAMS; i++) lti_sse_deinit(&x[i]);
+  lti_lines_spare_deinit(&spare, &alloc);
 }
 
 static void test_straddling_events_are_copied_once_and_allocate_only_at_first(void **state) {
@@ -660,6 +699,7 @@ int main(void) {
       cmocka_unit_test(test_sse_13_the_last_id_and_retry_are_there_for_who_reconnects),
       cmocka_unit_test(test_lines_outside_the_standard_are_offered_as_stray),
       cmocka_unit_test(test_whole_events_cost_no_copy_and_no_allocation),
+      cmocka_unit_test(test_cut_streams_share_what_they_gather_in),
       cmocka_unit_test(test_straddling_events_are_copied_once_and_allocate_only_at_first),
       cmocka_unit_test(test_an_error_of_the_sink_is_kept),
       cmocka_unit_test(test_stopping_says_where),
