@@ -74,7 +74,7 @@ static bool hear(leat_engine *engine, bot *b, const char *name, const char *text
   said *s = calloc(1, sizeof *s);
   if (!s) return false;
   s->bot = b;
-  snprintf(s->name, sizeof s->name, "%s", name);
+  snprintf(s->name, sizeof s->name, "%.*s", (int)sizeof s->name - 1, name);
 
   leat_chat_request chat;
   leat_chat_request_init(&chat);
