@@ -720,4 +720,6 @@ void lti_request_tell(lti_request *r) {
   if (r->watch) lti_watch_done(r, &result);
   r->on_done(e, r->item.id, &result, r->user);
   request_free(r);
+  /* An engine at rest holds nothing that its next answer can make again. */
+  if (!e->stats.requests_live && !e->hidden_live) lti_lines_spare_deinit(&e->spare, &e->alloc);
 }
