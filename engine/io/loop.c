@@ -221,7 +221,7 @@ static void gather(lti_loop *l) {
   uint64_t now = uv_hrtime(), passed = now - l->polled_at;
   l->polled_at = now;
   if (passed >= COALESCE_NS) return;
-  uint64_t wait = COALESCE_NS - passed;
+  uint64_t wait = COALESCE_NS;
   if (l->timer_at != UINT64_MAX) {
     if (l->timer_at <= now) return;
     if (l->timer_at - now < wait) wait = l->timer_at - now;
