@@ -10,6 +10,7 @@
  * buffer. Nothing recurses; an object is entered at most one level below its parent. */
 #include <string.h>
 
+#include "member.h"
 #include "protocol.h"
 #include "wire/json.h"
 
@@ -17,37 +18,30 @@
 #define WORD_MAX    256
 #define DECODED_MAX (size_t)(3 * 6 * MESSAGE_MAX)
 
-/* A member as found; `type` is LTI_JSON_NONE while it is missing or null. */
-typedef struct member {
-  enum lti_json_type type;
-  lti_json_text text; /* of containers: their JSON */
-} member;
-
 /* OpenAI, new-api: {"error":{"message","type","param","code"}}. Anthropic: {"type":"error","error":
  * {"type","message"}}. Gemini: {"error":{"code","message","status"}}. OpenRouter: code is a number.
  * vLLM: {"object":"error","message","type","code"}. Tasks: {"code","message"}. Midjourney:
  * {"description","type","code"}. FastAPI: {"detail":"..."} or {"detail":[{"msg","type"}]}. Others:
  * {"msg"}, {"error":"..."}, {"success":false,"errors":[{"code","message"}]}. */
-typedef struct members {
-  member error, errors, message, description, msg, detail, type, code, status, success;
-  member param, request_id;
+#define MEMBERS 12
+typedef union members {
+  struct {
+    lti_member error, errors, message, description, msg, detail, type, code, status, success;
+    lti_member param, request_id;
+  };
+  lti_member slots[MEMBERS];
 } members;
 
-static const struct {
-  const char *name;
-  size_t offset;
-} known[] = {
-    {"error", offsetof(members, error)},     {"errors", offsetof(members, errors)},
-    {"message", offsetof(members, message)}, {"description", offsetof(members, description)},
-    {"msg", offsetof(members, msg)},         {"detail", offsetof(members, detail)},
-    {"type", offsetof(members, type)},       {"code", offsetof(members, code)},
-    {"status", offsetof(members, status)},   {"success", offsetof(members, success)},
-    {"param", offsetof(members, param)},     {"request_id", offsetof(members, request_id)},
+#define SLOT(name) LTI_MEMBER(#name, offsetof(members, name) / sizeof(lti_member))
+
+static const lti_member_name known[MEMBERS] = {
+    SLOT(error), SLOT(errors), SLOT(message), SLOT(description), SLOT(msg),   SLOT(detail),
+    SLOT(type),  SLOT(code),   SLOT(status),  SLOT(success),     SLOT(param), SLOT(request_id),
 };
 
 /* What the answer is made of, before it is decoded. */
 typedef struct found {
-  member type, code, message, param, request_id;
+  lti_member type, code, message, param, request_id;
 } found;
 
 static bool read_members(lti_json *r, members *m);
@@ -88,32 +82,13 @@ bool lti_protocol_error(leat_slice json, lti_provider_error *error, lti_buf *scr
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* A duplicate replaces, null included. */
-static void read_member(lti_json *r, member *m) {
-  m->type = lti_json_peek(r);
-  m->text.escaped = false;
-  m->text.ascii = false;
-  bool good =
-      m->type == LTI_JSON_STRING ? lti_json_string(r, &m->text) : lti_json_raw(r, &m->text.raw);
-  if (!good || m->type == LTI_JSON_NULL) m->type = LTI_JSON_NONE;
-}
-
 static bool read_members(lti_json *r, members *m) {
-  lti_json_text key;
   memset(m, 0, sizeof *m);
-  if (lti_json_peek(r) != LTI_JSON_OBJECT || !lti_json_enter_object(r)) return false;
-  while (lti_json_next_key(r, &key)) {
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-      if (!lti_json_key_is(key, known[i].name)) continue;
-      read_member(r, (member *)(void *)((char *)m + known[i].offset));
-      break;
-    }
-  }
-  return !lti_json_failed(r);
+  return lti_member_read(r, known, MEMBERS, m->slots);
 }
 
 /* The members of an object, or of the first one of an array. */
-static bool read_inner(const member *m, members *inner) {
+static bool read_inner(const lti_member *m, members *inner) {
   lti_json r;
   lti_json_init(&r, m->text.raw);
   if (m->type == LTI_JSON_ARRAY && lti_json_enter_array(&r)) lti_json_next_value(&r);
@@ -122,36 +97,17 @@ static bool read_inner(const member *m, members *inner) {
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
-static bool is_container(const member *m) {
+static bool is_container(const lti_member *m) {
   return m->type == LTI_JSON_OBJECT || m->type == LTI_JSON_ARRAY;
 }
 
-/* false, 0, "", {} and [] say that there is none. */
-static bool is_truthy(const member *m) {
-  leat_slice raw = m->text.raw;
-  switch (m->type) {
-    case LTI_JSON_NONE:
-    case LTI_JSON_NULL:
-    case LTI_JSON_FALSE: return false;
-    case LTI_JSON_TRUE: return true;
-    case LTI_JSON_NUMBER: return !lti_slice_is(raw, "0");
-    case LTI_JSON_STRING: return raw.size > 0;
-    case LTI_JSON_ARRAY:
-    case LTI_JSON_OBJECT: break;
-  }
-  for (size_t i = 1; i + 1 < raw.size; i++) {
-    if (!strchr(" \t\r\n", raw.data[i])) return true;
-  }
-  return false;
-}
-
-static bool is_word(const member *m) {
+static bool is_word(const lti_member *m) {
   return m->type != LTI_JSON_NONE && !is_container(m);
 }
 
 /* The first string that says something. */
-static const member *spoken(const members *m) {
-  const member *order[] = {&m->message, &m->description, &m->msg, &m->detail};
+static const lti_member *spoken(const members *m) {
+  const lti_member *order[] = {&m->message, &m->description, &m->msg, &m->detail};
   for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
     if (order[i]->type == LTI_JSON_STRING && order[i]->text.raw.size) return order[i];
   }
@@ -169,10 +125,10 @@ static void choose_words(const members *m, found *f) {
 }
 
 /* An object that is an error by its name: what it says, or else its JSON. */
-static void choose_object(const member *object, found *f) {
+static void choose_object(const lti_member *object, found *f) {
   members inner;
   bool read = read_inner(object, &inner);
-  const member *text = read ? spoken(&inner) : NULL;
+  const lti_member *text = read ? spoken(&inner) : NULL;
   if (read) choose_words(&inner, f);
   if (text) {
     f->message = *text;
@@ -182,9 +138,9 @@ static void choose_object(const member *object, found *f) {
 }
 
 static bool choose(const members *root, found *f) {
-  const member *text = spoken(root);
-  const member *listed = is_truthy(&root->errors) ? &root->errors : &root->detail;
-  if (is_truthy(&root->error)) {
+  const lti_member *text = spoken(root);
+  const lti_member *listed = lti_member_truthy(&root->errors) ? &root->errors : &root->detail;
+  if (lti_member_truthy(&root->error)) {
     if (is_container(&root->error)) {
       choose_object(&root->error, f);
       if (!is_word(&f->request_id)) f->request_id = root->request_id;
@@ -203,7 +159,7 @@ static bool choose(const members *root, found *f) {
     choose_words(root, f);
     return true;
   }
-  if (!is_container(listed) || !is_truthy(listed)) return false;
+  if (!is_container(listed) || !lti_member_truthy(listed)) return false;
   choose_object(listed, f);
   choose_words(root, f);
   return true;
@@ -220,7 +176,7 @@ static leat_slice cut(leat_slice text, size_t max) {
 
 /* Appends the member's text. No character is written in more than six times its bytes, so that what
  * lies behind six times the limit need not be decoded. */
-static int copy_member(const member *m, size_t max, lti_buf *decoded, lti_buf *out) {
+static int copy_member(const lti_member *m, size_t max, lti_buf *decoded, lti_buf *out) {
   leat_slice text;
   lti_json_text written = m->text;
   if (written.raw.size > 6 * max) written.raw.size = 6 * max;
@@ -238,7 +194,7 @@ static leat_slice find_request_id(leat_slice message) {
 }
 
 static int copy(const found *f, lti_provider_error *error, lti_buf *scratch) {
-  const member *from[] = {&f->type, &f->code, &f->message, &f->param, &f->request_id};
+  const lti_member *from[] = {&f->type, &f->code, &f->message, &f->param, &f->request_id};
   leat_slice *to[] = {&error->type, &error->code, &error->message, &error->param,
                       &error->request_id};
   enum { TEXTS = sizeof from / sizeof *from };

@@ -92,7 +92,7 @@ static int pad(lti_reply *r) {
   return rc;
 }
 
-/* The floats move while they grow, so that a row keeps its place as a number until the end. */
+/* The floats move while they grow: where a row's are is settled at the end. */
 static int add_row(lti_reply *r, const lti_member *m, uint32_t index) {
   leat_slice text;
   int rc = pad(r);
@@ -107,7 +107,6 @@ static int add_row(lti_reply *r, const lti_member *m, uint32_t index) {
   if (!row) return rc == LTI_OK ? LEAT_ENOMEM : rc;
   row->index = index;
   row->size = r->lists[LTI_REPLY_MORE].count - from;
-  row->values = (const float *)from; /* its number, for now */
   return LTI_OK;
 }
 
@@ -156,11 +155,14 @@ static int read_rows(lti_reply *r, const lti_member *list) {
   return rc;
 }
 
+/* The rows' floats stand one row behind the other, each from an aligned place on: see pad. */
 static void settle(lti_reply *r) {
   leat_embedding *rows = r->lists[LTI_REPLY_ITEMS].items;
   const float *floats = r->lists[LTI_REPLY_MORE].items;
-  for (size_t i = 0; i < r->lists[LTI_REPLY_ITEMS].count; i++)
-    rows[i].values = rows[i].size ? floats + (size_t)rows[i].values : NULL;
+  for (size_t i = 0, at = 0; i < r->lists[LTI_REPLY_ITEMS].count; i++) {
+    rows[i].values = rows[i].size ? floats + at : NULL;
+    at += (rows[i].size + ROW_FLOATS - 1) / ROW_FLOATS * ROW_FLOATS;
+  }
 }
 
 static int read_any(lti_reply *r, const lti_member *root) {

@@ -162,20 +162,10 @@ static void test_a_chat_has_its_model_and_a_bad_body_none(void **state) {
 
 /* ---- fields of an attempt */
 
-static size_t add_trace(seen *s, leat_engine *e, const leat_attempt *a, leat_header *extra,
-                        size_t room) {
-  (void)e;
-  assert_true(room >= 2);
-  snprintf(s->values[0], sizeof s->values[0], "00-%u-%u", a->number, a->hops);
-  extra[0] = (leat_header){{"traceparent", 11}, lti_slice_of(s->values[0])};
-  extra[1] = (leat_header){{"x-mine", 6}, {"  new  ", 7}};
-  return 2;
-}
-
 static void test_fields_go_with_their_attempt_alone(void **state) {
   flow *f = *state;
   seen *s = seen_watch(f);
-  s->on_start = add_trace;
+  s->on_start = seen_add_trace;
   peer *p = flow_peer(
       f, (const char *const[]){BUSY, "HTTP/1.1 307 Go\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n",
                                CHAT_HELLO, NULL});

@@ -212,20 +212,10 @@ static void test_closed_in_start(void **state) {
 
 /* ---- sockets, turns and tasks */
 
-static size_t add_trace(seen *s, leat_engine *e, const leat_attempt *a, leat_header *extra,
-                        size_t room) {
-  (void)e;
-  assert_true(room >= 2);
-  snprintf(s->values[0], sizeof s->values[0], "00-%u-%u", a->number, a->hops);
-  extra[0] = (leat_header){{"traceparent", 11}, lti_slice_of(s->values[0])};
-  extra[1] = (leat_header){{"x-mine", 6}, {"  new  ", 7}};
-  return 2;
-}
-
 static void test_a_turns_own_handshake_is_the_turns_attempt(void **state) {
   flow *f = *state;
   seen *s = seen_watch(f);
-  s->on_start = add_trace;
+  s->on_start = seen_add_trace;
   peer *server = talk_peer(
       f, SCRIPTS("< one\n" DELTA("c", "hello") "\n" STOP("c") "\nclosed 1000\nclose 1000"));
   flow_call *c = ask(f, server, 0, ASK_CHAT("one"));

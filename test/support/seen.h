@@ -30,5 +30,9 @@ seen *seen_watch(flow *f);
 /* What was seen of an id, "" when it was nothing. */
 char *seen_text(seen *s, leat_id id);
 void seen_expect(seen *s, const flow_call *c, const char *text);
+/* An on_start that adds a traceparent of the attempt's numbers, and "x-mine: new" between blanks.
+ */
+size_t seen_add_trace(seen *s, leat_engine *e, const leat_attempt *a, leat_header *extra,
+                      size_t room);
 
 #endif
