@@ -16,7 +16,7 @@
 #include "bindings/cli/say.h"
 #include "bindings/cli/session.h"
 #include "bindings/cli/settings.h"
-#include "report.h"
+#include "brief.h"
 #include "tally.h"
 
 #define DESCRIPTORS_SPARE 64
@@ -153,17 +153,17 @@ static double allocations_per_event(const load *l) {
 }
 
 /* Writes what was asked for, where it was asked for. */
-static bool put_report(const report *r) {
+static bool put_report(const brief *r) {
   const cli_options *o = r->options;
   static cli_out out;
   bool fine = true;
-  bool json_to_stdout = o->json_path && strcmp(o->json_path, "-") == 0;
-  if (o->json_path) {
+  bool json_to_stdout = o->load.json_path && strcmp(o->load.json_path, "-") == 0;
+  if (o->load.json_path) {
     cli_jsonw w;
-    if (!cli_out_open(&out, o->json_path)) return false;
+    if (!cli_out_open(&out, o->load.json_path)) return false;
     cli_jsonw_init(&w, cli_program_alloc());
     cli_jsonw_open(&w, NULL, '{');
-    report_json(r, &w);
+    brief_json(r, &w);
     cli_jsonw_close(&w, '}');
     fine = cli_jsonw_line(&w, &out);
     cli_jsonw_deinit(&w);
@@ -174,7 +174,7 @@ static bool put_report(const report *r) {
     cli_out_init(&out, STDERR_FILENO, "standard error");
   else
     cli_out_init(&out, STDOUT_FILENO, "standard output");
-  report_table(r, &out);
+  brief_table(r, &out);
   cli_out_flush(&out);
   return (json_to_stdout || cli_out_close(&out)) && fine;
 }
@@ -205,14 +205,14 @@ static int run(load *l, cli_settings *settings) {
   cli_say_live("");
   if (l->session.interrupted) cli_say("interrupted: this is what was measured until then");
   leat_stats_get(l->session.engine, &l->tally.stats, sizeof l->tally.stats);
-  report r = {.tally = &l->tally,
-              .options = l->options,
-              .base_url = config->base_url,
-              .requests = (int64_t)l->requests,
-              .concurrency = (int64_t)l->concurrency,
-              .connections = config->http == LEAT_HTTP_2 ? config->h2_conns_max : config->conns_max,
-              .retries = config->retries < 0 ? 0 : config->retries,
-              .allocations_per_event = allocations_per_event(l)};
+  brief r = {.tally = &l->tally,
+             .options = l->options,
+             .base_url = config->base_url,
+             .requests = (int64_t)l->requests,
+             .concurrency = (int64_t)l->concurrency,
+             .connections = config->http == LEAT_HTTP_2 ? config->h2_conns_max : config->conns_max,
+             .retries = config->retries < 0 ? 0 : config->retries,
+             .allocations_per_event = allocations_per_event(l)};
   tally_process_now(&r.process);
   bool reported = put_report(&r);
   int code = verdict(l, reported);
@@ -238,8 +238,8 @@ static bool is_stamped(const leat_config *config) {
 /* Sizes the run and its connections. False, and said, when the process may not open so many. */
 static bool size_run(load *l, leat_config *config) {
   const cli_options *o = l->options;
-  l->concurrency = o->concurrency.set ? (size_t)o->concurrency.value : 1;
-  l->requests = o->requests.set ? (uint64_t)o->requests.value : l->concurrency;
+  l->concurrency = o->load.concurrency.set ? (size_t)o->load.concurrency.value : 1;
+  l->requests = o->load.requests.set ? (uint64_t)o->load.requests.value : l->concurrency;
   if (l->requests < l->concurrency) l->concurrency = (size_t)l->requests;
   size_connections(l, config);
   if (!o->retries.set) config->retries = LEAT_NONE;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "bench/load/report.h"
+#include "bench/load/brief.h"
 #include "demo.h"
 #include "say.h"
 
@@ -50,7 +50,7 @@ static const char *commas(uint64_t n) {
   static char texts[4][32];
   static size_t next;
   char *text = texts[next++ % 4];
-  return report_thousands(n, text, sizeof texts[0]);
+  return brief_thousands(n, text, sizeof texts[0]);
 }
 
 /* "5,000 streaming chats and 3 video tasks over HTTP/2, through 20 connections" */
@@ -138,7 +138,7 @@ bool demo_json(const demo *d, cli_out *out) {
   cli_jsonw_real(&w, "wall_s", wall_s(d), 3);
   cli_jsonw_uint(&w, "tokens", d->tokens);
   cli_jsonw_real(&w, "tokens_per_s", per((double)d->tokens, wall_s(d)), 1);
-  report_latency_json(&w, "ttft", d->tally.ttft);
+  brief_latency_json(&w, "ttft", d->tally.ttft);
   cli_jsonw_open(&w, "connections", '{');
   cli_jsonw_int(&w, "allowed", d->connections);
   cli_jsonw_uint(&w, "opened", s->conns_opened);

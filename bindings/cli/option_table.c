@@ -5,6 +5,7 @@
 #define NETWORK  (REQUESTS | CLI_WS)
 #define REQUESTS (CLI_CHAT | CLI_LOAD | CLI_TASK | CLI_CALL)
 #define CHATS    (CLI_CHAT | CLI_LOAD)
+#define REPORTS  (CLI_COMPARE | CLI_REPORT | CLI_MERGE)
 #define ALL      (NETWORK | CLI_DECODE | CLI_DEMO | CLI_ENDPOINTS)
 
 #define FIELD(name) offsetof(cli_options, name)
@@ -12,10 +13,6 @@
 #define TOKENS_MAX  1000000000
 
 static const cli_option table[] = {
-    {"requests", 'n', CLI_INT, "R", CLI_LOAD, FIELD(requests),
-     "how many requests in all [the concurrency]", NULL, 1, 1000000000},
-    {"concurrency", 'c', CLI_INT, "C", CLI_LOAD, FIELD(concurrency),
-     "how many at once, exactly [1]", NULL, 1, COUNT_MAX},
     {"chats", 0, CLI_INT, "N", CLI_DEMO, FIELD(chats),
      "streaming chats to run [2000, over HTTP/2 5000]", NULL, 0, COUNT_MAX},
     {"tasks", 0, CLI_INT, "N", CLI_DEMO, FIELD(tasks), "video tasks to run [500, over HTTP/2 none]",
@@ -98,7 +95,7 @@ static const cli_option table[] = {
     {"temperature", 0, CLI_REAL, "X", CHATS, FIELD(temperature), "sampling temperature", NULL, 0,
      0},
     {"top-p", 0, CLI_REAL, "X", CHATS, FIELD(top_p), "nucleus sampling", NULL, 0, 0},
-    {"seed", 0, CLI_INT, "N", CHATS, FIELD(seed), "seed of the sampling", NULL, INT64_MIN,
+    {"seed", 0, CLI_INT, "N", CLI_CHAT, FIELD(seed), "seed of the sampling", NULL, INT64_MIN,
      INT64_MAX},
     {"http", 0, CLI_CHOICE, "VERSION", CLI_DEMO, FIELD(http),
      "auto shows both, 1.1 and 2 one of them [auto]", "auto 1.1 2", 0, 0},
@@ -212,13 +209,12 @@ static const cli_option table[] = {
 
     {"json", 0, CLI_FLAG, NULL, CLI_CHAT | CLI_TASK | CLI_DEMO | CLI_WS | CLI_CALL | CLI_ENDPOINTS,
      FIELD(json), "JSON on standard output, for programs", NULL, 0, 0},
-    {"json", 0, CLI_TEXT, "FILE", CLI_LOAD, FIELD(json_path),
-     "write the report as JSON to FILE, - for standard output", NULL, 0, 0},
-    {"quiet", 'q', CLI_FLAG, NULL, ALL, FIELD(quiet), "no progress and no remarks, only errors",
-     NULL, 0, 0},
-    {"help", 'h', CLI_FLAG, NULL, ALL | CLI_HELP, FIELD(help), "this text", NULL, 0, 0},
+    {"quiet", 'q', CLI_FLAG, NULL, ALL | REPORTS, FIELD(quiet),
+     "no progress and no remarks, only errors", NULL, 0, 0},
+    {"help", 'h', CLI_FLAG, NULL, ALL | REPORTS | CLI_HELP, FIELD(help), "this text", NULL, 0, 0},
 };
 
 const cli_option *cli_option_at(size_t i) {
-  return i < sizeof table / sizeof table[0] ? &table[i] : NULL;
+  const size_t count = sizeof table / sizeof table[0];
+  return i < count ? &table[i] : cli_option_load_at(i - count);
 }

@@ -240,7 +240,8 @@ static void unknown(parser *p, const char *shown, leat_slice name) {
 static void parse_long(parser *p, char *text) {
   char *equals = strchr(text, '=');
   leat_slice name = lti_slice(text, equals ? (size_t)(equals - text) : strlen(text));
-  const cli_option *row = find(p->command, name, 0);
+  const char *alias = cli_spelling_alias(name, p->command);
+  const cli_option *row = find(p->command, alias ? lti_slice_of(alias) : name, 0);
   if (!row) {
     char shown[72];
     snprintf(shown, sizeof shown, "--%.*s", (int)(name.size < 60 ? name.size : 60), name.data);

@@ -24,7 +24,10 @@ enum cli_command_bit {
   CLI_HELP = 1u << 6,
   CLI_WS = 1u << 7,
   CLI_CALL = 1u << 8,
-  CLI_ENDPOINTS = 1u << 9
+  CLI_ENDPOINTS = 1u << 9,
+  CLI_COMPARE = 1u << 10,
+  CLI_REPORT = 1u << 11,
+  CLI_MERGE = 1u << 12
 };
 
 enum cli_value {
@@ -56,13 +59,39 @@ typedef struct cli_list {
   size_t count;
 } cli_list;
 
+/* What only the harness and its reports have. */
+typedef struct cli_load {
+  /* when requests begin */
+  cli_int requests, concurrency, duration, ramp, burst, burst_every, think, turns, drain_timeout;
+  cli_int threads;
+  cli_real burstiness, replay_speed;
+  const char *rate, *arrivals, *rate_stages, *concurrency_stages, *replay, *sweep, *warmup, *end;
+  cli_list slo;
+  /* what they say */
+  const char *endpoint, *input_tokens, *output_tokens, *tokens_by, *dataset, *dataset_order;
+  cli_list params;
+  cli_int shared_prefix, vocabulary, seed;
+  bool template;
+  /* what is measured, and whether it will do */
+  cli_list goodput, require;
+  bool strict, rx_timestamps;
+  const char *allow_failures;
+  /* where it is told */
+  const char *json_path, *format, *jsonl, *title;
+  cli_list output;
+  bool events;
+  /* again, elsewhere, together */
+  cli_int repeat, pause;
+  bool run, print_config;
+  const char *shard, *start_at, *config;
+} cli_load;
+
 typedef struct cli_options {
   /* positional arguments, behind the command's name */
   char **args;
   size_t arg_count;
 
   bool help, json, quiet;
-  const char *json_path; /* load */
 
   /* where to and how */
   const char *base_url, *api_key, *key_file, *protocol, *model, *http, *cacert, *chat_path, *trace;
@@ -91,10 +120,13 @@ typedef struct cli_options {
   const char *group;
   cli_int split;
 
-  /* load, demo */
-  cli_int requests, concurrency, chats, tasks;
+  /* demo */
+  cli_int chats, tasks;
+
+  cli_load load;
 
   /* task */
+  cli_int concurrency;
   const char *family, *output, *input, *journal;
   bool resume, resubmit;
   cli_int poll, deadline, polls;
@@ -129,6 +161,10 @@ void cli_options_describe(uint32_t command, void (*put)(void *ctx, const char *l
 
 /* The table. NULL behind the last row. */
 const cli_option *cli_option_at(size_t i);
+/* Its second part, which cli_option_at puts behind the first. */
+const cli_option *cli_option_load_at(size_t i);
+/* The option's own name for one that other harnesses have ("num-prompts": "requests"), or NULL. */
+const char *cli_spelling_alias(leat_slice name, uint32_t command);
 /* What to write instead of an option that does not exist: a sentence for the error line, or NULL.
  */
 const char *cli_spelling_advice(const char *name, uint32_t command, char *out, size_t size);

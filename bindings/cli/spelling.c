@@ -48,9 +48,6 @@ static const struct {
     {"no-buffer", "leat never buffers a stream"},
     {"N", "leat never buffers a stream"},
     {"parallel-max", "leat load says --concurrency C, or -c"},
-    {"max-concurrency", "leat load says --concurrency C, or -c"},
-    {"num-prompts", "leat load says --requests R, or -n"},
-    {"request-count", "leat load says --requests R, or -n"},
     {"max_tokens", "leat says --max-tokens N"},
     {"stream", "leat streams unless it is told --no-stream"},
     {"max-concurrent-streams", "leat says --streams N"},
@@ -63,6 +60,29 @@ static const struct {
     {"socks5-hostname", "leat goes through HTTP proxies alone: --proxy URL"},
     {"version", "write leat --version"},
 };
+
+/* Words of other harnesses that load takes as they are. */
+static const struct {
+  const char *foreign, *ours;
+} aliases[] = {
+    {"num-prompts", "requests"},
+    {"request-count", "requests"},
+    {"max-concurrency", "concurrency"},
+    {"request-rate", "rate"},
+    {"random-input-len", "input-tokens"},
+    {"random-output-len", "output-tokens"},
+    {"random-prefix-len", "shared-prefix-tokens"},
+    {"synthetic-input-tokens-mean", "input-tokens"},
+    {"output-tokens-mean", "output-tokens"},
+    {"benchmark-duration", "duration"},
+};
+
+const char *cli_spelling_alias(leat_slice name, uint32_t command) {
+  if (command != CLI_LOAD) return NULL;
+  for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
+    if (lti_slice_is(name, aliases[i].foreign)) return aliases[i].ours;
+  return NULL;
+}
 
 static size_t smaller(size_t a, size_t b) {
   return a < b ? a : b;

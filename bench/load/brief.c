@@ -1,6 +1,6 @@
 /* Figures and their wording. `events` are SSE events dispatched, the end marker included; `content
  * events` those that carried a piece of the answer, which gaps are measured between. */
-#include "report.h"
+#include "brief.h"
 
 #include <stdio.h>
 
@@ -12,7 +12,7 @@ static double wall_s(const tally *t) {
   return t->end_ns > t->start_ns ? (double)(t->end_ns - t->start_ns) / 1e9 : 0;
 }
 
-static double cpu_s(const report *r) {
+static double cpu_s(const brief *r) {
   return r->process.user_s + r->process.system_s;
 }
 
@@ -20,7 +20,7 @@ static double copied_share(const tally *t) {
   return per((double)t->stats.bytes_copied, (double)t->stats.bytes_decrypted);
 }
 
-const char *report_thousands(uint64_t n, char *out, size_t size) {
+const char *brief_thousands(uint64_t n, char *out, size_t size) {
   char digits[24];
   int count = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
   size_t used = 0;
@@ -36,7 +36,7 @@ static double in_ms(uint64_t us) {
   return (double)us / 1e3;
 }
 
-void report_latency_json(cli_jsonw *w, const char *key, const lti_hist *h) {
+void brief_latency_json(cli_jsonw *w, const char *key, const lti_hist *h) {
   cli_jsonw_open(w, key, '{');
   cli_jsonw_uint(w, "count", lti_hist_count(h));
   cli_jsonw_real(w, "mean", lti_hist_mean(h) / 1e3, 3);
@@ -54,7 +54,7 @@ static const char *http_used(const tally *t) {
   return one ? "1.1" : two ? "2" : NULL;
 }
 
-static void put_config(const report *r, cli_jsonw *w) {
+static void put_config(const brief *r, cli_jsonw *w) {
   const cli_options *o = r->options;
   cli_jsonw_open(w, "config", '{');
   cli_jsonw_text(w, "base_url", lti_slice_of(r->base_url));
@@ -115,7 +115,7 @@ static void put_errors(const tally *t, cli_jsonw *w) {
   cli_jsonw_close(w, ']');
 }
 
-void report_json(const report *r, cli_jsonw *w) {
+void brief_json(const brief *r, cli_jsonw *w) {
   const tally *t = r->tally;
   cli_jsonw_text(w, "leat", lti_slice_of(leat_version()));
   put_config(r, w);
@@ -138,10 +138,10 @@ void report_json(const report *r, cli_jsonw *w) {
     cli_jsonw_real(w, "allocations_per_event", r->allocations_per_event, 6);
   else
     cli_jsonw_null(w, "allocations_per_event");
-  report_latency_json(w, "ttft", t->ttft);
-  report_latency_json(w, "gap", t->gap);
-  report_latency_json(w, "e2e", t->e2e);
-  if (lti_hist_count(t->lag)) report_latency_json(w, "lag", t->lag);
+  brief_latency_json(w, "ttft", t->ttft);
+  brief_latency_json(w, "gap", t->gap);
+  brief_latency_json(w, "e2e", t->e2e);
+  if (lti_hist_count(t->lag)) brief_latency_json(w, "lag", t->lag);
   put_errors(t, w);
 }
 
@@ -161,7 +161,7 @@ static void table_latency(const tally *t, cli_out *out) {
   if (lti_hist_count(t->lag)) latency_row(out, "lag", t->lag);
 }
 
-static void table_client(const report *r, cli_out *out) {
+static void table_client(const brief *r, cli_out *out) {
   const tally *t = r->tally;
   cli_out_format(out, "%-14s CPU %.2f s", "client", cpu_s(r));
   if (t->records) cli_out_format(out, " (%.2f us/event)", cpu_s(r) * 1e6 / (double)t->records);
@@ -175,24 +175,24 @@ static void table_client(const report *r, cli_out *out) {
 static void table_http(const tally *t, cli_out *out) {
   char a[32], b[32];
   cli_out_format(out, "%-14s %s requests over HTTP/2, %s over HTTP/1.1; %llu of the connections",
-                 "http", report_thousands(t->by_http[LEAT_HTTP_2], a, sizeof a),
-                 report_thousands(t->by_http[LEAT_HTTP_1], b, sizeof b),
+                 "http", brief_thousands(t->by_http[LEAT_HTTP_2], a, sizeof a),
+                 brief_thousands(t->by_http[LEAT_HTTP_1], b, sizeof b),
                  (unsigned long long)t->stats.conns_h2);
   cli_out_text(out, " spoke HTTP/2\n");
 }
 
-void report_table(const report *r, cli_out *out) {
+void brief_table(const brief *r, cli_out *out) {
   const tally *t = r->tally;
   const leat_stats *s = &t->stats;
   char a[32], b[32];
   cli_out_format(out, "%-14s %s completed, %s failed", "requests",
-                 report_thousands(t->completed, a, sizeof a),
-                 report_thousands(t->failed, b, sizeof b));
+                 brief_thousands(t->completed, a, sizeof a),
+                 brief_thousands(t->failed, b, sizeof b));
   cli_out_format(out, ", %llu cancelled, %llu retried, in %.3f s\n",
                  (unsigned long long)t->cancelled, (unsigned long long)s->requests_retried,
                  wall_s(t));
   for (size_t i = 0; i < t->error_count; i++)
-    cli_out_format(out, "  %-10s %s %s\n", report_thousands(t->errors[i].count, a, sizeof a),
+    cli_out_format(out, "  %-10s %s %s\n", brief_thousands(t->errors[i].count, a, sizeof a),
                    leat_error_name(t->errors[i].error), t->errors[i].message);
   cli_out_format(out, "%-14s %lld wanted, %llu reached, %llu answers at once\n", "concurrency",
                  (long long)r->concurrency, (unsigned long long)s->requests_live_peak,
@@ -204,7 +204,7 @@ void report_table(const report *r, cli_out *out) {
   if (http_used(t)) table_http(t, out);
   cli_out_format(out, "%-14s %.1f requests/s, %s events/s", "throughput",
                  per((double)t->completed, wall_s(t)),
-                 report_thousands((uint64_t)per((double)t->records, wall_s(t)), a, sizeof a));
+                 brief_thousands((uint64_t)per((double)t->records, wall_s(t)), a, sizeof a));
   cli_out_format(out, ", %.2f MB/s of text\n", per((double)s->content_bytes / 1e6, wall_s(t)));
   table_latency(t, out);
   table_client(r, out);

@@ -1,0 +1,15 @@
+/* The verdict on a run's own instrument: thresholds, reasons, advice. Pure: figures in, words out.
+ *
+ * valid: p99 of receive and of schedule lag at most 0.5 ms or 1 % of the median TTFT, whichever is
+ * larger; no start missed its cap; busy less than 0.9. degraded: up to ten times those lags, and
+ * busy up to 0.99, each figure with its bound; else invalid. */
+#ifndef LOAD_CERTIFICATE_H
+#define LOAD_CERTIFICATE_H
+
+#include "bench/load/result/result.h"
+
+/* Judges `p->certificate` from its own figures and the point's TTFT: sets thresholds, verdict and
+ * reasons. */
+void certificate_judge(result_point *p);
+
+#endif

@@ -1,0 +1,43 @@
+/* How late this thread is: the receive lag of its loop, and how busy it is.
+ *
+ * Bytes that a poll reports at once may have come at any time since the poll before returned, for
+ * it did not report them: so a read is late by at most its stamp less that return. If the poll
+ * slept, the bytes woke it: a read is late by its stamp less the poll's return, and by what the
+ * thread then waited for a core (the growth of its run delay). A loop that should have been woken
+ * by its heartbeat and was not (a process that was stopped does not know it) is held to the entry
+ * of that poll instead. */
+#ifndef LOAD_GAUGE_H
+#define LOAD_GAUGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/hist.h"
+
+typedef struct gauge gauge;
+
+/* What was seen between gauge_mark and gauge_read. */
+typedef struct gauge_reading {
+  double wall_s, busy_s, cpu_s;
+  int64_t run_delay_us; /* -1: not to be had here */
+  int64_t stalls, stall_max_us;
+} gauge_reading;
+
+/* On a loop that has not run yet, and before the engine opens on it, so that the gauge's prepare
+ * comes behind the engine's. `lag` gets a record (us) for every read that had events, weighted by
+ * their number. NULL: no memory or descriptor. */
+gauge *gauge_open(uv_loop_t *loop, lti_hist *lag);
+/* Closes its handles; call uv_run until they are gone, then gauge_free. */
+void gauge_close(gauge *g);
+void gauge_free(gauge *g);
+/* An event whose read was stamped so. Cheap: a comparison, once per read a subtraction. */
+void gauge_event(gauge *g, uint64_t received_ns);
+/* Turns longer than this are stalls. */
+void gauge_stall_above(gauge *g, uint64_t ns);
+void gauge_mark(gauge *g, uint64_t now_ns);
+void gauge_read(gauge *g, uint64_t now_ns, gauge_reading *reading);
+/* The largest lag since the last call, us: for the timeline. */
+uint64_t gauge_peak(gauge *g);
+
+#endif

@@ -1,0 +1,22 @@
+/* What the machine says of itself: name, cores, versions, CPU steal, TCP retransmits, limits. Each
+ * figure that this system does not have is left as unknown. */
+#ifndef LOAD_MACHINE_H
+#define LOAD_MACHINE_H
+
+#include "bench/load/result/result.h"
+
+/* Counters of the whole machine at one time. */
+typedef struct machine_counters {
+  int64_t steal_ticks, all_ticks; /* -1: not to be had */
+  int64_t retransmits;
+} machine_counters;
+
+void machine_describe(result_machine *m);
+void machine_count(machine_counters *c);
+/* What happened from one to the other, and limits of descriptors and ports, into a certificate. */
+void machine_certify(const machine_counters *from, const machine_counters *to,
+                     result_certificate *c);
+/* What the system says of its wall clock's error, ms (adjtimex); -1: nothing. */
+double machine_clock_error_ms(void);
+
+#endif
