@@ -55,6 +55,7 @@ typedef struct result_counts {
   uint64_t missed;    /* starts that had to wait for the cap (--max-concurrency) */
   uint64_t sessions;  /* conversations, where there are any */
   uint64_t in_flight_peak;
+  uint64_t answering_peak; /* answers at once: head seen, not done */
 } result_counts;
 
 /* What came. Tokens are the server's own figures, -1 where no answer told them. */
@@ -76,7 +77,8 @@ typedef struct result_conns {
 typedef struct result_process {
   double user_s, system_s; /* of the measured window */
   uint64_t rss_peak_kb;
-  uint64_t allocations, copied_bytes, decrypted_bytes;
+  uint64_t copied_bytes, decrypted_bytes;
+  double allocations_per_event; /* in the steady state; -1: there was none to measure */
 } result_process;
 
 /* A slot of the timeline. Percentiles are in microseconds, -1 without a sample. */
