@@ -20,8 +20,8 @@ typedef struct work_talk work_talk; /* a conversation */
 
 enum work_kind { WORK_REQUEST, WORK_TASK };
 
-/* One turn. Its texts live until the next work_ call for this conversation. The callbacks and user
- * pointers are the caller's to set. */
+/* One turn. Its texts live in the hand, until its next work_turn: submit it first. The callbacks
+ * and user pointers are the caller's to set. */
 typedef struct work_item {
   enum work_kind kind;
   leat_request request;
