@@ -37,7 +37,8 @@ typedef struct measure_row {
 
 /* The row of a measure. */
 const measure_row *measure_at(enum measure m);
-/* False: there is none of this name. */
+/* By its name, or one that another tool has for it, as that tool means it: e2el, request_latency,
+ * inter_token_latency (tpot, as AIPerf has it). False: there is none of this name. */
 bool measure_find(leat_slice name, enum measure *m);
 
 #endif

@@ -239,10 +239,14 @@ result *result_new(void);
 void result_free(result *r);
 /* One more point, emptied; NULL: no memory, or RESULT_POINTS_MAX. Earlier pointers go stale. */
 result_point *result_add(result *r);
+/* Emptied: counts are 0, what is not known is negative. */
+void result_point_init(result_point *p);
+/* Frees what it owns, and empties it. */
 void result_point_deinit(result_point *p);
 
 /* Output tokens a second of the measured window, -1 unknown; and the like. */
 double result_output_rate(const result_point *p);
+double result_input_rate(const result_point *p);
 double result_request_rate(const result_point *p);
 double result_event_rate(const result_point *p);
 double result_error_rate(const result_point *p);    /* failed / (completed + failed), 0..1 */
