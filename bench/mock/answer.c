@@ -244,7 +244,9 @@ static bool send_event(mock_exchange *x, answer *a, bool error, bool last) {
     mock_conn_drop(x->conn);
   } else {
     memcpy(piece, out.data, out.size);
-    mock_stats_event(x->m, a->stage == STAGE_DELTA ? x->due_ns : MOCK_NEVER, uv_hrtime());
+    uint64_t now = uv_hrtime();
+    mock_stats_event(x->m, a->stage == STAGE_DELTA ? x->due_ns : MOCK_NEVER, now);
+    if (a->stage == STAGE_DELTA && !error) mock_timing_content(x, now);
     if (last) x->m->stats.streams_done++;
     go_on = mock_reply_piece(x, piece, out.size, last);
   }

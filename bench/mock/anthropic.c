@@ -194,7 +194,9 @@ static bool send_bytes(mock_exchange *x, const anthropic *a, const lti_buf *out,
     return false;
   }
   if (out->size) memcpy(piece, out->data, out->size);
-  mock_stats_event(x->m, a->stage == STAGE_PIECE ? x->due_ns : MOCK_NEVER, uv_hrtime());
+  uint64_t now = uv_hrtime();
+  mock_stats_event(x->m, a->stage == STAGE_PIECE ? x->due_ns : MOCK_NEVER, now);
+  if (a->stage == STAGE_PIECE) mock_timing_content(x, now);
   if (last) x->m->stats.streams_done++;
   return mock_reply_piece(x, piece, out->size, last) && !last;
 }

@@ -238,6 +238,7 @@ static enum progress send_event(mock_exchange *x, struct chat *j) {
   uint64_t now = uv_hrtime();
   size_t n = mock_ask_event(&j->ask, j->at, now, piece);
   mock_stats_event(x->m, x->due_ns, now);
+  mock_timing_content(x, now);
   j->at++;
   return mock_reply_piece(x, piece, n, false) ? GO_ON : OVER;
 }

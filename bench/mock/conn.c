@@ -107,6 +107,7 @@ void mock_conn_drop(mock_conn *c) {
 /* What the socket takes now, else what it must take later. */
 static bool put_now(mock_conn *c, const char *bytes, size_t size) {
   size_t at = 0;
+  mock_timing_written(c->m);
   while (!mock_conn_unsent(c) && at < size) {
     ssize_t n = send(c->fd, bytes + at, size - at, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
@@ -313,6 +314,7 @@ static void read_tls(mock_conn *c) {
 static void on_readable(mock_conn *c) {
   mock *m = c->m;
   ssize_t n = recv(c->fd, m->slab, SLAB_SIZE, 0);
+  m->read_ns = uv_hrtime();
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0) {
     mock_conn_drop(c);

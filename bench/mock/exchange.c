@@ -23,6 +23,7 @@ void mock_exchange_deinit(mock_exchange *x) {
   mock_cadence_stop(x->m, &x->due);
   lti_list_remove(&x->all);
   mock_limits_leave(x);
+  mock_flight_leave(x);
   if (x->job) x->release(x->job);
   mock_upload_free(x->upload);
   if (x->stream) x->m->stats.streams_live--;
@@ -35,6 +36,7 @@ void mock_exchange_deinit(mock_exchange *x) {
 void mock_exchange_answered(mock_exchange *x) {
   if (x->answered) return;
   x->answered = true;
+  mock_flight_leave(x);
   mock_ids_done(x);
 }
 

@@ -21,6 +21,8 @@
  *   tasks.h    names the files of tasks      content.c  files on their way out
  *   upload.c   bodies that are not kept      multipart.c  their framing
  *   stats.c    counters                      ledger.c   who submitted what, and looked when
+ *   timing.c   its own times, the truth      flight.c   requests under way, when they came
+ *   freeze.c   a loop that sleeps
  *   options.c  the command line
  *
  * An exchange produces its answer in steps: `step` is called when the exchange is due and what it
@@ -154,8 +156,11 @@ struct mock_exchange {
   bool keep, too_big, planned, plan_failed;
   bool waiting; /* the step was due before there was room for what it says */
   bool served, answered;
-  bool in_flight; /* counted among those under way */
-  bool socket;    /* a turn on a WebSocket */
+  bool in_flight;      /* counted among those under way */
+  bool socket;         /* a turn on a WebSocket */
+  bool flying;         /* counted by flight.c */
+  uint64_t arrived_ns; /* when its head was read, 0: not counted */
+  uint64_t content_ns; /* when its last event of content was made, 0: none yet */
   /* the answer */
   mock_plan plan;
   mock_faults *faults; /* the plan's, when there are any */
@@ -250,8 +255,34 @@ typedef struct mock_stats {
   uint64_t keys[10]; /* by the place where they stood, as keys.c has them */
   uint64_t second_events, second_requests, last_events, last_requests;
   uint64_t start_ns;
-  lti_hist *lateness;
 } mock_stats;
+
+/* One kind of time that the gateway takes of itself. */
+typedef struct mock_series {
+  uint64_t count;
+  double mean_us, squares; /* squares: of the distances from the mean, summed */
+  lti_hist *hist;          /* us */
+} mock_series;
+
+#define MOCK_UNWRITTEN_MAX 4096
+typedef struct mock_timing {
+  mock_series lateness, first, gap;
+  uint32_t unwritten_count;               /* events that are made and not yet given to a socket: */
+  uint64_t unwritten[MOCK_UNWRITTEN_MAX]; /* when they were due */
+} mock_timing;
+
+typedef struct mock_flight {
+  uint64_t live, peak, seen, seen_before;
+  uint64_t *arrivals; /* NULL: nobody has asked */
+  uint32_t count, capacity;
+} mock_flight;
+
+typedef struct mock_freeze {
+  mock_due due;
+  uint64_t for_ns;
+  uint32_t count;
+  uint64_t from_ns, to_ns; /* of the last one */
+} mock_freeze;
 
 typedef struct mock_rule {
   mock_faults faults;
@@ -290,7 +321,8 @@ struct mock {
   lti_list conns, marked;
   uint64_t turn;
   mock_tls *tls;
-  char *slab; /* ciphertext of one recv */
+  uint64_t read_ns; /* when the last read returned */
+  char *slab;       /* ciphertext of one recv */
   size_t slab_at, slab_size;
   char *plain; /* plaintext of one record */
   char *wire;  /* what the corked connection says, on its way into one write */
@@ -312,6 +344,9 @@ struct mock {
   uint32_t id_count, id_capacity;
   uint64_t ordinal; /* of requests, for ids */
   mock_stats stats;
+  mock_timing timing;
+  mock_flight flight;
+  mock_freeze freeze;
 };
 
 /* mock.c */
@@ -586,8 +621,33 @@ int mock_stats_init(mock *m);
 void mock_stats_deinit(mock *m);
 /* The exchange's answer is a stream from now on. */
 void mock_stats_stream(mock_exchange *x);
+/* An event is made and about to be sent; MOCK_NEVER: it was not due at a time. */
 void mock_stats_event(mock *m, uint64_t due_ns, uint64_t now_ns);
 void mock_stats_second(mock *m);
 void mock_stats_serve(mock_exchange *x);
+
+/* timing.c */
+int mock_timing_init(mock *m);
+void mock_timing_deinit(mock *m);
+void mock_timing_event(mock *m, uint64_t due_ns, uint64_t now_ns);
+/* An event of content, stamped so. */
+void mock_timing_content(mock_exchange *x, uint64_t now_ns);
+/* What was made is being given to a socket. */
+void mock_timing_written(mock *m);
+void mock_timing_serve(mock_exchange *x);
+
+/* flight.c */
+/* Its head has been read. Harmless when it was done before. */
+void mock_flight_enter(mock_exchange *x);
+/* Its answer's last byte has gone, or it will have none. */
+void mock_flight_leave(mock_exchange *x);
+void mock_flight_serve(mock_exchange *x);
+void mock_flight_free(mock *m);
+
+/* freeze.c */
+#define MOCK_FREEZE_MS_MAX 60000u
+/* The first request is here: --freeze counts from now. */
+void mock_freeze_plan(mock *m);
+void mock_freeze_serve(mock_exchange *x);
 
 #endif

@@ -125,7 +125,9 @@ static bool send_piece(mock_exchange *x, const lti_buf *out, bool last) {
     return false;
   }
   memcpy(piece, out->data, out->size);
-  mock_stats_event(x->m, x->due_ns, uv_hrtime());
+  uint64_t now = uv_hrtime();
+  mock_stats_event(x->m, x->due_ns, now);
+  if (!last) mock_timing_content(x, now);
   if (last) x->m->stats.streams_done++;
   return mock_reply_piece(x, piece, out->size, last) && !last;
 }

@@ -92,6 +92,7 @@ static int on_headers_complete(llhttp_t *parser) {
   static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
   mock_exchange *x = exchange_of(parser);
   x->method = parser->method;
+  mock_flight_enter(x);
   if (!mock_upload_begin(x)) return -1;
   const char *expect = mock_exchange_header(x, "expect");
   if (expect && strcasecmp(expect, "100-continue") == 0)

@@ -107,6 +107,7 @@ static void on_head_complete(h2 *h, h2_stream *s) {
   s->x.keep = true;
   mock_routes_plan(&s->x);
   s->unwanted = s->id > h->left_out || h2_fault_judge(h, s);
+  if (!s->unwanted) mock_flight_enter(&s->x);
   if (!s->unwanted && !mock_upload_begin(&s->x)) s->x.too_big = true;
 }
 

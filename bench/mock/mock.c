@@ -178,6 +178,7 @@ int mock_start(const mock_config *config, uv_loop_t *loop, mock **out) {
   lti_alloc_init(&m->alloc, NULL);
   lti_list_init(&m->conns);
   lti_list_init(&m->marked);
+  mock_due_init(&m->freeze.due);
   lti_prng_seed(&m->dice, config->seed ^ 0x6d6f636bu);
   lti_buf_init(&m->piece, &m->alloc, 8u << 20, LEAT_EBODYMAX);
   raise_limit(m);
@@ -214,6 +215,7 @@ static void release(mock *m) {
   mock_stored_free(m);
   mock_files_free(m);
   mock_stats_deinit(m);
+  mock_flight_free(m);
   mock_tls_free(m);
   lti_heap_deinit(&m->due);
   lti_buf_deinit(&m->piece);

@@ -35,7 +35,8 @@ enum option_kind {
   AS_ODD,
   AS_AUTH,
   AS_H2,
-  AS_WINDOW
+  AS_WINDOW,
+  AS_FREEZE
 };
 
 struct option {
@@ -107,6 +108,8 @@ static const struct option options[] = {
     {"--polls-per-second", "N", AS_COUNT, AT(config.polls_per_second), "of a key (no limit)"},
     {"--in-flight-max", "N", AS_COUNT, AT(config.in_flight_max),
      "requests under way; more get 529 (no limit)"},
+    {"--freeze", "AT,FOR", AS_FREEZE, 0,
+     "sleep for FOR (up to 60s), AT after the first request: nothing is read or written (never)"},
     {"--retry-after", NULL, AS_FLAG, AT(config.retry_after),
      "a 429 for its rate says when to come again"},
     {"--ledger", "FILE", AS_TEXT, AT(config.ledger),
@@ -151,9 +154,12 @@ static void print_help(void) {
       "x-mock-envelope: "
       "E1\n"
       "to E10 is the form of a poll's answer.\n"
-      "GET /stats has counters, GET /mock/ledger?since=N the tasks, POST /mock/sink takes any "
-      "body\n"
-      "and says what came.\n");
+      "GET /stats has counters, GET /mock/timing?reset=1 the gateway's own times: lateness, first\n"
+      "events, gaps, requests under way. POST /mock/arrivals?max=N logs when requests come, GET "
+      "tells.\n"
+      "POST /mock/freeze?ms=N&in=N stops it for a time. GET /mock/ledger?since=N has the tasks, "
+      "POST\n"
+      "/mock/sink takes any body and says what came.\n");
 }
 
 static bool read_number(const char *text, double *value, const char **unit) {
@@ -229,6 +235,20 @@ static bool read_u32(const char *text, uint64_t most, uint32_t *value) {
   return true;
 }
 
+/* AT,FOR */
+static bool set_freeze(mock_config *c, const char *text) {
+  char at_text[32];
+  double at = 0, span = 0;
+  size_t n = strcspn(text, ",");
+  if (!text[n] || n >= sizeof at_text) return false;
+  memcpy(at_text, text, n);
+  at_text[n] = '\0';
+  if (!read_time(at_text, &at) || !read_time(text + n + 1, &span)) return false;
+  c->freeze_at_us = (uint64_t)llround(at * 1e6);
+  c->freeze_us = (uint64_t)llround(span * 1e6);
+  return span > 0 && span * 1000 <= MOCK_FREEZE_MS_MAX;
+}
+
 static bool set_option(struct options *o, const struct option *option, const char *text) {
   void *field = (char *)o + option->at;
   double number = 0;
@@ -238,6 +258,7 @@ static bool set_option(struct options *o, const struct option *option, const cha
     case AS_FLAG: *(bool *)field = true; return true;
     case AS_TEXT: *(const char **)field = text; return true;
     case AS_FAULT: return add_fault(&o->config, text);
+    case AS_FREEZE: return set_freeze(&o->config, text);
     case AS_ENVELOPE:
     case AS_FORMS:
     case AS_URLS:

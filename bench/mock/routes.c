@@ -178,6 +178,12 @@ static bool serve_watcher(mock_exchange *x, leat_slice path) {
     mock_stats_serve(x);
   else if (lti_slice_is(path, "/mock/ledger"))
     mock_ledger_serve(x);
+  else if (lti_slice_is(path, "/mock/timing"))
+    mock_timing_serve(x);
+  else if (lti_slice_is(path, "/mock/arrivals"))
+    mock_flight_serve(x);
+  else if (lti_slice_is(path, "/mock/freeze"))
+    mock_freeze_serve(x);
   else if (lti_slice_is(path, "/mock/sink") && x->upload)
     mock_upload_serve_sink(x);
   else

@@ -1,5 +1,4 @@
-/* Counters, and how late the gateway's own writes were: the proof that what a client measures is
- * the client. Events held back by a slow reader are counted as blocked and not as late.
+/* Counters. Events held back by a slow reader are counted as blocked and not as late.
  *
  * The first fields have the names of the yardstick's gateway: events, streams, conns, live, peak,
  * late (more than 5 ms), cpu. */
@@ -9,16 +8,13 @@
 
 #include "bench/mock/gateway.h"
 
-#define LATE_NS 5000000u
-
 int mock_stats_init(mock *m) {
-  m->stats.lateness = lti_hist_new(&m->alloc);
   m->stats.start_ns = uv_hrtime();
-  return m->stats.lateness ? 0 : UV_ENOMEM;
+  return mock_timing_init(m);
 }
 
 void mock_stats_deinit(mock *m) {
-  lti_hist_free(m->stats.lateness);
+  mock_timing_deinit(m);
 }
 
 void mock_stats_stream(mock_exchange *x) {
@@ -31,10 +27,7 @@ void mock_stats_stream(mock_exchange *x) {
 void mock_stats_event(mock *m, uint64_t due_ns, uint64_t now_ns) {
   m->stats.events++;
   m->stats.second_events++;
-  if (due_ns == MOCK_NEVER) return;
-  uint64_t late = now_ns > due_ns ? now_ns - due_ns : 0;
-  if (late > LATE_NS) m->stats.late++;
-  lti_hist_record(m->stats.lateness, late / 1000);
+  mock_timing_event(m, due_ns, now_ns);
 }
 
 void mock_stats_second(mock *m) {
@@ -63,12 +56,12 @@ static long peak_rss_kb(void) {
 
 size_t mock_stats_json(const mock *m, char *out, size_t cap) {
   const mock_stats *s = &m->stats;
-  const lti_hist *h = s->lateness;
+  const lti_hist *h = m->timing.lateness.hist;
   int n = snprintf(
       out, cap,
       "{\"events\":%llu,\"streams\":%llu,\"conns\":%llu,\"live\":%llu,\"peak\":%llu,\"late\":%llu,"
       "\"cpu\":%.3f,\"requests\":%llu,\"streams_done\":%llu,\"aborted\":%llu,\"faults\":%llu,"
-      "\"blocked\":%llu,\"bytes_sent\":%llu,"
+      "\"blocked\":%llu,\"bytes_sent\":%llu,\"in_flight\":%llu,\"in_flight_peak\":%llu,"
       "\"connections\":{\"live\":%llu,\"peak\":%llu,\"total\":%llu,\"max\":%u},"
       "\"handshakes\":{\"full\":%llu,\"resumed\":%llu,\"failed\":%llu},"
       "\"lateness_us\":{\"count\":%llu,\"p50\":%llu,\"p99\":%llu,\"max\":%llu},"
@@ -90,18 +83,19 @@ size_t mock_stats_json(const mock *m, char *out, size_t cap) {
       "\"per_second\":{\"events\":%llu,\"requests\":%llu},\"uptime_s\":%.3f,\"max_rss_kb\":%ld}",
       U(s->events), U(s->streams), U(s->conns), U(s->streams_live), U(s->streams_peak), U(s->late),
       cpu_seconds(), U(s->requests), U(s->streams_done), U(s->aborted), U(s->faults), U(s->blocked),
-      U(s->bytes), U(s->conns_live), U(s->conns_peak), U(s->conns), m->conns_max, U(s->full),
-      U(s->resumed), U(s->handshake_failed), U(lti_hist_count(h)), U(lti_hist_percentile(h, 50)),
-      U(lti_hist_percentile(h, 99)), U(lti_hist_max(h)), SHARE(s->h1), SHARE(s->h2), U(s->refused),
-      U(s->goaways), U(s->resets_sent), U(s->resets_received), U(s->pings), SHARE(s->ws),
-      U(s->ws_received), U(s->ws_sent), U(s->ws_pongs), U(s->ws_closes), U(s->ids_distinct),
-      U(s->ids_repeated), U(s->ids_done), U(s->ids_done_again), U(s->tasks), U(s->polls),
-      U(s->batch_polls), U(s->batch_ids), U(s->contents), U(s->signed_with_key), U(s->admitted),
-      U(s->admitted_tokens), U(s->refused_requests), U(s->refused_tokens), U(s->refused_polls),
-      U(s->refused_load), U(s->in_flight_peak), U(s->keys[0]), U(s->keys[1]), U(s->keys[2]),
-      U(s->keys[3]), U(s->keys[4]), U(s->keys[5]), U(s->keys[6]), U(s->keys[7]), U(s->keys[8]),
-      U(s->keys[9]), U(s->last_events), U(s->last_requests),
-      (double)(uv_hrtime() - s->start_ns) / 1e9, peak_rss_kb());
+      U(s->bytes), U(m->flight.live), U(m->flight.peak), U(s->conns_live), U(s->conns_peak),
+      U(s->conns), m->conns_max, U(s->full), U(s->resumed), U(s->handshake_failed),
+      U(lti_hist_count(h)), U(lti_hist_percentile(h, 50)), U(lti_hist_percentile(h, 99)),
+      U(lti_hist_max(h)), SHARE(s->h1), SHARE(s->h2), U(s->refused), U(s->goaways),
+      U(s->resets_sent), U(s->resets_received), U(s->pings), SHARE(s->ws), U(s->ws_received),
+      U(s->ws_sent), U(s->ws_pongs), U(s->ws_closes), U(s->ids_distinct), U(s->ids_repeated),
+      U(s->ids_done), U(s->ids_done_again), U(s->tasks), U(s->polls), U(s->batch_polls),
+      U(s->batch_ids), U(s->contents), U(s->signed_with_key), U(s->admitted), U(s->admitted_tokens),
+      U(s->refused_requests), U(s->refused_tokens), U(s->refused_polls), U(s->refused_load),
+      U(s->in_flight_peak), U(s->keys[0]), U(s->keys[1]), U(s->keys[2]), U(s->keys[3]),
+      U(s->keys[4]), U(s->keys[5]), U(s->keys[6]), U(s->keys[7]), U(s->keys[8]), U(s->keys[9]),
+      U(s->last_events), U(s->last_requests), (double)(uv_hrtime() - s->start_ns) / 1e9,
+      peak_rss_kb());
   return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }
 

@@ -234,6 +234,7 @@ static void begin_turn(ws *w, ws_turn *t) {
   s->requests++;
   s->ws.requests++;
   if (++s->ws.live > s->ws.peak) s->ws.peak = s->ws.live;
+  mock_flight_enter(&t->x);
   mock_plan_make(&t->x);
   t->x.served = true;
   if (mock_fault_on(t->x.plan.faults, FAULT_BYTEWISE)) w->conn->stride = 1;
