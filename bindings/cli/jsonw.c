@@ -86,6 +86,15 @@ void cli_jsonw_real(cli_jsonw *w, const char *key, double value, int decimals) {
   cli_jsonw_raw(w, key, lti_slice(text, n > 0 ? (size_t)n : 0));
 }
 
+void cli_jsonw_double(cli_jsonw *w, const char *key, double value) {
+  if (!isfinite(value)) {
+    cli_jsonw_null(w, key);
+    return;
+  }
+  put_key(w, key);
+  keep(w, lti_json_write_double(&w->buf, value));
+}
+
 void cli_jsonw_bool(cli_jsonw *w, const char *key, bool value) {
   put_key(w, key);
   keep(w, lti_buf_text(&w->buf, value ? "true" : "false"));

@@ -26,6 +26,8 @@ void cli_jsonw_uint(cli_jsonw *w, const char *key, uint64_t value);
 void cli_jsonw_int(cli_jsonw *w, const char *key, int64_t value);
 /* Rounded to `decimals`; null for what is no number. */
 void cli_jsonw_real(cli_jsonw *w, const char *key, double value, int decimals);
+/* With as many digits as bring back the same; null for what is no number. */
+void cli_jsonw_double(cli_jsonw *w, const char *key, double value);
 void cli_jsonw_bool(cli_jsonw *w, const char *key, bool value);
 void cli_jsonw_null(cli_jsonw *w, const char *key);
 /* `text` is JSON already. */

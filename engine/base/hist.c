@@ -65,6 +65,19 @@ void lti_hist_record(lti_hist *h, uint64_t us) {
   if (us > h->max) h->max = us;
 }
 
+void lti_hist_add(lti_hist *h, uint64_t us, uint64_t count) {
+  if (count == 0) return;
+  if (us > VALUE_MAX) {
+    us = VALUE_MAX;
+    h->over += count;
+  }
+  h->buckets[bucket_of(us)] += count;
+  h->count += count;
+  h->sum += (double)us * (double)count;
+  if (us < h->min) h->min = us;
+  if (us > h->max) h->max = us;
+}
+
 void lti_hist_merge(lti_hist *to, const lti_hist *from) {
   for (size_t i = 0; i < BUCKET_COUNT; i++) to->buckets[i] += from->buckets[i];
   to->count += from->count;
@@ -135,4 +148,50 @@ double lti_hist_stddev(const lti_hist *h) {
     if (h->buckets[i]) squares += away * away * (double)h->buckets[i];
   }
   return sqrt(squares / (double)h->count);
+}
+
+bool lti_hist_next(const lti_hist *h, size_t *at, lti_hist_bucket *bucket) {
+  uint64_t width;
+  while (*at < BUCKET_COUNT && h->buckets[*at] == 0) ++*at;
+  if (*at == BUCKET_COUNT) return false;
+  bucket->index = *at;
+  bucket->high = bucket_end(*at, &width);
+  bucket->low = bucket->high - (width - 1);
+  bucket->count = h->buckets[*at];
+  ++*at;
+  return true;
+}
+
+void lti_hist_tell(const lti_hist *h, lti_hist_exact *exact) {
+  exact->sum = h->sum;
+  exact->min = lti_hist_min(h);
+  exact->max = h->max;
+  exact->over = h->over;
+}
+
+/* Whether a sum lies between what the buckets' smallest and largest values add up to, but for the
+ * rounding of the additions. */
+static bool sum_fits(const lti_hist *h, double sum) {
+  double low = 0, high = 0;
+  size_t at = 0;
+  lti_hist_bucket b;
+  while (lti_hist_next(h, &at, &b)) {
+    low += (double)b.low * (double)b.count;
+    high += (double)b.high * (double)b.count;
+  }
+  return sum >= low * (1 - 1e-9) && sum <= high * (1 + 1e-9);
+}
+
+bool lti_hist_restore(lti_hist *h, const lti_hist_exact *exact) {
+  if (h->count == 0) return !(exact->sum > 0) && exact->max == 0 && exact->over == 0;
+  if (exact->min > exact->max || exact->max > VALUE_MAX || exact->over > h->count) return false;
+  if (exact->over > 0 && exact->over > h->buckets[bucket_of(VALUE_MAX)]) return false;
+  if (bucket_of(exact->min) != bucket_of(h->min) || bucket_of(exact->max) != bucket_of(h->max))
+    return false;
+  if (!sum_fits(h, exact->sum)) return false;
+  h->sum = exact->sum;
+  h->min = exact->min;
+  h->max = exact->max;
+  h->over = exact->over;
+  return true;
 }
