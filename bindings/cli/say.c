@@ -12,6 +12,7 @@
 #define SECRETS_MAX    8
 #define SECRET_SIZE    512
 #define SECRET_MIN     4
+#define SECRET_SURE    8
 #define REPLACED_WIDTH 3
 
 static struct {
@@ -24,8 +25,10 @@ static struct {
   } secrets[SECRETS_MAX];
 } say;
 
-void cli_say_command(const char *name) {
+const char *cli_say_command(const char *name) {
+  const char *before = say.command;
   say.command = name;
+  return before;
 }
 
 void cli_say_secret(leat_slice secret) {
@@ -78,6 +81,12 @@ static size_t secret_here(leat_slice text) {
       longest = size;
   }
   return longest;
+}
+
+bool cli_say_is_secret(leat_slice text) {
+  for (; text.size > 0; text = lti_slice_from(text, 1))
+    if (secret_here(text) >= SECRET_SURE) return true;
+  return false;
 }
 
 void cli_say_clean(leat_slice text, char *out, size_t size) {

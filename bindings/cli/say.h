@@ -13,10 +13,13 @@
 
 #define CLI_LINE_MAX 2048
 
-/* The command's name in front of every line; NULL: none. */
-void cli_say_command(const char *name);
+/* The command's name in front of every line; NULL: none. Returns the one before. */
+const char *cli_say_command(const char *name);
 /* Registers text that must never be shown: copied. At most 8; shorter than 4 bytes is ignored. */
 void cli_say_secret(leat_slice secret);
+/* Whether a registered secret is in `text`. One of less than 8 bytes ("none", "test") stands for no
+ * key, and would be found in many a name. */
+bool cli_say_is_secret(leat_slice text);
 /* Registers the password in a URL, as it is written there and as it is meant. Returns where user
  * and password stand; empty: there are none. */
 leat_slice cli_say_url_secret(const char *url);
