@@ -23,6 +23,8 @@ typedef struct crew_plan {
   bool rx_timestamps, stamped; /* stamped: the gateway stamps its events (x-mock-stamp) */
   result_goodput goodput;      /* the levels */
   recorder *recorder;          /* NULL: none */
+  void (*over)(void *user);    /* a thread has ended, told on it; NULL: not told */
+  void *user;
 } crew_plan;
 
 typedef struct crew crew;
@@ -35,8 +37,8 @@ void crew_stop(crew *c);
 bool crew_over(const crew *c);
 size_t crew_threads(const crew *c);
 const pulse *crew_pulse(const crew *c, size_t thread);
-/* Waits for their end and fills `point`; what stopped them all (a first submit that was refused) is
- * said, and false. */
-bool crew_close(crew *c, result_point *point);
+/* Waits for their end and fills `point` (NULL: nothing is wanted). LEAT_OK, or what stopped them
+ * all: a submit that was refused and that no other would fare better with, which is said. */
+int crew_close(crew *c, result_point *point);
 
 #endif
