@@ -1,0 +1,475 @@
+/* The report as a table of at most 100 columns, in the order in which one asks: did it work, how
+ * much was done, how long did it take, what came, what did it cost, and may one believe it.
+ *
+ *     requests       1,000 completed, none failed, in 12.35 s
+ *     throughput     81.0 requests/s, 8,123 events/s, 8,100 tokens/s out
+ *     latency, ms                              samples      mean       p50       p90  ...
+ *       ttft     from the send                   1,000     51.20     50.11     52.00  ...
+ *                from the intended start         1,000     51.21     50.13     52.04  ...
+ *
+ * The certificate always comes last, with its figures, their bounds, and what to change. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/load/report/report.h"
+#include "bindings/cli/say.h"
+
+#define COLUMNS 100
+#define KEY     "%-14s "
+#define INDENT  15
+
+typedef struct number {
+  char text[40];
+} number;
+
+static number count_of(uint64_t n) {
+  number x;
+  figure_show(FIGURE_COUNT, (double)n, x.text, sizeof x.text);
+  return x;
+}
+
+static number rate_of(double value) {
+  number x;
+  figure_number(value, x.text, sizeof x.text);
+  return x;
+}
+
+/* With two decimals; a hyphen where it is not known. */
+static number ms_of(double ms) {
+  number x;
+  if (isfinite(ms))
+    snprintf(x.text, sizeof x.text, "%.2f", ms);
+  else
+    snprintf(x.text, sizeof x.text, "-");
+  return x;
+}
+
+static number stat_of(const lti_hist *h, enum figure_stat stat, double percent) {
+  double ms;
+  return ms_of(figure_of_hist(h, stat, percent, &ms) ? ms : NAN);
+}
+
+/* Someone else's text: one line, without control characters. */
+static void put_clean(cli_out *out, const char *text) {
+  char line[RESULT_TEXT_MAX];
+  cli_say_clean(lti_slice_of(text), line, sizeof line);
+  cli_out_text(out, line);
+}
+
+/* Text in lines that end before the last column, `from` in. Its first line has begun there. */
+static void put_wrapped(cli_out *out, int from, const char *foreign) {
+  char line[2 * RESULT_TEXT_MAX];
+  const char *text = line;
+  cli_say_clean(lti_slice_of(foreign), line, sizeof line);
+  size_t room = (size_t)(COLUMNS - from), used = 0;
+  while (*text) {
+    size_t space = strspn(text, " "), word = strcspn(text + space, " ");
+    if (used > 0 && used + space + word > room) {
+      cli_out_format(out, "\n%*s", from, "");
+      used = space = 0;
+      text += strspn(text, " ");
+      word = strcspn(text, " ");
+    }
+    if (used == 0) {
+      text += space;
+      space = 0;
+    }
+    cli_out_write(out, lti_slice(text, space + word));
+    used += space + word;
+    text += space + word;
+  }
+  cli_out_text(out, "\n");
+}
+
+/* --- what was done --- */
+
+static void put_errors(const result_point *p, cli_out *out) {
+  for (size_t i = 0; i < p->error_count; i++) {
+    const result_error *e = &p->errors[i];
+    char line[sizeof e->name + RESULT_TEXT_MAX + 4];
+    snprintf(line, sizeof line, "%s: %s", e->name, e->message);
+    cli_out_format(out, "  %12s ", count_of(e->count).text);
+    put_wrapped(out, INDENT, line);
+  }
+}
+
+static void put_optional(cli_out *out, uint64_t n, const char *what) {
+  if (n) cli_out_format(out, ", %s %s", count_of(n).text, what);
+}
+
+static void put_requests(const result_point *p, cli_out *out) {
+  const result_counts *n = &p->counts;
+  cli_out_format(out, KEY "%s completed, %s failed", "requests", count_of(n->completed).text,
+                 n->failed ? count_of(n->failed).text : "none");
+  put_optional(out, n->truncated, "of them cut short");
+  put_optional(out, n->cancelled, "cancelled");
+  put_optional(out, n->cut, "cut at the end");
+  put_optional(out, n->retried, "retried");
+  cli_out_format(out, ", in %.3f s\n", p->wall_s);
+  put_errors(p, out);
+}
+
+static void put_load(const result_point *p, cli_out *out) {
+  const result_offer *o = &p->offer;
+  const result_counts *n = &p->counts;
+  cli_out_format(out, KEY, "load");
+  put_clean(out, o->label[0] ? o->label : result_shape_name(o->shape));
+  if (o->arrivals[0] && o->shape == RESULT_OPEN) {
+    cli_out_text(out, ", ");
+    put_clean(out, o->arrivals);
+    cli_out_text(out, " arrivals");
+  }
+  cli_out_format(out, "; at most %s at once", count_of(n->in_flight_peak).text);
+  if (n->answering_peak) cli_out_format(out, ", %s answering", count_of(n->answering_peak).text);
+  put_optional(out, n->sessions, "conversations");
+  put_optional(out, n->warmup, "to warm up");
+  put_optional(out, n->missed, "kept waiting by the cap");
+  put_optional(out, n->late, "begun too late");
+  cli_out_format(out, "\n%*swhat ran at the end was %s\n", INDENT, "",
+                 p->drained ? "waited for" : "cut");
+}
+
+static void put_throughput(const result_point *p, cli_out *out) {
+  double output = result_output_rate(p), input = result_input_rate(p);
+  cli_out_format(out, KEY "%s requests/s, %s events/s", "throughput",
+                 rate_of(result_request_rate(p)).text, rate_of(result_event_rate(p)).text);
+  if (output >= 0) cli_out_format(out, ", %s tokens/s out", rate_of(output).text);
+  if (input >= 0) cli_out_format(out, ", %s tokens/s in", rate_of(input).text);
+  cli_out_text(out, "\n");
+}
+
+/* --- how long it took --- */
+
+static void put_latency(const char *name, const char *form, const lti_hist *h, cli_out *out) {
+  cli_out_format(out, "  %-9s %-23s %10s", name, form, count_of(lti_hist_count(h)).text);
+  cli_out_format(out, " %9s %9s %9s %9s %9s\n", stat_of(h, FIGURE_MEAN, 0).text,
+                 stat_of(h, FIGURE_PERCENTILE, 50).text, stat_of(h, FIGURE_PERCENTILE, 90).text,
+                 stat_of(h, FIGURE_PERCENTILE, 99).text, stat_of(h, FIGURE_MAX, 0).text);
+}
+
+static bool has_samples(const lti_hist *h) {
+  return h && lti_hist_count(h) > 0;
+}
+
+static void put_latencies(const result_point *p, cli_out *out) {
+  bool any = false;
+  for (unsigned i = 0; i < MEASURE_COUNT; i++) {
+    const result_latency *l = &p->latencies[i];
+    const measure_row *m = measure_at((enum measure)i);
+    bool both = has_samples(l->intended);
+    if (!has_samples(l->sent)) continue;
+    if (!any)
+      cli_out_format(out, "%-35s %10s %9s %9s %9s %9s %9s\n", "latency, ms", "samples", "mean",
+                     "p50", "p90", "p99", "max");
+    any = true;
+    put_latency(m->name, both ? "from the send" : "", l->sent, out);
+    if (both) put_latency("", "from the intended start", l->intended, out);
+  }
+  if (any && p->offer.shape == RESULT_CLOSED)
+    cli_out_format(out, "%12sin a closed loop the intended start is the send: both forms are one\n",
+                   "");
+}
+
+/* --- what came --- */
+
+static void put_volume(const result_point *p, cli_out *out) {
+  const result_volume *v = &p->volume;
+  double batching = result_tokens_per_event(p);
+  cli_out_format(out, KEY "%s, %s of them with content", "events", count_of(v->events).text,
+                 count_of(v->content_events).text);
+  if (v->output_tokens < 0) {
+    cli_out_text(out, "; tokens are not known, since no answer told them\n");
+    return;
+  }
+  cli_out_format(out, "; %s tokens out", count_of((uint64_t)v->output_tokens).text);
+  if (batching >= 0) cli_out_format(out, ", %.3g a content event", batching);
+  if (v->usage_answers < p->counts.completed)
+    cli_out_format(out, "\n%*sonly %s answers told their tokens", INDENT, "",
+                   count_of(v->usage_answers).text);
+  cli_out_text(out, "\n");
+  if (v->reasoning_tokens > 0 || v->cached_tokens > 0)
+    cli_out_format(out,
+                   "%*s%s of the tokens were reasoning, %s of the prompts' came from a cache\n",
+                   INDENT, "", count_of((uint64_t)fmax((double)v->reasoning_tokens, 0)).text,
+                   count_of((uint64_t)fmax((double)v->cached_tokens, 0)).text);
+}
+
+static void put_goodput(const result_point *p, cli_out *out) {
+  const result_goodput *g = &p->goodput;
+  char share[48];
+  if (g->slo_count == 0) return;
+  double part = result_goodput_share(p);
+  cli_out_format(out, KEY "%s of the requests (%s/s) kept to all levels:", "goodput",
+                 figure_show(FIGURE_SHARE, part < 0 ? NAN : part, share, sizeof share),
+                 rate_of(result_goodput_rate(p)).text);
+  for (size_t i = 0; i < g->slo_count; i++)
+    cli_out_format(out, "%s %s %g ms %s", i ? "," : "", measure_at(g->slos[i].measure)->name,
+                   g->slos[i].limit_ms, count_of(g->slos[i].met).text);
+  cli_out_text(out, "\n");
+}
+
+typedef struct side {
+  const char *what;
+  int64_t wanted, low, high;
+  double mean, sd;
+} side;
+
+static void put_side(const side *s, const char *key, cli_out *out) {
+  if (s->mean < 0) return;
+  cli_out_format(out, KEY "%s", key, s->what);
+  if (s->wanted >= 0)
+    cli_out_format(out, " of %s tokens wanted,", count_of((uint64_t)s->wanted).text);
+  cli_out_format(out, " %s on average", rate_of(s->mean).text);
+  if (s->sd >= 0) cli_out_format(out, " (sd %s)", rate_of(s->sd).text);
+  if (s->low >= 0 && s->high >= 0)
+    cli_out_format(out, ", %s to %s", count_of((uint64_t)s->low).text,
+                   count_of((uint64_t)s->high).text);
+  cli_out_text(out, "\n");
+}
+
+static void put_lengths(const result_lengths *l, cli_out *out) {
+  side prompts = {"prompts",    l->input_wanted, l->input_min,
+                  l->input_max, l->input_mean,   l->input_sd};
+  side answers = {"answers",     l->output_wanted, l->output_min,
+                  l->output_max, l->output_mean,   l->output_sd};
+  put_side(&prompts, "lengths", out);
+  put_side(&answers, l->input_mean < 0 ? "lengths" : "", out);
+}
+
+/* --- what it cost --- */
+
+static void put_conns(const result_conns *c, cli_out *out) {
+  cli_out_format(out, KEY "%s opened, %s at once", "connections", count_of(c->opened).text,
+                 count_of(c->peak).text);
+  if (c->full_handshakes || c->resumed)
+    cli_out_format(out, ", %s full handshakes, %s resumed", count_of(c->full_handshakes).text,
+                   count_of(c->resumed).text);
+  put_optional(out, c->failed, "failed");
+  cli_out_text(out, "\n");
+  if (c->requests_http1 || c->requests_http2)
+    cli_out_format(out, "%*s%s requests over HTTP/2, %s over HTTP/1.1\n", INDENT, "",
+                   count_of(c->requests_http2).text, count_of(c->requests_http1).text);
+}
+
+static void put_client(const result_point *p, cli_out *out) {
+  const result_process *c = &p->process;
+  double cpu_s = c->user_s + c->system_s;
+  cli_out_format(out, KEY "CPU %.2f s", "client", cpu_s);
+  if (p->volume.events)
+    cli_out_format(out, " (%.2f us/event)", cpu_s * 1e6 / (double)p->volume.events);
+  cli_out_format(out, ", peak memory %.1f MB", (double)c->rss_peak_kb / 1024);
+  if (c->decrypted_bytes)
+    cli_out_format(out, ", %.2f %% of bytes copied",
+                   100 * (double)c->copied_bytes / (double)c->decrypted_bytes);
+  if (c->allocations_per_event >= 0)
+    cli_out_format(out, ", %.3g allocations/event", c->allocations_per_event);
+  cli_out_text(out, "\n");
+}
+
+/* --- whether to believe it --- */
+
+static void put_verdict(enum result_verdict verdict, cli_out *out) {
+  static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
+  bool coloured = out->terminal && cli_say_colour(out->fd);
+  cli_out_text(out, coloured ? colours[verdict] : "");
+  cli_out_text(out, result_verdict_name(verdict));
+  cli_out_text(out, coloured ? "\033[0m" : "");
+}
+
+static const char *meaning(enum result_verdict verdict) {
+  switch (verdict) {
+    case RESULT_VALID: return "the figures are the server's, not this client's";
+    case RESULT_DEGRADED: return "the figures hold within the bounds below";
+    case RESULT_INVALID: break;
+  }
+  return "this client bent the figures: do not rely on them";
+}
+
+static void put_lag(const char *name, const lti_hist *h, const result_certificate *c,
+                    cli_out *out) {
+  if (!h) return;
+  cli_out_format(out, "  %-16s p50 %s, p99 %s, max %s ms", name,
+                 stat_of(h, FIGURE_PERCENTILE, 50).text, stat_of(h, FIGURE_PERCENTILE, 99).text,
+                 stat_of(h, FIGURE_MAX, 0).text);
+  if (c->lag_valid_us >= 0)
+    cli_out_format(out, "; valid to p99 %s, degraded to %s", ms_of(c->lag_valid_us / 1e3).text,
+                   ms_of(c->lag_degraded_us / 1e3).text);
+  cli_out_text(out, "\n");
+}
+
+static void put_share(cli_out *out, const char *before, double share, const char *behind) {
+  if (share >= 0) cli_out_format(out, "%s%.1f %%%s", before, share * 100, behind);
+}
+
+static void put_busy(const result_certificate *c, cli_out *out) {
+  if (c->busy_share < 0) return;
+  cli_out_format(out, "  %-16s", "busiest thread");
+  put_share(out, " ", c->busy_share, " busy");
+  put_share(out, ", ", c->cpu_share, " CPU");
+  put_share(out, ", waited for a core ", c->run_delay_share, "");
+  if (c->busy_valid >= 0)
+    cli_out_format(out, "; valid below %g %%, degraded to %g %%", c->busy_valid * 100,
+                   c->busy_degraded * 100);
+  cli_out_text(out, "\n");
+}
+
+/* Counts that may be unknown, with a comma between them. */
+static void put_fact(cli_out *out, bool *any, int64_t n, const char *what) {
+  if (n < 0) return;
+  cli_out_format(out, "%s%s %s", *any ? ", " : "", count_of((uint64_t)n).text, what);
+  *any = true;
+}
+
+static void put_facts(const result_certificate *c, cli_out *out) {
+  bool any = false;
+  cli_out_format(out, "  %-16s ", "stalls");
+  put_fact(out, &any, c->stalls, "times away for longer than that");
+  if (c->stalls > 0 && c->stall_max_us >= 0)
+    cli_out_format(out, " (the longest %s ms)", ms_of((double)c->stall_max_us / 1e3).text);
+  put_fact(out, &any, c->missed, "starts that found the cap full");
+  cli_out_text(out, any ? "\n" : "not to be had\n");
+  any = false;
+  cli_out_format(out, "  %-16s ", "machine");
+  if (c->steal_share >= 0) {
+    cli_out_format(out, "%.1f %% of its CPU stolen", c->steal_share * 100);
+    any = true;
+  }
+  put_fact(out, &any, c->retransmits, "TCP segments sent again");
+  put_fact(out, &any, c->descriptors_peak, "descriptors");
+  if (c->descriptors_peak >= 0 && c->descriptors_max >= 0)
+    cli_out_format(out, " of %s", count_of((uint64_t)c->descriptors_max).text);
+  put_fact(out, &any, c->ports_max, "ports");
+  if (c->clock[0]) {
+    cli_out_text(out, any ? ", clock " : "clock ");
+    put_clean(out, c->clock);
+  }
+  cli_out_text(out, "\n");
+}
+
+static void put_reasons(const result_certificate *c, cli_out *out) {
+  for (size_t i = 0; i < c->reason_count; i++) {
+    const result_reason *why = &c->reasons[i];
+    cli_out_format(out, "  %-16s ", result_verdict_name(why->verdict));
+    put_wrapped(out, 19, why->text);
+    if (!why->advice[0]) continue;
+    cli_out_format(out, "%19s", "");
+    put_wrapped(out, 19, why->advice);
+  }
+}
+
+static void put_certificate(const result_point *p, const char *of, cli_out *out) {
+  const result_certificate *c = &p->certificate;
+  cli_out_format(out, KEY, "certificate");
+  put_verdict(c->verdict, out);
+  cli_out_format(out, ": %s", meaning(c->verdict));
+  if (of) {
+    cli_out_text(out, " (");
+    put_clean(out, of);
+    cli_out_text(out, ")");
+  }
+  cli_out_text(out, "\n");
+  put_lag("receive lag", c->receive_lag, c, out);
+  put_lag("schedule lag", c->schedule_lag, c, out);
+  if (c->kernel_lag)
+    cli_out_format(out, "  %-16s p50 %s, p99 %s, max %s ms behind the kernel's own stamps\n",
+                   "kernel lag", stat_of(c->kernel_lag, FIGURE_PERCENTILE, 50).text,
+                   stat_of(c->kernel_lag, FIGURE_PERCENTILE, 99).text,
+                   stat_of(c->kernel_lag, FIGURE_MAX, 0).text);
+  put_busy(c, out);
+  put_facts(c, out);
+  put_reasons(c, out);
+}
+
+/* --- a sweep --- */
+
+static number cell_of(const char *name, const result_point *p) {
+  figure f;
+  number x;
+  double value;
+  snprintf(x.text, sizeof x.text, "-");
+  if (figure_parse(lti_slice_of(name), &f, NULL) && figure_value(&f, p, &value))
+    figure_number(f.unit == FIGURE_SHARE ? value * 100 : value, x.text, sizeof x.text);
+  return x;
+}
+
+static void put_row(const result_point *p, bool knee, cli_out *out) {
+  char label[24];
+  cli_say_clean(lti_slice_of(p->offer.label), label, sizeof label);
+  cli_out_format(out, "%c %-20.20s %10s %10s", knee ? '*' : ' ', label, cell_of("rate", p).text,
+                 cell_of("output_tokens_per_s", p).text);
+  cli_out_format(out, " %9s %9s %9s %9s %7s  ", cell_of("ttft.p50", p).text,
+                 cell_of("ttft.p99", p).text, cell_of("itl.p99", p).text,
+                 cell_of("e2e.p99", p).text, cell_of("error_rate", p).text);
+  put_verdict(p->certificate.verdict, out);
+  cli_out_text(out, "\n");
+}
+
+static void put_knee(const result *r, cli_out *out) {
+  const result_knee *k = &r->knee;
+  char level[sizeof k->level];
+  if (!k->searched) return;
+  cli_say_clean(lti_slice_of(k->level), level, sizeof level);
+  cli_out_format(out, KEY, "knee");
+  if (k->found && k->point < r->point_count) {
+    put_clean(out, r->points[k->point].offer.label);
+    cli_out_format(out, " is the most that kept %s\n", level);
+  } else {
+    cli_out_format(out, "no load kept %s\n", level);
+  }
+}
+
+static const result_point *worst(const result *r) {
+  const result_point *p = &r->points[0];
+  for (size_t i = 1; i < r->point_count; i++)
+    if (r->points[i].certificate.verdict > p->certificate.verdict) p = &r->points[i];
+  return p;
+}
+
+static void put_sweep(const result *r, cli_out *out) {
+  cli_out_format(out, "  %-20s %10s %10s %9s %9s %9s %9s %7s  %s\n", "load", "requests/s",
+                 "tokens/s", "ttft p50", "ttft p99", "itl p99", "e2e p99", "error %", "verdict");
+  for (size_t i = 0; i < r->point_count; i++)
+    put_row(&r->points[i], r->knee.found && r->knee.point == i, out);
+  put_knee(r, out);
+  for (size_t i = 0; i < r->point_count; i++) {
+    const result_point *p = &r->points[i];
+    if (p->error_count == 0) continue;
+    cli_out_format(out, KEY, "errors");
+    put_clean(out, p->offer.label);
+    cli_out_text(out, "\n");
+    put_errors(p, out);
+  }
+  const result_point *p = worst(r);
+  put_certificate(p, p->offer.label, out);
+}
+
+static void put_single(const result_point *p, cli_out *out) {
+  put_requests(p, out);
+  put_load(p, out);
+  put_throughput(p, out);
+  put_latencies(p, out);
+  if (p->volume.events || p->volume.content_events) put_volume(p, out);
+  put_goodput(p, out);
+  put_lengths(&p->lengths, out);
+  put_conns(&p->conns, out);
+  put_client(p, out);
+  put_certificate(p, NULL, out);
+}
+
+void report_table(const result *r, cli_out *out) {
+  if (r->title[0]) {
+    put_wrapped(out, 0, r->title);
+    cli_out_text(out, "\n");
+  }
+  if (r->interrupted) cli_out_text(out, "interrupted: this is what was measured until then\n");
+  if (r->shards > 1) cli_out_format(out, KEY "%d of %d\n", "shard", r->shard, r->shards);
+  if (r->point_count == 0) {
+    cli_out_text(out, "nothing was measured\n");
+    return;
+  }
+  if (r->point_count > 1)
+    put_sweep(r, out);
+  else
+    put_single(&r->points[0], out);
+}
