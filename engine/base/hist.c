@@ -54,13 +54,18 @@ void lti_hist_free(lti_hist *h) {
 }
 
 void lti_hist_record(lti_hist *h, uint64_t us) {
+  lti_hist_record_n(h, us, 1);
+}
+
+void lti_hist_record_n(lti_hist *h, uint64_t us, uint64_t n) {
+  if (n == 0) return;
   if (us > VALUE_MAX) {
     us = VALUE_MAX;
-    h->over++;
+    h->over += n;
   }
-  h->buckets[bucket_of(us)]++;
-  h->count++;
-  h->sum += (double)us;
+  h->buckets[bucket_of(us)] += n;
+  h->count += n;
+  h->sum += (double)us * (double)n;
   if (us < h->min) h->min = us;
   if (us > h->max) h->max = us;
 }

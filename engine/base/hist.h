@@ -15,6 +15,8 @@ lti_hist *lti_hist_new(lti_alloc *alloc);
 void lti_hist_free(lti_hist *h);
 /* In microseconds; below 1 counts as 0, above an hour as an hour (and is counted in `over`). */
 void lti_hist_record(lti_hist *h, uint64_t us);
+/* The same value `n` times over, at the cost of once. */
+void lti_hist_record_n(lti_hist *h, uint64_t us, uint64_t n);
 /* `count` records of one value at once. */
 void lti_hist_add(lti_hist *h, uint64_t us, uint64_t count);
 void lti_hist_merge(lti_hist *to, const lti_hist *from);

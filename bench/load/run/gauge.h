@@ -5,7 +5,8 @@
  * slept, the bytes woke it: a read is late by its stamp less the poll's return, and by what the
  * thread then waited for a core (the growth of its run delay). A loop that should have been woken
  * by its heartbeat and was not (a process that was stopped does not know it) is held to the entry
- * of that poll instead. */
+ * of that poll instead. What is recorded is thus a bound from above, but for stops that end before
+ * the heartbeat is due, and for bytes behind the first 64 KiB that wait on one connection. */
 #ifndef LOAD_GAUGE_H
 #define LOAD_GAUGE_H
 
@@ -14,6 +15,7 @@
 #include <uv.h>
 
 #include "base/hist.h"
+#include "bench/load/run/pulse.h"
 
 typedef struct gauge gauge;
 
@@ -24,17 +26,21 @@ typedef struct gauge_reading {
   int64_t stalls, stall_max_us;
 } gauge_reading;
 
-/* On a loop that has not run yet, and before the engine opens on it, so that the gauge's prepare
- * comes behind the engine's. `lag` gets a record (us) for every read that had events, weighted by
- * their number. NULL: no memory or descriptor. */
+/* On the thread that runs the loop, which has not run yet, and before the engine opens on it: libuv
+ * runs first what was started last, so that the gauge's prepare comes behind the engine's, right
+ * before the poll. `lag` gets a record (us) for every read that had events, weighted by their
+ * number. NULL: no memory, or a libuv without a clock of its sleep. */
 gauge *gauge_open(uv_loop_t *loop, lti_hist *lag);
 /* Closes its handles; call uv_run until they are gone, then gauge_free. */
 void gauge_close(gauge *g);
 void gauge_free(gauge *g);
+/* Shows what is recorded to the live view as well. NULL: no more. */
+void gauge_show(gauge *g, pulse *live);
 /* An event whose read was stamped so. Cheap: a comparison, once per read a subtraction. */
 void gauge_event(gauge *g, uint64_t received_ns);
 /* Turns longer than this are stalls. */
 void gauge_stall_above(gauge *g, uint64_t ns);
+/* Both on the loop's thread, from its callbacks or outside of its run. */
 void gauge_mark(gauge *g, uint64_t now_ns);
 void gauge_read(gauge *g, uint64_t now_ns, gauge_reading *reading);
 /* The largest lag since the last call, us: for the timeline. */

@@ -1,0 +1,260 @@
+/* The gauge of a loop: see gauge.h.
+ *
+ * One prepare handle, which runs last before each poll, and libuv's own clock of the time that it
+ * sleeps in the poll tell a turn's three times: the poll's entry (our stamp), its return (entry and
+ * sleep) and the turn's end (our next stamp).
+ *
+ *     entry        return     reads, events, flushes      end = entry of the next
+ *       |  asleep    |   r1    r2          r3               |
+ *
+ * r1 is late by r1 - return if the poll slept, else by r1 - (the return before), since those bytes
+ * may have come at any time behind it. A sleep shorter than SLEPT_NS does not count as one: so does
+ * look what a signal interrupted, after which libuv begins its clock anew.
+ *
+ * A thread that was woken but had no core has a run delay, which the kernel adds up. Reading it
+ * costs a microsecond: so reads wait in a short list, at most a millisecond or LIST_MAX of them,
+ * and then all are recorded with what the delay grew by in that time. Most of them waited less: the
+ * bound errs against us.
+ *
+ * The heartbeat bounds each sleep: 2 ms behind a turn with events, and twice as long behind each
+ * turn without, up to 16 ms, as a wake-up costs some 30 us of CPU and 500 of them a second would
+ * take more than 1 % of a core. A sleep that outlasts its bound by LATE_NS was no sleep.
+ */
+#include "bench/load/run/gauge.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SLEPT_NS    50000u
+#define LATE_NS     500000u
+#define SETTLE_NS   1000000u
+#define LIST_MAX    256
+#define BEAT_MIN_MS 2
+#define BEAT_MAX_MS 16
+
+/* A read that waits for the run delay to be known. */
+typedef struct gauge_wait {
+  uint64_t lag_ns, events;
+} gauge_wait;
+
+struct gauge {
+  uv_loop_t *loop;
+  lti_hist *lag;
+  pulse *live;
+  uv_prepare_t prepare;
+  uv_timer_t heartbeat;
+  int schedstat; /* -1: none here */
+
+  uint64_t entered_ns, idle_ns; /* the last poll's entry, and libuv's clock then */
+  uint64_t returned_ns;         /* the poll before that one */
+  uint64_t bound_ns;            /* how long the last poll could sleep */
+  uint64_t base_ns;             /* of this turn's reads; 0: none yet */
+  uint64_t beat_ms, due_ms;     /* the heartbeat's length, and when it comes, of uv_now */
+
+  uint64_t read_ns, read_events; /* the read whose events come now */
+  gauge_wait waits[LIST_MAX];
+  size_t wait_count;
+  uint64_t settled_ns, delay_ns; /* when the list was emptied, and the run delay then */
+  bool stalled;                  /* since then */
+
+  uint64_t mark_ns, mark_idle_ns, mark_cpu_ns, mark_delay_ns;
+  uint64_t stall_above_ns;
+  int64_t stalls;
+  uint64_t stall_max_ns, peak_us;
+};
+
+static void on_prepare(uv_prepare_t *handle);
+static void on_beat(uv_timer_t *handle);
+static void settle(gauge *g, uint64_t now_ns);
+static uint64_t run_delay(const gauge *g);
+static int open_schedstat(void);
+
+static uint64_t cpu_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+gauge *gauge_open(uv_loop_t *loop, lti_hist *lag) {
+  if (uv_loop_configure(loop, UV_METRICS_IDLE_TIME) != 0) return NULL;
+  gauge *g = calloc(1, sizeof *g);
+  if (!g) return NULL;
+  g->loop = loop;
+  g->lag = lag;
+  g->schedstat = open_schedstat();
+  g->stall_above_ns = UINT64_MAX;
+  g->beat_ms = BEAT_MIN_MS;
+  g->bound_ns = BEAT_MIN_MS * UINT64_C(1000000);
+  g->entered_ns = g->returned_ns = g->settled_ns = uv_hrtime();
+  g->delay_ns = run_delay(g);
+  uv_prepare_init(loop, &g->prepare);
+  uv_timer_init(loop, &g->heartbeat);
+  g->prepare.data = g->heartbeat.data = g;
+  uv_prepare_start(&g->prepare, on_prepare);
+  uv_unref((uv_handle_t *)&g->prepare);
+  uv_unref((uv_handle_t *)&g->heartbeat);
+  gauge_mark(g, g->entered_ns);
+  return g;
+}
+
+void gauge_close(gauge *g) {
+  uv_close((uv_handle_t *)&g->prepare, NULL);
+  uv_close((uv_handle_t *)&g->heartbeat, NULL);
+}
+
+void gauge_free(gauge *g) {
+  if (!g) return;
+  settle(g, uv_hrtime());
+  if (g->schedstat >= 0) close(g->schedstat);
+  free(g);
+}
+
+void gauge_show(gauge *g, pulse *live) {
+  g->live = live;
+}
+
+void gauge_stall_above(gauge *g, uint64_t ns) {
+  g->stall_above_ns = ns;
+}
+
+/* The time from which on this turn's reads may have waited. */
+static uint64_t base_of_turn(const gauge *g) {
+  uint64_t slept = uv_metrics_idle_time(g->loop) - g->idle_ns;
+  if (slept < SLEPT_NS) return g->returned_ns;
+  if (slept > g->bound_ns + LATE_NS) return g->entered_ns;
+  return g->entered_ns + slept;
+}
+
+/* The read whose events came until now is complete. A stamp from before this turn's poll is that of
+ * an answer that was paused: its read was due when the poll before had returned. */
+static void end_read(gauge *g) {
+  if (g->read_events == 0) return;
+  if (g->base_ns == 0) g->base_ns = base_of_turn(g);
+  uint64_t base = g->read_ns < g->entered_ns ? g->returned_ns : g->base_ns;
+  gauge_wait *wait = &g->waits[g->wait_count++];
+  wait->lag_ns = g->read_ns > base ? g->read_ns - base : 0;
+  wait->events = g->read_events;
+  g->read_events = 0;
+  if (g->wait_count == LIST_MAX) settle(g, uv_hrtime());
+}
+
+void gauge_event(gauge *g, uint64_t received_ns) {
+  if (received_ns != g->read_ns) {
+    end_read(g);
+    g->read_ns = received_ns;
+  }
+  g->read_events++;
+}
+
+void gauge_mark(gauge *g, uint64_t now_ns) {
+  end_read(g);
+  settle(g, now_ns);
+  g->mark_ns = now_ns;
+  g->mark_idle_ns = uv_metrics_idle_time(g->loop);
+  g->mark_cpu_ns = cpu_ns();
+  g->mark_delay_ns = g->delay_ns;
+  g->stalls = 0;
+  g->stall_max_ns = g->peak_us = 0;
+}
+
+void gauge_read(gauge *g, uint64_t now_ns, gauge_reading *r) {
+  end_read(g);
+  settle(g, now_ns);
+  uint64_t wall = now_ns > g->mark_ns ? now_ns - g->mark_ns : 0;
+  uint64_t idle = uv_metrics_idle_time(g->loop) - g->mark_idle_ns;
+  r->wall_s = (double)wall / 1e9;
+  r->busy_s = idle < wall ? (double)(wall - idle) / 1e9 : 0;
+  r->cpu_s = (double)(cpu_ns() - g->mark_cpu_ns) / 1e9;
+  r->run_delay_us = g->schedstat < 0 ? -1 : (int64_t)((g->delay_ns - g->mark_delay_ns) / 1000);
+  r->stalls = g->stalls;
+  r->stall_max_us = (int64_t)(g->stall_max_ns / 1000);
+}
+
+uint64_t gauge_peak(gauge *g) {
+  settle(g, uv_hrtime());
+  uint64_t peak = g->peak_us;
+  g->peak_us = 0;
+  return peak;
+}
+
+static void note_stall(gauge *g, uint64_t ns) {
+  if (ns <= g->stall_above_ns) return;
+  g->stalls++;
+  g->stalled = true;
+  if (ns > g->stall_max_ns) g->stall_max_ns = ns;
+}
+
+static void settle(gauge *g, uint64_t now_ns) {
+  uint64_t delay = run_delay(g), grown = delay > g->delay_ns ? delay - g->delay_ns : 0;
+  g->delay_ns = delay;
+  g->settled_ns = now_ns;
+  for (size_t i = 0; i < g->wait_count; i++) {
+    uint64_t us = (g->waits[i].lag_ns + grown) / 1000;
+    lti_hist_record_n(g->lag, us, g->waits[i].events);
+    if (g->live) pulse_add(&g->live->lag[pulse_bucket(us)], g->waits[i].events);
+    if (us > g->peak_us) g->peak_us = us;
+  }
+  g->wait_count = 0;
+  /* What made a turn long has been noted as that. */
+  if (!g->stalled) note_stall(g, grown);
+  g->stalled = false;
+}
+
+/* How long the coming poll can sleep: the timer is left alone while it bounds it well enough. */
+static void set_heartbeat(gauge *g, bool eventful) {
+  uint64_t now = uv_now(g->loop);
+  g->beat_ms = eventful ? BEAT_MIN_MS : g->beat_ms * 2 < BEAT_MAX_MS ? g->beat_ms * 2 : BEAT_MAX_MS;
+  if (g->due_ms <= now || g->due_ms > now + g->beat_ms) {
+    g->due_ms = now + g->beat_ms;
+    uv_timer_start(&g->heartbeat, on_beat, g->beat_ms, 0);
+  }
+  g->bound_ns = (g->due_ms - now) * 1000000;
+}
+
+static void on_prepare(uv_prepare_t *handle) {
+  gauge *g = handle->data;
+  bool eventful = g->read_events > 0 || g->base_ns > 0;
+  end_read(g);
+  uint64_t now = uv_hrtime(), idle = uv_metrics_idle_time(g->loop), slept = idle - g->idle_ns;
+  uint64_t returned = g->entered_ns + slept;
+  note_stall(g, now > returned ? now - returned : 0);
+  if (slept > g->bound_ns) note_stall(g, slept - g->bound_ns);
+  if (now - g->settled_ns >= SETTLE_NS) settle(g, now);
+  set_heartbeat(g, eventful);
+  g->base_ns = 0;
+  g->idle_ns = idle;
+  g->returned_ns = returned;
+  g->entered_ns = uv_hrtime();
+}
+
+static void on_beat(uv_timer_t *handle) {
+  (void)handle; /* that the loop woke is all */
+}
+
+#ifndef LEAT_PORTABLE
+/* The file tells of the thread that opened it, whoever reads it. */
+static int open_schedstat(void) {
+  return open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+}
+
+/* "95127200 107489 2": ns on a core, ns of waiting for one, times. */
+static uint64_t run_delay(const gauge *g) {
+  char text[80];
+  unsigned long long waited = 0;
+  ssize_t size = g->schedstat < 0 ? -1 : pread(g->schedstat, text, sizeof text - 1, 0);
+  if (size <= 0) return g->delay_ns;
+  text[size] = 0;
+  return sscanf(text, "%*u %llu", &waited) == 1 ? waited : g->delay_ns;
+}
+#else
+static int open_schedstat(void) {
+  return -1;
+}
+
+static uint64_t run_delay(const gauge *g) {
+  return g->delay_ns;
+}
+#endif
