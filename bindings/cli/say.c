@@ -18,6 +18,8 @@
 static struct {
   const char *command;
   bool live;
+  void (*wipe)(void *ctx);
+  void *wipe_ctx;
   size_t secret_count;
   struct {
     size_t size;
@@ -123,6 +125,7 @@ static void put_line(const char *prefix, const char *format, va_list args) {
   cli_say_clean(lti_slice_of(raw), clean, sizeof clean);
   lti_wipe(raw, sizeof raw);
   if (say.live) cli_say_live("");
+  if (say.wipe) say.wipe(say.wipe_ctx);
   n = snprintf(line, sizeof line, "%s%s\n", prefix, clean);
   if (n > 0) put(lti_slice(line, (size_t)n));
 }
@@ -149,6 +152,11 @@ void cli_say_live(const char *text) {
   int n = snprintf(line, sizeof line, "\r%.*s\x1b[K", (int)sizeof line - 8, text);
   if (n > 0) put(lti_slice(line, (size_t)n));
   say.live = *text != '\0';
+}
+
+void cli_say_wipe(void (*wipe)(void *ctx), void *ctx) {
+  say.wipe = wipe;
+  say.wipe_ctx = ctx;
 }
 
 bool cli_say_terminal(void) {

@@ -29,6 +29,8 @@ void cli_say_plain(const char *format, ...) __attribute__((format(printf, 1, 2))
 /* Shows `text` in place of the live line before; the empty text takes it away. Only on a terminal.
  */
 void cli_say_live(const char *text);
+/* What takes a larger live view away before anything is said; NULL: there is none. */
+void cli_say_wipe(void (*wipe)(void *ctx), void *ctx);
 /* Text without secrets and control characters, NUL-terminated, into `out`. */
 void cli_say_clean(leat_slice text, char *out, size_t size);
 /* Standard error is a terminal. */

@@ -150,8 +150,8 @@ void page_mark(cli_out *out, enum page_tone tone) {
       "<circle cx=\"12\" cy=\"12\" r=\"5\"/>",
       "<circle cx=\"12\" cy=\"12\" r=\"11\"/><path d=\"M6.5 12.5l4 4 7-8.5\"/>",
       "<path class=\"f\" d=\"M12 1.5L23.5 22H.5z\"/><path d=\"M12 9v6M12 18v.6\"/>",
-      "<path class=\"f\" d=\"M7.4 1h9.2L23 7.4v9.2L16.6 23H7.4L1 16.6V7.4z\"/>"
-      "<path d=\"M8 8l8 8M16 8l-8 8\"/>"};
+      ("<path class=\"f\" d=\"M7.4 1h9.2L23 7.4v9.2L16.6 23H7.4L1 16.6V7.4z\"/>"
+       "<path d=\"M8 8l8 8M16 8l-8 8\"/>")};
   cli_out_format(out, "<svg class=\"mark %s\" viewBox=\"0 0 24 24\" aria-hidden=\"true\">%s</svg>",
                  page_tone_name(tone), shapes[tone]);
 }

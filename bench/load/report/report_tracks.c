@@ -82,7 +82,7 @@ static void put_bar(cli_out *out, const result_track *t, size_t row, double all)
   put_steps(out, t, y, all);
   if (t->error)
     cli_out_format(out, "<text class=\"fail\" x=\"%.3f%%\" dx=\"%d\" y=\"%.0f\">failed</text>",
-                   100 * (double)end / all, end > all * 0.85 ? -44 : 5, y + 11);
+                   100 * (double)end / all, (double)end > all * 0.85 ? -44 : 5, y + 11);
 }
 
 static double tick_step(double all) {
