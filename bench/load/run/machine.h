@@ -11,12 +11,14 @@ typedef struct machine_counters {
   int64_t retransmits;
 } machine_counters;
 
+/* All but `threads`. */
 void machine_describe(result_machine *m);
 void machine_count(machine_counters *c);
-/* What happened from one to the other, and limits of descriptors and ports, into a certificate. */
+/* What happened from one to the other, and limits of descriptors and ports, into a certificate;
+ * descriptors_peak gets those that are open now. */
 void machine_certify(const machine_counters *from, const machine_counters *to,
                      result_certificate *c);
-/* What the system says of its wall clock's error, ms (adjtimex); -1: nothing. */
+/* At most so far off is the wall clock, ms (adjtimex); -1: nobody keeps it, or nothing is known. */
 double machine_clock_error_ms(void);
 
 #endif
