@@ -10,10 +10,10 @@
  * drawn ways where there are more): a permutation test with the maximum statistic of Westfall and
  * Young. It needs no distribution, however skewed figures are, and looking at many figures is paid
  * for: where nothing differs, the chance that any figure of the comparison is called different is
- * at most 2 % (of 4 runs against 4 at most 2.9 %, of which there are too few ways for less).
- * 3 against 3 have no more than 20 ways: there Student's t stands in, at 2 % shared out evenly
- * among the figures (Bonferroni), and only for figures whose runs all differ. With fewer runs,
- * above all with one, nothing is decidable, and that is what is said beside the numbers.
+ * at most 2 %, and at most 5 % where there are too few ways for less (3 runs against 4, or 4
+ * against 4: 2.9 %). 3 against 3 can be dealt in 20 ways, of which 2 look alike: a chance of 10 %
+ * is the least that can be had, so nothing is decidable there, nor with fewer runs, above all with
+ * one; that is what is said beside the numbers.
  * The intervals are simultaneous and end where the verdicts do: a figure differs exactly where its
  * interval leaves out 1 (of B / A) or 0 (of B - A).
  *
@@ -64,8 +64,9 @@ typedef struct comparison {
   size_t row_count;
   compare_row *rows;
   double confidence; /* of the intervals together: 0.98 */
-  size_t ways;       /* that runs were dealt; 0: not by permutation */
+  size_t ways;       /* that runs were dealt; 0: nothing is decidable */
   char method[240];  /* a sentence, or why nothing is decidable */
+  bool no_memory;    /* while it was made */
   size_t warning_count;
   char warnings[COMPARE_WARNINGS_MAX][COMPARE_WARNING_SIZE];
 } comparison;

@@ -28,8 +28,7 @@ typedef struct maxt_design {
 size_t maxt_ways(size_t first, size_t second);
 /* Whether groups of such sizes can differ at all, at alpha_max. */
 bool maxt_decidable(const maxt_design *d);
-/* Judges them; `ways` gets how many dealings were looked at, 0 where Student's t stood in. False:
- * no memory, or not decidable. */
+/* Judges them; `ways` gets how many were looked at. False: no memory, or not decidable. */
 bool maxt_judge(const maxt_design *d, maxt_figure *figures, size_t count, size_t *ways);
 
 #endif
