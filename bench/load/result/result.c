@@ -4,9 +4,11 @@
 #include "result.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bindings/cli/program.h"
+#include "wire/json.h"
 
 result *result_new(void) {
   result *r = lti_alloc_zero(cli_program_alloc(), sizeof *r);
@@ -119,6 +121,33 @@ double result_tokens_per_event(const result_point *p) {
   const result_volume *v = &p->volume;
   if (v->output_tokens < 0 || v->usage_content_events == 0) return -1;
   return (double)v->output_tokens / (double)v->usage_content_events;
+}
+
+/* Decodes a JSON text. */
+static bool text_of(leat_slice value, char *out, size_t size) {
+  lti_json r;
+  lti_json_text text;
+  lti_buf scratch;
+  leat_slice s;
+  lti_json_init(&r, value);
+  if (!lti_json_string(&r, &text)) return false;
+  lti_buf_init(&scratch, cli_program_alloc(), value.size + 1, LEAT_EBODYMAX);
+  bool fine = lti_json_decode(text, NULL, &scratch, &s) == LEAT_OK && s.size < size;
+  if (fine) snprintf(out, size, "%.*s", (int)s.size, s.size ? s.data : "");
+  lti_buf_deinit(&scratch);
+  return fine;
+}
+
+bool result_option(const result *r, const char *name, char *out, size_t size) {
+  char pointer[64];
+  leat_slice value;
+  snprintf(pointer, sizeof pointer, "/%s", name);
+  if (!r->config || !lti_json_find(lti_slice_of(r->config), pointer, &value)) return false;
+  if (value.size == 0 || lti_slice_is(value, "null")) return false;
+  if (value.data[0] == '"') return text_of(value, out, size);
+  if (value.size >= size) return false;
+  snprintf(out, size, "%.*s", (int)value.size, value.data);
+  return true;
 }
 
 const char *result_verdict_name(enum result_verdict verdict) {

@@ -4,7 +4,8 @@
  *
  * Times are nanoseconds of CLOCK_MONOTONIC relative to the point's start where they are `_ns`, and
  * histograms are in microseconds. A figure that is not known is negative (counts of tokens, shares)
- * or NULL (histograms), never guessed. A result owns everything that it points to. */
+ * or NULL (histograms), never guessed. A result owns everything that it points to, all of it from
+ * cli_program_alloc. */
 #ifndef LOAD_RESULT_H
 #define LOAD_RESULT_H
 
@@ -252,7 +253,10 @@ double result_event_rate(const result_point *p);
 double result_error_rate(const result_point *p);    /* failed / (completed + failed), 0..1 */
 double result_goodput_rate(const result_point *p);  /* good requests a second, -1: not asked for */
 double result_goodput_share(const result_point *p); /* good / started, -1 */
-double result_tokens_per_event(const result_point *p);        /* the batching ratio, -1 unknown */
+double result_tokens_per_event(const result_point *p); /* the batching ratio, -1 unknown */
+/* What the config has for an option, as a text (numbers as they stand there). False: it has none.
+ */
+bool result_option(const result *r, const char *name, char *out, size_t size);
 const char *result_verdict_name(enum result_verdict verdict); /* "valid" */
 const char *result_shape_name(enum result_shape shape);       /* "closed" */
 
