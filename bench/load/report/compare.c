@@ -87,8 +87,10 @@ static bool gather(const comparison *c, compare_row *row) {
   for (size_t i = 0; i < c->a.count + c->b.count; i++) {
     size_t near = i < c->a.count ? row->point_a : row->point_b;
     const result_point *p = compare_point_of(run_at(c, i), row->point, near);
-    row->values[i] = NAN;
-    if (p && figure_value(&row->figure, p, &row->values[i])) known = true;
+    double value = 0;
+    bool here = p && figure_value(&row->figure, p, &value);
+    row->values[i] = here ? value : NAN;
+    known = known || here;
   }
   return known;
 }
