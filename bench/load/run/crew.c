@@ -186,12 +186,18 @@ static bool add_up(crew *c, result_point *p) {
   shape_offer(c->plan.shape, &p->offer);
   p->goodput = c->plan.goodput;
   p->begun_at = c->begun_at;
+  memset(&p->volume, 0, sizeof p->volume); /* what was unknown becomes a sum */
+  memset(&p->lengths, 0, sizeof p->lengths);
+  p->lengths.input_wanted = p->lengths.output_wanted = -1;
   for (size_t i = 0; i < c->shared.count; i++) {
     scores[i] = &c->runners[i]->score;
     fine = score_add(p, scores[i]) && fine;
     add_stats(p, c->runners[i]);
     add_reading(&p->certificate, &c->runners[i]->reading);
   }
+  p->counts.in_flight_peak = atomic_load(&c->shared.in_flight_peak);
+  if (p->counts.answering_peak > p->counts.in_flight_peak)
+    p->counts.answering_peak = p->counts.in_flight_peak; /* the threads' peaks lie apart */
   measure_window(c, p);
   p->drained = p->counts.cut == 0;
   p->certificate.missed = (int64_t)p->counts.missed;

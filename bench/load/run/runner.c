@@ -33,6 +33,7 @@ static int share_of(int all, size_t thread, size_t count) {
 
 static bool open_engine(runner *r) {
   const char *why = NULL;
+  char text[RESULT_TEXT_MAX];
   const crew_plan *plan = r->shared->plan;
   r->config = *plan->config;
   r->config.loop = &r->loop;
@@ -41,22 +42,26 @@ static bool open_engine(runner *r) {
   r->config.h2_conns_max = share_of(plan->config->h2_conns_max, r->thread, r->shared->count);
   int error = leat_open(&r->engine, &r->config, &why);
   if (error == LEAT_OK) return true;
-  cli_say("%s%s%s%s", leat_error_text(error), why ? ": " : "", why ? why : "",
-          error == LEAT_EURL ? ": check --proxy and HTTPS_PROXY" : "");
+  snprintf(text, sizeof text, "%s%s%s%s", leat_error_text(error), why ? ": " : "", why ? why : "",
+           error == LEAT_EURL ? ": check --proxy and HTTPS_PROXY" : "");
+  runner_refuse(r, error, text);
   return false;
 }
 
+/* On the thread itself: the gauge measures the thread that opens it, and looks behind the engine.
+ */
 static bool open_parts(runner *r) {
   const crew_plan *plan = r->shared->plan;
   size_t parts = r->shared->count * (size_t)plan->shards;
   r->hand = work_hand_new(plan->work);
   r->gauge = gauge_open(&r->loop, r->score.receive_lag);
   r->pacer = pacer_open(&r->loop, on_due, r);
+  if (r->gauge) gauge_show(r->gauge, &r->pulse);
   if (plan->shape->kind != RESULT_CLOSED)
     r->starts = shape_open(plan->shape, (size_t)plan->shard * r->shared->count + r->thread, parts);
   bool fine = r->hand && r->gauge && r->pacer && (plan->shape->kind == RESULT_CLOSED || r->starts);
-  if (!fine) cli_say("no memory, or no descriptors, for a thread of the load");
-  return fine;
+  if (!fine) runner_refuse(r, LEAT_ENOMEM, "no memory, or no descriptors, for a thread");
+  return fine && open_engine(r);
 }
 
 static bool open_loop(runner *r) {
@@ -90,7 +95,7 @@ bool runner_init(runner *r, runner_shared *shared, size_t thread) {
   r->score.open_loop = plan->shape->kind != RESULT_CLOSED;
   r->score.stamped = plan->stamped;
   r->score.goodput = plan->goodput;
-  return open_parts(r) && open_engine(r);
+  return true;
 }
 
 static void on_handle_gone(uv_handle_t *handle) {
@@ -140,12 +145,24 @@ static void bound_window(runner *r, uint64_t from_ns) {
     r->end_ns = from_ns + duration;
 }
 
+static void tell_over(runner *r) {
+  atomic_fetch_add(&r->shared->over, 1);
+  if (r->shared->plan->over) r->shared->plan->over(r->shared->plan->user);
+}
+
 void *runner_main(void *arg) {
   runner *r = arg;
   const shape_spec *spec = r->shared->plan->shape;
   uint64_t window = shape_window(spec), length = shape_length(spec);
   r->cut_ns = r->end_ns = UINT64_MAX;
-  if (length != SHAPE_FOREVER) r->end_ns = r->shared->begin_ns + length;
+  if (!open_parts(r)) {
+    close_loop(r);
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+    tell_over(r);
+    return NULL;
+  }
+  bool staged = spec->kind == RESULT_CLOSED || spec->kind == RESULT_OPEN;
+  if (length != SHAPE_FOREVER && staged) r->end_ns = r->shared->begin_ns + length;
   if (window != SHAPE_FOREVER) bound_window(r, r->shared->begin_ns + window);
   gauge_mark(r->gauge, uv_hrtime());
   uv_timer_start(&r->tick, on_tick, TICK_MS, TICK_MS);
@@ -154,8 +171,7 @@ void *runner_main(void *arg) {
   if (r->starts && !r->has_start) runner_end(r);
   pacer_at(r->pacer, r->shared->begin_ns);
   uv_run(&r->loop, UV_RUN_DEFAULT);
-  atomic_fetch_add(&r->shared->over, 1);
-  if (r->shared->plan->over) r->shared->plan->over(r->shared->plan->user);
+  tell_over(r);
   return NULL;
 }
 
@@ -276,10 +292,6 @@ static void fill(runner *r, uint64_t now_ns, uint64_t *changes_ns) {
 static void begin_arrivals(runner *r, uint64_t now_ns) {
   while (r->has_start && !r->ended) {
     uint64_t at_ns = r->shared->begin_ns + r->start.at_ns;
-    if (at_ns >= r->end_ns) {
-      runner_end(r);
-      return;
-    }
     if (at_ns > now_ns) return;
     runner_stream *s = runner_stream_new(r);
     if (!s) {

@@ -27,10 +27,11 @@ typedef struct runner_shared {
   _Atomic uint64_t index;      /* of the next conversation of a closed loop */
   _Atomic uint64_t begun;      /* requests, those of a warm-up by number included */
   uint64_t most;               /* of them; UINT64_MAX: no limit */
-  _Atomic int64_t room;        /* under the cap of an open loop */
-  _Atomic int waiting;         /* threads that wait for room */
-  _Atomic bool stopping;       /* crew_stop: nothing begins, what runs is cancelled */
-  _Atomic int refused; /* the first error of a submit that no other would fare better with */
+  _Atomic uint64_t in_flight, in_flight_peak;
+  _Atomic int64_t room;  /* under the cap of an open loop */
+  _Atomic int waiting;   /* threads that wait for room */
+  _Atomic bool stopping; /* crew_stop: nothing begins, what runs is cancelled */
+  _Atomic int refused;   /* the first error of a submit that no other would fare better with */
   char refusal[RESULT_TEXT_MAX];
   _Atomic size_t over; /* threads that have ended */
   runner *const *runners;
@@ -88,7 +89,7 @@ struct runner {
   size_t chunk_count, chunk_room;
 };
 
-/* Opens what the thread needs, on the calling thread. False, and said. */
+/* Makes what may be made before the thread is. False, and said. */
 bool runner_init(runner *r, runner_shared *shared, size_t thread);
 /* The thread: runs to the end of the load. */
 void *runner_main(void *arg);

@@ -118,6 +118,14 @@ static void keep_events(runner_stream *s) {
   q->event_room = q->events_ns ? RUNNER_EVENTS : 0;
 }
 
+/* Requests of all threads at once. */
+static void count_one(runner_shared *shared) {
+  uint64_t now = atomic_fetch_add(&shared->in_flight, 1) + 1;
+  uint64_t peak = atomic_load_explicit(&shared->in_flight_peak, memory_order_relaxed);
+  while (now > peak && !atomic_compare_exchange_weak(&shared->in_flight_peak, &peak, now)) {
+  }
+}
+
 /* Submits the turn. False: it was refused, and the stream rests or retires. */
 static void start_turn(runner_stream *s, work_item *item, uint64_t now_ns) {
   runner *r = s->runner;
@@ -128,9 +136,11 @@ static void start_turn(runner_stream *s, work_item *item, uint64_t now_ns) {
   s->cut = false;
   keep_events(s);
   score_start(&r->score, q, now_ns);
+  count_one(r->shared);
   int error = submit(s, item);
   s->running = error == LEAT_OK;
   if (s->running) return;
+  atomic_fetch_sub(&r->shared->in_flight, 1);
   const char *message = leat_last_message(r->engine);
   score_refused(&r->score, q, error, lti_slice_of(message));
   s->id = 0;
@@ -267,6 +277,7 @@ static void go_on(runner_stream *s, uint64_t now_ns) {
   bool over = s->cut || atomic_load_explicit(&r->shared->stopping, memory_order_relaxed);
   s->running = false;
   s->id = 0;
+  atomic_fetch_sub(&r->shared->in_flight, 1);
   if (over || (r->ended && !r->starts)) {
     retire(s, now_ns);
   } else if (rest_ns) {

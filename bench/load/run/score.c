@@ -70,7 +70,7 @@ void score_start(score *s, score_request *r, uint64_t now_ns) {
   r->submitted_ns = now_ns;
   r->first_ns = r->output_ns = r->second_ns = r->last_ns = 0;
   r->record = NULL;
-  r->content_events = 0;
+  r->content_events = r->gap_max_us = 0;
   r->event_count = 0;
   r->input_tokens = r->output_tokens = r->reasoning_tokens = r->cached_tokens = -1;
   r->headed = false;
@@ -98,16 +98,21 @@ void score_start(score *s, score_request *r, uint64_t now_ns) {
   if (s->track_count <= place) s->track_count = (size_t)place + 1;
 }
 
+/* The last word counts, as far as it is one. */
+static void note_usage(score_request *r, const leat_usage *usage) {
+  if (usage->input >= 0) r->input_tokens = usage->input;
+  if (usage->output >= 0) r->output_tokens = usage->output;
+  if (usage->reasoning >= 0) r->reasoning_tokens = usage->reasoning;
+  if (usage->cached >= 0) r->cached_tokens = usage->cached;
+}
+
 void score_event(score *s, score_request *r, const leat_event *event) {
   if (!r->headed) {
     r->headed = true;
     if (++s->answering > s->counts.answering_peak) s->counts.answering_peak = s->answering;
   }
   if (event->kind == LEAT_EVENT_USAGE) {
-    r->input_tokens = event->usage.input;
-    r->output_tokens = event->usage.output;
-    r->reasoning_tokens = event->usage.reasoning;
-    r->cached_tokens = event->usage.cached;
+    note_usage(r, &event->usage);
   } else if (is_content(event)) {
     note_content(s, r, event);
   }
@@ -119,6 +124,7 @@ static bool is_content(const leat_event *event) {
     case LEAT_EVENT_REASONING:
     case LEAT_EVENT_REFUSAL: return event->text.size > 0;
     case LEAT_EVENT_TOOL_CALL:
+      return event->tool_call.arguments.size > 0 || event->tool_call.name.size > 0;
     case LEAT_EVENT_IMAGE:
     case LEAT_EVENT_AUDIO:
     case LEAT_EVENT_REPLY: return true;
@@ -138,6 +144,7 @@ static uint64_t us_between(uint64_t from_ns, uint64_t to_ns) {
 static void note_gap(score *s, score_request *r, uint64_t now_ns) {
   uint64_t us = us_between(r->last_ns, now_ns);
   lti_hist_record(s->latencies[MEASURE_ITL].sent, us);
+  if (us > r->gap_max_us) r->gap_max_us = us;
   pulse_record(s->pulse->itl, us);
   unsigned bucket = pulse_bucket(us);
   slot_at(s, now_ns)->itl[bucket < SCORE_BUCKETS ? bucket : SCORE_BUCKETS - 1]++;
@@ -296,9 +303,7 @@ static double own_figure(const score *s, enum measure m, const score_request *r,
     case MEASURE_TPOT:
       if (r->output_tokens < 2 || !r->first_ns) return -1;
       return (double)us_between(r->first_ns, r->last_ns) / 1e3 / (double)(r->output_tokens - 1);
-    case MEASURE_ITL: /* the mean gap */
-      if (r->content_events < 2) return 0;
-      return (double)us_between(r->first_ns, r->last_ns) / 1e3 / (double)(r->content_events - 1);
+    case MEASURE_ITL: return (double)r->gap_max_us / 1e3; /* the longest */
     case MEASURE_TTST:
       return r->second_ns ? (double)us_between(r->first_ns, r->second_ns) / 1e3 : -1;
     default: return -1;

@@ -30,7 +30,7 @@ typedef struct score_request {
   uint64_t index, intended_ns, submitted_ns;
   uint64_t first_ns, output_ns, second_ns, last_ns; /* of content; 0: not yet */
   const char *record;                               /* where the last record of content lay */
-  uint64_t content_events;
+  uint64_t content_events, gap_max_us;
   int64_t input_tokens, output_tokens, reasoning_tokens, cached_tokens;
   uint32_t turn;
   bool measured, headed, task;
