@@ -5,8 +5,9 @@
 
 #include <math.h>
 
-#define LN2_HIGH 0x1.62e42fefa38p-1 /* its low bits are zero: a product with |k| < 2048 is exact \
-                                     */
+#define LN2_HIGH                                                                  \
+  0x1.62e42fefa38p-1 /* its low bits are zero: a product with |k| < 2048 is exact \
+                      */
 #define LN2_LOW    0x1.ef35793c7673p-45
 #define LN2        0x1.62e42fefa39efp-1
 #define SQRT_HALF  0x1.6a09e667f3bcdp-1

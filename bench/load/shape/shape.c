@@ -115,7 +115,8 @@ static uint64_t sum_capped(uint64_t a, uint64_t b) {
   return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-static uint64_t burst_length(const shape_spec *spec) {
+/* When the last burst is. */
+static uint64_t last_burst(const shape_spec *spec) {
   if (spec->burst_every_ns == 0) return spec->warmup_ns;
   if (spec->requests == UINT64_MAX) return SHAPE_FOREVER;
   uint64_t repeats = spec->requests ? (spec->requests - 1) / spec->burst : 0;
@@ -124,8 +125,8 @@ static uint64_t burst_length(const shape_spec *spec) {
 }
 
 uint64_t shape_length(const shape_spec *spec) {
-  if (spec->kind == RESULT_REPLAY) return traces_length(spec->trace);
-  if (spec->kind == RESULT_BURST) return burst_length(spec);
+  if (spec->kind == RESULT_REPLAY) return sum_capped(traces_last(spec->trace), 1);
+  if (spec->kind == RESULT_BURST) return sum_capped(last_burst(spec), 1);
   uint64_t length = 0;
   for (size_t i = 0; i < spec->stage_count; i++) length = sum_capped(length, spec->stages[i].ns);
   return length;

@@ -64,8 +64,8 @@ void shape_spec_free(shape_spec *spec);
  * a second or streams. */
 void shape_spec_level(shape_spec *spec, double level);
 
-/* The longest that the shape itself lasts, its warm-up included, SHAPE_FOREVER if its last stage
- * does. The run's other limits may end it before. */
+/* How long the shape itself lasts, its warm-up included: no start is so late or later.
+ * SHAPE_FOREVER if its last stage goes on. The run's other limits may end it before. */
 uint64_t shape_length(const shape_spec *spec);
 /* When the measured window begins, from the begin of the run. SHAPE_FOREVER: only the run can know,
  * a closed loop being warmed up by a number of requests. */

@@ -289,7 +289,8 @@ shape_trace *traces_parse(lti_alloc *alloc, leat_slice text, double speed, char 
   reader r = {.trace = t};
   text = without_mark(text);
   leat_slice trimmed = lti_slice(text.data, text.size);
-  while (trimmed.size && memchr(" \t\r\n", trimmed.data[0], 4)) trimmed = lti_slice_from(trimmed, 1);
+  while (trimmed.size && memchr(" \t\r\n", trimmed.data[0], 4))
+    trimmed = lti_slice_from(trimmed, 1);
   bool json = trimmed.size && trimmed.data[0] == '{';
   if ((json ? read_json(&r, text) : read_csv(&r, text))) {
     r.line = 0;
@@ -337,12 +338,12 @@ uint64_t traces_count(const shape_trace *trace) {
   return trace->count;
 }
 
-uint64_t traces_length(const shape_trace *trace) {
+uint64_t traces_last(const shape_trace *trace) {
   return (uint64_t)trace->rows[trace->count - 1].at_ns;
 }
 
 double traces_rate(const shape_trace *trace) {
-  uint64_t length = traces_length(trace);
+  uint64_t length = traces_last(trace);
   return length ? (double)(trace->count - 1) / ((double)length / 1e9) : -1;
 }
 

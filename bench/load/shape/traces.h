@@ -30,7 +30,7 @@ void traces_free(shape_trace *trace);
 bool traces_row(const shape_trace *trace, uint64_t index, shape_start *start);
 uint64_t traces_count(const shape_trace *trace);
 /* The last row's time. */
-uint64_t traces_length(const shape_trace *trace);
+uint64_t traces_last(const shape_trace *trace);
 /* Rows a second, the mean; -1 of a single instant. */
 double traces_rate(const shape_trace *trace);
 /* The file's name without its folders. */
