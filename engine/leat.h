@@ -367,7 +367,8 @@ typedef struct leat_config {
   leat_trace_cb trace;
   void *trace_user;
 
-  bool rx_timestamps; /* ask the kernel when bytes came: leat_event.segment_ns */
+  bool rx_timestamps; /* ask the kernel when bytes came: leat_event.segment_ns. Costs a little at
+                         each read. Where the system has no such stamps it changes nothing */
 } leat_config;
 
 LEAT_API void leat_config_init(leat_config *config);
@@ -532,8 +533,11 @@ typedef struct leat_event {
   enum leat_event_kind kind;
   uint32_t choice;
   uint64_t received_ns; /* when the read that completed this event returned, before any parsing */
-  uint64_t segment_ns;  /* with rx_timestamps: when the kernel had the last segment of that read, on
-                           the same clock; 0: not asked for, or not to be had */
+  uint64_t segment_ns;  /* with rx_timestamps: when the kernel had the last segment of that read,
+                           brought to the same clock (the kernel stamps by the wall clock, whose
+                           distance is taken anew each second) and at most received_ns. 0: not
+                           asked for, or not to be had: a Unix socket, an event that was held while
+                           its request was paused */
   uint32_t attempt;     /* from 1 */
   leat_slice raw;       /* the provider's bytes: the data of the SSE event, or the JSON body */
   leat_slice logprobs;  /* JSON as it was sent, beside text or refusal; empty: none */

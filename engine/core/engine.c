@@ -154,6 +154,7 @@ int leat_open(leat_engine **engine, const leat_config *config, const char **mess
     engine_free(e);
   } else if ((r = open_parts(e, &why)) == LTI_OK) {
     if (e->config.coalesce) lti_loop_coalesce(e->loop);
+    if (e->config.rx_timestamps) lti_loop_stamp_segments(e->loop);
     *engine = e;
   } else {
     /* Half made: closes as any other does, on a borrowed loop when that runs next. */

@@ -28,6 +28,7 @@ struct lti_loop {
   int handles;        /* not closed yet */
   uint64_t polled_at; /* when the last poll began, a wait of ours before it excluded */
   bool owned, held, kicked, closing, coalesce;
+  lti_loop_read read;
   char *slab;
 };
 
@@ -149,6 +150,14 @@ void lti_loop_coalesce(lti_loop *l) {
   l->coalesce = true;
 }
 
+void lti_loop_stamp_segments(lti_loop *l) {
+  l->read.wanted = true;
+}
+
+uint64_t lti_loop_segment(const lti_loop *l, uint64_t read_ns) {
+  return l->read.read_ns == read_ns ? l->read.segment_ns : 0;
+}
+
 void lti_loop_kick(lti_loop *l) {
   if (l->kicked || l->closing) return;
   l->kicked = true;
@@ -209,6 +218,10 @@ void lti_loop_handle_opened(lti_loop *l) {
 
 void lti_loop_handle_closed(lti_loop *l) {
   if (--l->handles == 0) l->closed(l->ctx);
+}
+
+lti_loop_read *lti_loop_last_read(lti_loop *l) {
+  return &l->read;
 }
 
 struct uv_loop_s *lti_loop_uv(lti_loop *l) {

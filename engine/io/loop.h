@@ -43,6 +43,11 @@ void lti_loop_hold(lti_loop *loop, bool on);
 /* Before a poll that would return at once, since the last did, waits until a millisecond has passed
  * since then, so that one wake-up serves more reads. Everything else on the loop waits as long. */
 void lti_loop_coalesce(lti_loop *loop);
+/* From now on sockets that are opened ask the kernel when bytes came. */
+void lti_loop_stamp_segments(lti_loop *loop);
+/* When the kernel had the last segment of the read that was stamped so, which must be the last one
+ * of this loop; else 0, and where it is not known. */
+uint64_t lti_loop_segment(const lti_loop *loop, uint64_t read_ns);
 /* Another turn comes without sleeping. */
 void lti_loop_kick(lti_loop *loop);
 /* Sleep no longer than to this time; UINT64_MAX: no limit. */
@@ -64,6 +69,14 @@ lti_alloc *lti_loop_alloc(lti_loop *loop);
 /* For sock.c: a handle more, one less. `closed` waits until the last has gone. */
 void lti_loop_handle_opened(lti_loop *loop);
 void lti_loop_handle_closed(lti_loop *loop);
+/* For sock.c: what it knows of the last read. */
+typedef struct lti_loop_read {
+  bool wanted;                  /* stamps are asked for */
+  int64_t wall_ns;              /* wall clock less ours */
+  uint64_t taken_ns;            /* when that was found out; 0: not yet */
+  uint64_t read_ns, segment_ns; /* of a socket that has stamps; ours, and the kernel's or 0 */
+} lti_loop_read;
+lti_loop_read *lti_loop_last_read(lti_loop *loop);
 /* For sock.c and dns.c. */
 struct uv_loop_s *lti_loop_uv(lti_loop *loop);
 

@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -20,6 +21,11 @@
 /* Bytes the kernel may hold that it has not sent yet. What is sent next waits behind them: a head
  * behind a large body, and the answer to a PING. */
 #define UNSENT_BYTES (128 * 1024)
+/* Of what comes beside the bytes: one stamp, and room for more. */
+#define CONTROL_BYTES 128
+/* How often the wall clock's distance from ours is taken, and how many tries it has. */
+#define DISTANCE_NS    1000000000u
+#define DISTANCE_TRIES 3
 
 enum sock_state { SOCK_CONNECTING, SOCK_OPEN, SOCK_ENDED, SOCK_CLOSING };
 
@@ -31,7 +37,8 @@ struct lti_sock {
   int fd;
   enum sock_state state;
   bool reading, blocked;
-  int events; /* what uv_poll watches now */
+  bool stamped; /* the kernel tells when bytes came */
+  int events;   /* what uv_poll watches now */
 };
 
 struct lti_sock_watch {
@@ -76,6 +83,9 @@ static int connect_now(int fd, const struct sockaddr *addr, socklen_t size) {
   return r == 0 || errno == EINPROGRESS ? 0 : errno;
 }
 
+static bool ask_for_stamps(const lti_loop_read *read, int fd);
+static void note_segment(lti_loop_read *read, struct msghdr *message, uint64_t stamp_ns);
+
 static int open_any(lti_loop *loop, const struct sockaddr *addr, socklen_t size, lti_sock **sock,
                     int *native) {
   lti_alloc *alloc = lti_loop_alloc(loop);
@@ -94,6 +104,7 @@ static int open_any(lti_loop *loop, const struct sockaddr *addr, socklen_t size,
   s->loop = loop;
   s->alloc = alloc;
   s->fd = fd;
+  s->stamped = ask_for_stamps(lti_loop_last_read(loop), fd);
   if (uv_poll_init(lti_loop_uv(loop), &s->poll, fd) != 0) {
     close(fd);
     lti_alloc_put(alloc, s);
@@ -201,13 +212,32 @@ static void on_connect(lti_sock *s) {
   s->owner.sink->connected(s->owner.ctx, native ? lti_sock_error(native) : LTI_OK, native);
 }
 
+/* As recv. The stamp that comes with the bytes is that of the last segment they were in. */
+static ssize_t receive_stamped(lti_sock *s, char *slab, size_t size, uint64_t *stamp_ns) {
+  union {
+    struct cmsghdr align;
+    char bytes[CONTROL_BYTES];
+  } control;
+  struct iovec vector = {slab, size};
+  struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+  message.msg_control = control.bytes;
+  message.msg_controllen = sizeof control.bytes;
+  ssize_t n = recvmsg(s->fd, &message, 0);
+  if (n <= 0) return n;
+  *stamp_ns = uv_hrtime();
+  note_segment(lti_loop_last_read(s->loop), &message, *stamp_ns);
+  return n;
+}
+
 static void on_readable(lti_sock *s) {
   size_t size;
+  uint64_t stamp_ns = 0;
   char *slab = lti_loop_slab(s->loop, &size);
-  ssize_t n = recv(s->fd, slab, size, 0);
+  ssize_t n = s->stamped ? receive_stamped(s, slab, size, &stamp_ns) : recv(s->fd, slab, size, 0);
   int native = errno;
   if (n > 0) {
-    s->owner.sink->bytes(s->owner.ctx, lti_slice(slab, (size_t)n), uv_hrtime());
+    if (stamp_ns == 0) stamp_ns = uv_hrtime();
+    s->owner.sink->bytes(s->owner.ctx, lti_slice(slab, (size_t)n), stamp_ns);
     return;
   }
   if (n < 0 && (native == EAGAIN || native == EWOULDBLOCK || native == EINTR)) return;
@@ -241,6 +271,58 @@ static void on_closed(uv_handle_t *handle) {
   lti_alloc_put(s->alloc, s);
   lti_loop_handle_closed(loop);
 }
+
+/* ---- when the kernel had it */
+
+#if defined SO_TIMESTAMPNS && !defined LEAT_PORTABLE
+static bool ask_for_stamps(const lti_loop_read *read, int fd) {
+  int on = 1;
+  return read->wanted && setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == 0;
+}
+
+static int64_t clock_ns(clockid_t id) {
+  struct timespec t;
+  clock_gettime(id, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* The wall clock is read between two looks at ours; of a few tries the one that took least time is
+ * the best. */
+static void take_distance(lti_loop_read *read, uint64_t now_ns) {
+  int64_t least = INT64_MAX;
+  for (int i = 0; i < DISTANCE_TRIES; i++) {
+    int64_t before = clock_ns(CLOCK_MONOTONIC), wall = clock_ns(CLOCK_REALTIME);
+    int64_t took = clock_ns(CLOCK_MONOTONIC) - before;
+    if (took >= least) continue;
+    least = took;
+    read->wall_ns = wall - before - took / 2;
+  }
+  read->taken_ns = now_ns;
+}
+
+/* The wall clock may be set in between: a stamp is never behind the read. */
+static void note_segment(lti_loop_read *read, struct msghdr *message, uint64_t stamp_ns) {
+  read->read_ns = stamp_ns;
+  read->segment_ns = 0;
+  if (read->taken_ns == 0 || stamp_ns - read->taken_ns > DISTANCE_NS) take_distance(read, stamp_ns);
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+    struct timespec t;
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_TIMESTAMPNS) continue;
+    memcpy(&t, CMSG_DATA(c), sizeof t);
+    int64_t at = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec - read->wall_ns;
+    if (at > 0) read->segment_ns = (uint64_t)at < stamp_ns ? (uint64_t)at : stamp_ns;
+  }
+}
+#else
+static bool ask_for_stamps(const lti_loop_read *read, int fd) {
+  (void)read, (void)fd;
+  return false;
+}
+
+static void note_segment(lti_loop_read *read, struct msghdr *message, uint64_t stamp_ns) {
+  (void)read, (void)message, (void)stamp_ns;
+}
+#endif
 
 /* ---- descriptors of others */
 

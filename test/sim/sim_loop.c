@@ -245,6 +245,16 @@ void lti_loop_hold(lti_loop *l, bool on) {
   if (!l->closing) l->held = on;
 }
 
+/* This world has no kernel that stamps. */
+void lti_loop_stamp_segments(lti_loop *l) {
+  (void)l;
+}
+
+uint64_t lti_loop_segment(const lti_loop *l, uint64_t read_ns) {
+  (void)l, (void)read_ns;
+  return 0;
+}
+
 void lti_loop_coalesce(lti_loop *l) {
   (void)l; /* nothing is gained where a wake-up costs nothing */
 }
