@@ -50,9 +50,23 @@ bool chart_filled(const chart *c) {
   return false;
 }
 
+/* Without zeros behind the point: axes are full of round figures. */
+static const char *short_time(double us, char *out) {
+  page_time(us, out);
+  char *unit = strchr(out, ' '), *point = strchr(out, '.');
+  if (!unit || !point || point > unit) return out;
+  char *end = unit;
+  while (end > point && (end[-1] == '0' || end[-1] == '.') && end[-1] != ' ') {
+    end--;
+    if (*end == '.') break;
+  }
+  memmove(end, unit, strlen(unit) + 1);
+  return out;
+}
+
 const char *chart_figure(enum chart_unit unit, double value, char *out) {
   switch (unit) {
-    case CHART_TIME_US: return value == 0 ? "0" : page_time(value, out);
+    case CHART_TIME_US: return value == 0 ? "0" : short_time(value, out);
     case CHART_SHARE: return page_share(value, out);
     case CHART_COUNT: return page_short(value, out);
     case CHART_PERCENT: snprintf(out, PAGE_FIGURE_MAX, "p%.10g", value); return out;

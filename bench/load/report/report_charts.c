@@ -11,6 +11,7 @@
 #define COLUMNS_MAX  200
 #define ROWS_MAX     40 /* of the table behind the charts */
 #define SUMMARY_MAX  300
+#define WORDS_MAX    80
 #define MS_US        1000.0f
 #define FINEST       99.99
 #define PERCENTS_MAX 48
@@ -207,9 +208,12 @@ static void put_lag(const columns *c, double end_s, const result_point *p, cli_o
   chart_add(&lag, (chart_series){"", "c4", "area", c->values[LAG]});
   chart_add(&lag, (chart_series){"largest lag", "c4", "", c->values[LAG]});
   if (!chart_filled(&lag)) return;
-  if (k->lag_valid_us > 0) chart_mark_at(&lag, (chart_mark){false, k->lag_valid_us, "valid", "cg"});
+  char valid[WORDS_MAX], degraded[WORDS_MAX], text[PAGE_FIGURE_MAX];
+  snprintf(valid, sizeof valid, "valid up to %s", page_time(k->lag_valid_us, text));
+  snprintf(degraded, sizeof degraded, "degraded up to %s", page_time(k->lag_degraded_us, text));
+  if (k->lag_valid_us > 0) chart_mark_at(&lag, (chart_mark){false, k->lag_valid_us, valid, "cg"});
   if (k->lag_degraded_us > 0)
-    chart_mark_at(&lag, (chart_mark){false, k->lag_degraded_us, "degraded", "cw"});
+    chart_mark_at(&lag, (chart_mark){false, k->lag_degraded_us, degraded, "cw"});
   chart_write(out, &lag);
 }
 

@@ -17,6 +17,7 @@
 
 static void put_statuses(const result_point *p, cli_out *out) {
   char name[PAGE_FIGURE_MAX], count[PAGE_FIGURE_MAX];
+  cli_out_text(out, "<div class=\"slim\">");
   page_table(out, "HTTP statuses", "HTTP status|Answers");
   for (size_t i = 0; i < p->status_count && i < RESULT_STATUS_MAX; i++) {
     snprintf(name, sizeof name, "%d", p->statuses[i].status);
@@ -25,6 +26,7 @@ static void put_statuses(const result_point *p, cli_out *out) {
     page_row_end(out);
   }
   page_table_end(out);
+  cli_out_text(out, "</div>\n");
 }
 
 static void put_errors(const result_point *p, cli_out *out) {
@@ -114,7 +116,7 @@ static void put_levels(const result_point *p, cli_out *out) {
   char name[WORDS_MAX], text[PAGE_FIGURE_MAX];
   const result_goodput *g = &p->goodput;
   if (g->slo_count == 0) return;
-  cli_out_text(out, "<h3>Goodput</h3>\n");
+  cli_out_text(out, "<h3>Goodput</h3>\n<div class=\"slim\">");
   page_table(out, "Requests that met each level", "Level|Requests|Of those started");
   double started = p->counts.started > 0 ? (double)p->counts.started : 1;
   for (size_t i = 0; i < g->slo_count && i < sizeof g->slos / sizeof g->slos[0]; i++) {
@@ -130,6 +132,7 @@ static void put_levels(const result_point *p, cli_out *out) {
   page_cell(out, page_share((double)g->good / started, text));
   page_row_end(out);
   page_table_end(out);
+  cli_out_text(out, "</div>\n");
 }
 
 void report_tables_measures(const result_point *p, cli_out *out) {

@@ -7,7 +7,7 @@
 #define LINE_MAX_SIZE 400
 
 static const char *const headlines[] = {
-    [RESULT_VALID] = "Valid: the figures are those of the server",
+    [RESULT_VALID] = "Valid: the figures are those of the server and the network",
     [RESULT_DEGRADED] = "Degraded: read each figure with its bound",
     [RESULT_INVALID] = "Invalid: do not use these figures",
 };
