@@ -19,8 +19,10 @@ typedef struct asked {
 /* Options between blanks; asked_free is due. */
 static inline const cli_options *asked_parse(asked *a, const char *line) {
   int count = 0;
+  char *rest = NULL;
   snprintf(a->text, sizeof a->text, "%s", line);
-  for (char *word = strtok(a->text, " "); word && count < ASKED_WORDS; word = strtok(NULL, " "))
+  for (char *word = strtok_r(a->text, " ", &rest); word && count < ASKED_WORDS;
+       word = strtok_r(NULL, " ", &rest))
     a->words[count++] = word;
   if (cli_options_parse(&a->options, CLI_LOAD, count, a->words) != CLI_PARSED_OK) return NULL;
   return &a->options;

@@ -164,16 +164,31 @@ static uint64_t streams_within(const shape_stage *stage, double at_s) {
   return streams > 0 ? (uint64_t)streams : 0;
 }
 
-/* When a stage that has `streams` of them will have one more, or one less; UINT64_MAX: not in it.
- */
-static uint64_t stream_changes(const shape_stage *stage, uint64_t streams) {
+/* A time by which a stage that has `streams` of them has one more, or one less; UINT64_MAX: it
+ * never has. */
+static uint64_t changed_by(const shape_stage *stage, uint64_t streams) {
   bool rises = stage->to > stage->from;
   double level = rises ? (double)streams : (double)streams - 1;
   if (stage->from == stage->to || (rises ? level >= stage->to : level < stage->to))
     return UINT64_MAX;
   if (stage->exponential && level <= 0) return UINT64_MAX;
   if (rises) level = fmin(level + 2 * LEVEL_BLUR, stage->to);
-  return (uint64_t)ceil(stages_reaches(stage, level) * NS_PER_S);
+  return (uint64_t)ceil(stages_reaches(stage, level) * NS_PER_S) + 1;
+}
+
+/* The first nanosecond of another number than at `at_ns`, to the last bit as streams_within sees
+ * it. */
+static uint64_t stream_changes(const shape_stage *stage, uint64_t at_ns, uint64_t streams) {
+  uint64_t same = at_ns, other = changed_by(stage, streams);
+  if (other == UINT64_MAX || other <= at_ns + 1) return other == UINT64_MAX ? other : at_ns + 1;
+  while (other - same > 1) {
+    uint64_t middle = same + (other - same) / 2;
+    if (streams_within(stage, (double)middle / NS_PER_S) == streams)
+      same = middle;
+    else
+      other = middle;
+  }
+  return other;
 }
 
 uint64_t shape_streams_at(const shape_spec *spec, uint64_t at_ns, uint64_t *changes_at_ns) {
@@ -187,8 +202,7 @@ uint64_t shape_streams_at(const shape_spec *spec, uint64_t at_ns, uint64_t *chan
       continue;
     }
     uint64_t streams = streams_within(stage, (double)(at_ns - begun) / NS_PER_S);
-    uint64_t change = sum_capped(begun, stream_changes(stage, streams));
-    if (change <= at_ns) change = at_ns + 1;
+    uint64_t change = sum_capped(begun, stream_changes(stage, at_ns - begun, streams));
     *changes_at_ns = change < end ? change : end;
     return streams;
   }

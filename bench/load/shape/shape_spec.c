@@ -201,10 +201,6 @@ static bool set_burst(shape_spec *spec, const cli_load *load) {
   spec->kind = RESULT_BURST;
   spec->burst = (uint64_t)load->burst.value;
   spec->burst_every_ns = ns_of(load->burst_every, 0);
-  if (load->burst_every.set && spec->burst_every_ns == 0) {
-    cli_say("--burst-every off: leave it out for a single burst");
-    return false;
-  }
   if (spec->burst_every_ns == 0 && load->requests.set && spec->requests != spec->burst) {
     cli_say(
         "--burst %llu is %llu requests, and --requests says %llu: leave --requests out, or add "
@@ -296,7 +292,7 @@ static bool find_end(shape_spec *spec, const cli_load *load, enum way way) {
     spec->requests_follow = true;
     return true;
   }
-  bool endless = BIT(way) & LEVEL || (way == WAY_BURST && load->burst_every.set);
+  bool endless = BIT(way) & LEVEL || (way == WAY_BURST && ns_of(load->burst_every, 0) > 0);
   if (!endless) return true;
   const char *what = way == WAY_BURST        ? "burst-every"
                      : spec->ramp_ns         ? "ramp"
