@@ -69,6 +69,7 @@ bool cli_settings_init(cli_settings *s, const cli_options *o) {
   c->resolve = o->resolve.items;
   c->resolve_count = o->resolve.count;
   if (o->retries.set) c->retries = o->retries.value ? (int)o->retries.value : LEAT_NONE;
+  if (o->polls.set) c->polls_per_second = (int)o->polls.value;
   set_deadlines(&c->deadlines, o);
   set_pace(s, o);
   return find_base(s, o) && cli_transport_fill(c, o) && find_key(s, o) && find_trust(s, o) &&

@@ -354,7 +354,6 @@ int cli_task_run(const cli_options *options) {
   leat_task_init(&j.task);
   int code = CLI_WRONG;
   if (cli_settings_init(&settings, options) && read_words(&j)) {
-    if (options->polls.set) settings.config.polls_per_second = (int)options->polls.value;
     fill_task(&j);
     code = open_part(&j) ? run(&j, &settings.config) : CLI_FAILED;
   }
