@@ -154,7 +154,7 @@ static void a_shared_prefix_is_the_beginning_of_all_and_no_more(void **state) {
 }
 
 /* Words that both begin with. */
-static size_t common(const char *a, const char *b) {
+static size_t alike(const char *a, const char *b) {
   size_t n = 0, words = 0;
   for (; a[n] && a[n] == b[n]; n++) words += a[n] == ' ';
   return a[n] == b[n] ? words + 1 : words;
@@ -172,7 +172,7 @@ static void blocks_of_the_same_name_are_the_same(void **state) {
   char *third = written(&p, wish);
   assert_int_equal(count_of(first, ' '), 1300);
   assert_int_equal(count_of(second, ' '), 1400);
-  assert_in_range(common(first, second), 1024, 1030);
+  assert_in_range(alike(first, second), 1024, 1030);
   assert_int_equal(count_of(third, ' '), 600);
   assert_memory_equal(first, third, strlen(third));
   free(first);
