@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bench/load/commands/commands.h"
 #include "bench/load/load.h"
 #include "bench/mock/mock.h"
 #include "out.h"
@@ -33,6 +34,15 @@ static const command commands[] = {
      "--json prints one JSON line an event, and one with `done` at the end."},
     {"load", CLI_LOAD, load_run, "",
      "measure a gateway: a closed loop of exactly C requests at once", NULL},
+    {"compare", CLI_COMPARE, compare_run, "A.json B.json",
+     "two sets of runs of load: what differs by more than from run to run",
+     "A file holds the runs of --repeat. --run takes two files of --config and runs them in "
+     "turns.\n"
+     "Exit: 0 compared, 1 a run failed or nothing could be written, 2 usage, 130 interrupted."},
+    {"report", CLI_REPORT, report_run, "FILE...", "results of load again, in any form",
+     "Exit: 0 done, 1 nothing could be written, 2 usage, 3 a --require is missed, 4 --strict."},
+    {"merge", CLI_MERGE, merge_run, "FILE...", "the shards of one load as one result",
+     "Exit: as report; 2 also where the shards are not of one load."},
     {"task", CLI_TASK, cli_task_run,
      "run [NAME] [PROMPT or -] | submit [NAME] [PROMPT or -] | wait [NAME] ID | run --input FILE",
      "asynchronous jobs, such as videos: submit, poll, download",

@@ -124,8 +124,10 @@ static const cli_option table[] = {
     {"title", 0, CLI_TEXT, "TEXT", REPORTS, FIELD(title), "what the report is called", NULL, 0, 0},
 
     /* again, elsewhere, together */
-    {"repeat", 0, CLI_INT, "N", RUNS, FIELD(repeat),
+    {"repeat", 0, CLI_INT, "N", CLI_LOAD, FIELD(repeat),
      "run it N times; compare then knows the spread from run to run [1]", NULL, 1, 1000},
+    {"repeat", 0, CLI_INT, "N", CLI_COMPARE, FIELD(repeat), "with --run, run each N times [5]",
+     NULL, 1, 1000},
     {"run", 0, CLI_FLAG, NULL, CLI_COMPARE, FIELD(run),
      "run A and B, which are --config files, in turns A B A B, and compare", NULL, 0, 0},
     {"pause", 0, CLI_DURATION, "TIME", RUNS, FIELD(pause), "rest between two runs [1]", NULL, 0, 0},
