@@ -204,7 +204,7 @@ static const cli_option table[] = {
     {"trace", 0, CLI_TEXT, "FILE", NETWORK | CLI_DEMO, FIELD(trace),
      "write what the engine does to FILE, - for standard error; keys appear by name only", NULL, 0,
      0},
-    {"metrics", 0, CLI_TEXT, "FILE", REQUESTS, FIELD(metrics),
+    {"metrics", 0, CLI_TEXT, "FILE", CLI_CHAT | CLI_TASK | CLI_CALL, FIELD(metrics),
      "keep FILE as Prometheus' text: written every 2 s and at the end", NULL, 0, 0},
 
     {"json", 0, CLI_FLAG, NULL, CLI_CHAT | CLI_TASK | CLI_DEMO | CLI_WS | CLI_CALL | CLI_ENDPOINTS,

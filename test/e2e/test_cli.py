@@ -4,14 +4,17 @@
 # ctest: e2e 240
 """
 import base64
+import fcntl
 import glob
 import http.server
 import json
 import os
 import pty
 import signal
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -475,6 +478,7 @@ class Terminal(Case):
     def on_terminal(self, *arguments, **env):
         """Standard output and error on one terminal: (exit code, what it showed)."""
         ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         child = start(*arguments, stdout=theirs, stderr=theirs,
                       env={**mock.environment(TERM="xterm"), **env})
         os.close(theirs)
@@ -510,8 +514,9 @@ class Terminal(Case):
             code, shown = self.on_terminal("load", "-n", "4", "-c", "2", "--base-url", gateway.url,
                                            "--cacert", gateway.ca)
             self.assertEqual(code, 0, shown)
-            self.assertRegex(shown, r"\r\d of 4 done, 2 running")
-            self.assertRegex(shown, r"\r\x1b\[Krequests")
+            self.assertRegex(shown, r"TTFT")
+            self.assertIn("\x1b[", shown)  # drawn in place, and taken away before the report
+            self.assertRegex(shown, r"\x1b\[J(.*\n)?requests +4 completed")
             _, shown = self.on_terminal("load", "-n", "2", "--quiet", "--base-url", gateway.url,
                                         "--cacert", gateway.ca)
             self.assertEqual(shown, "")
@@ -560,7 +565,7 @@ class Load(Case):
         ran = mock.leat("load", "-n", "4", "-c", "2", "--base-url", self.gateway.url, "--cacert",
                         self.gateway.ca)
         self.assertEqual((ran.returncode, ran.stderr), (0, ""))
-        for word in ("requests", "ttft", "gap", "e2e", "us/event", "4 completed"):
+        for word in ("requests", "ttft", "itl", "e2e", "us/event", "4 completed", "certificate"):
             self.assertIn(word, ran.stdout)
 
     def test_an_interrupt_reports_what_was_done(self):

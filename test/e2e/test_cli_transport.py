@@ -299,11 +299,11 @@ class Versions(Case):
             with self.subTest(options=options):
                 began = time.monotonic()
                 _, report = mock.load("--base-url", url, "-n", "40", "-c", "40", *options)
-                self.assertEqual(report["config"]["connections"], connections)
+                self.assertEqual(report["connections"]["allowed"], connections)
                 self.assertLess(time.monotonic() - began, 30)
         _, report = mock.load("--base-url", url, "-c", "2000", "--http", "2", "--streams", "50",
                               "--coalesce")
-        self.assertEqual(report["config"]["connections"], 20)
+        self.assertEqual(report["connections"]["allowed"], 20)
         self.assertEqual(report["config"]["streams"], 50)
         self.assertTrue(report["config"]["coalesce"])
 

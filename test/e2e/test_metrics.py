@@ -87,16 +87,15 @@ class Metrics(unittest.TestCase):
 
     def test_the_file_of_the_program(self):
         path = self.path("leat.prom")
-        ran = mock.leat("load", "--base-url", self.gateway.url, "--cacert", self.gateway.ca,
-                        "--model", "m", "--prompt", "hi", "-n", "20", "-c", "5", "--metrics", path,
-                        "--retries", "2", "--quiet")
+        ran = mock.leat("chat", "--base-url", self.gateway.url, "--cacert", self.gateway.ca,
+                        "--model", "m", "hi", "--metrics", path, "--quiet")
         self.assertEqual(ran.returncode, 0, ran.stderr)
         with open(path, encoding="utf-8") as file:
             text = file.read()
         self.assertEqual([name for name in os.listdir(self.folder.name) if name.endswith("tmp")],
                          [])
-        self.assertIn('leat_requests_ended_total{outcome="completed"} 20\n', text)
-        self.assertIn('leat_request_duration_seconds_count{protocol="openai-chat"} 20\n', text)
+        self.assertIn('leat_requests_ended_total{outcome="completed"} 1\n', text)
+        self.assertIn('leat_request_duration_seconds_count{protocol="openai-chat"} 1\n', text)
         check_tool(text)
         if families:
             self.assertEqual(values(text)["leat_requests_in_flight", ()], 0)

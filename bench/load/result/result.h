@@ -73,6 +73,7 @@ typedef struct result_volume {
 typedef struct result_conns {
   uint64_t opened, peak, failed, full_handshakes, resumed, http2;
   uint64_t requests_http1, requests_http2;
+  uint64_t allowed; /* as many as could be opened, of the version that was spoken */
 } result_conns;
 
 typedef struct result_process {
@@ -136,7 +137,7 @@ typedef struct result_certificate {
   int64_t run_delay_us;                         /* growth of run delay, all threads */
   double run_delay_share;                       /* over wall time, the worst thread */
   int64_t missed;                               /* starts that found no room under a cap */
-  int64_t stalls; /* moments when the loop was away for longer than lag_degraded_us */
+  int64_t stalls; /* moments when the loop was away for longer than 5 ms */
   int64_t stall_max_us;
   double steal_share;  /* of the machine's CPU, over the run */
   int64_t retransmits; /* TCP segments, the machine's, over the run */

@@ -69,7 +69,8 @@ static const result_field conns_rows[] = {
     AT(result_conns, opened, U64),         AT(result_conns, peak, U64),
     AT(result_conns, failed, U64),         AT(result_conns, full_handshakes, U64),
     AT(result_conns, resumed, U64),        AT(result_conns, http2, U64),
-    AT(result_conns, requests_http1, U64), AT(result_conns, requests_http2, U64)};
+    AT(result_conns, requests_http1, U64), AT(result_conns, requests_http2, U64),
+    AT(result_conns, allowed, U64)};
 TABLE(conns);
 
 static const result_field process_rows[] = {

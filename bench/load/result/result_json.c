@@ -81,6 +81,7 @@ static void put_conns(const result_conns *c, uint64_t streams_peak, cli_jsonw *w
   cli_jsonw_uint(w, "full_handshakes", c->full_handshakes);
   cli_jsonw_uint(w, "failed", c->failed);
   cli_jsonw_uint(w, "http2", c->http2);
+  cli_jsonw_uint(w, "allowed", c->allowed);
   cli_jsonw_close(w, '}');
   cli_jsonw_open(w, "http", '{');
   cli_jsonw_text_or_null(w, "version", lti_slice_of(http_used(c)));

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "bench/load/result/certificate.h"
 #include "bench/load/run/machine.h"
@@ -181,7 +180,6 @@ static void measure_window(crew *c, result_point *p) {
 
 static bool add_up(crew *c, result_point *p) {
   score *scores[THREADS_MAX];
-  struct rusage usage;
   bool fine = true;
   shape_offer(c->plan.shape, &p->offer);
   p->goodput = c->plan.goodput;
@@ -202,7 +200,10 @@ static bool add_up(crew *c, result_point *p) {
   p->drained = p->counts.cut == 0;
   p->certificate.missed = (int64_t)p->counts.missed;
   p->process.allocations_per_event = allocations_of(c);
-  if (getrusage(RUSAGE_SELF, &usage) == 0) p->process.rss_peak_kb = (uint64_t)usage.ru_maxrss;
+  p->process.rss_peak_kb = machine_rss_peak_kb();
+  bool http1 = c->plan.config->http == LEAT_HTTP_1 || p->conns.http2 == 0;
+  if (c->plan.config->http == LEAT_HTTP_2) http1 = false;
+  p->conns.allowed = (uint64_t)(http1 ? c->plan.config->conns_max : c->plan.config->h2_conns_max);
   machine_counters now;
   machine_count(&now);
   machine_certify(&c->counters, &now, &p->certificate);

@@ -167,3 +167,11 @@ double machine_clock_error_ms(void) {
 #endif
   return -1;
 }
+
+uint64_t machine_rss_peak_kb(void) {
+  struct rusage usage;
+  char text[FILE_MAX];
+  char *peak = read_text("/proc/self/status", text) ? value_of(text, "VmHWM") : NULL;
+  if (peak) return strtoull(peak, NULL, 10);
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss : 0;
+}

@@ -21,4 +21,8 @@ void machine_certify(const machine_counters *from, const machine_counters *to,
 /* At most so far off is the wall clock, ms (adjtimex); -1: nobody keeps it, or nothing is known. */
 double machine_clock_error_ms(void);
 
+/* The most memory that this process has had resident. (getrusage counts that of the program which
+ * it was forked from, too, where the system can tell better.) */
+uint64_t machine_rss_peak_kb(void);
+
 #endif
