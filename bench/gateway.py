@@ -13,22 +13,23 @@ import tempfile
 import time
 import urllib.request
 
-READY = re.compile(r"listening on (https://\S+:(\d+))")
+READY = re.compile(r"listening on (https?://\S+:(\d+))")
 START_SECONDS = 10
 CORES = os.sched_getaffinity(0)
 SERVER_CORE, CLIENT_CORE = min(CORES), max(CORES)
 
 
 class Gateway:
-    """`leat mock` with `options`: url, port, ca (a PEM file). `pinned`: on its core. Its log goes
-    to a file, which no full pipe can stop."""
+    """`leat mock` with `options`: url, port, ca (a PEM file, None with --plain). `pinned`: on its
+    core. Its log goes to a file, which no full pipe can stop."""
 
     def __init__(self, leat, folder, *options, pinned=True):
-        self.ca = os.path.join(folder, "ca.pem")
+        self.ca = None if "--plain" in options else os.path.join(folder, "ca.pem")
         self.log = os.path.join(folder, "mock.log")
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [leat, "mock", "--port", "0", "--ca-out", self.ca, *map(str, options)],
+                [leat, "mock", "--port", "0", *(["--ca-out", self.ca] if self.ca else []),
+                 *map(str, options)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE} if pinned else CORES))
         try:
@@ -49,10 +50,15 @@ class Gateway:
             time.sleep(0.01)
         raise SystemExit(f"the gateway did not start: {text}")
 
-    def stats(self):
-        trust = ssl.create_default_context(cafile=self.ca)
-        with urllib.request.urlopen(f"{self.url}/stats", context=trust, timeout=10) as answer:
+    def ask(self, path, method="GET"):
+        """What one of its own pages says."""
+        trust = ssl.create_default_context(cafile=self.ca) if self.ca else None
+        question = urllib.request.Request(self.url + path, method=method)
+        with urllib.request.urlopen(question, context=trust, timeout=10) as answer:
             return json.load(answer)
+
+    def stats(self):
+        return self.ask("/stats")
 
     def stop(self):
         self.process.terminate()
@@ -76,8 +82,9 @@ def fresh(leat, *options, pinned=True):
 
 def load(leat, gateway, path, *options):
     """The command of `leat load` on the gateway, with its report on standard output."""
-    return [leat, "load", "--base-url", gateway.url, "--chat-path", path, "--cacert", gateway.ca,
-            "--model", "m", "--prompt", "hi", "--quiet", "--json", "-", *map(str, options)]
+    trust = ["--cacert", gateway.ca] if gateway.ca else []
+    return [leat, "load", "--base-url", gateway.url, "--chat-path", path, *trust, "--model", "m",
+            "--prompt", "hi", "--quiet", "--json", "-", *map(str, options)]
 
 
 def client(command, seconds=600):
@@ -90,20 +97,23 @@ def client(command, seconds=600):
     return json.loads(ran.stdout)
 
 
-def measure(pinned, command, seconds):
+def measure(pinned, command, seconds, env=None):
     """Runs a client to its end -> its exit status, its CPU seconds and peak memory as the kernel
-    counts them, and the JSON object that it printed. SystemExit when it printed none."""
+    counts them, when it was started (exec_ns) and ended (end_ns, both of CLOCK_MONOTONIC), and the
+    JSON object that it printed. SystemExit when it printed none."""
     with tempfile.TemporaryDirectory() as folder:
         report = os.path.join(folder, "report")
         ran = subprocess.run([pinned, str(CLIENT_CORE), report, *command],
                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                             timeout=seconds, check=False)
+                             timeout=seconds, check=False, env=env)
+        end_ns = time.monotonic_ns()
         if not ran.stdout.startswith("{"):
             raise SystemExit(f"{' '.join(command)}: exit {ran.returncode}\n{ran.stderr}")
         with open(report, encoding="utf-8") as file:
-            cpu, peak_kb, _ = file.read().split()
+            cpu, peak_kb, _, exec_ns = file.read().split()
         return {"exit": ran.returncode, "cpu": float(cpu), "peak_kb": int(peak_kb),
-                "said": json.loads(ran.stdout), "stderr": ran.stderr}
+                "exec_ns": int(exec_ns), "end_ns": end_ns, "said": json.loads(ran.stdout),
+                "stderr": ran.stderr}
 
 
 def machine():

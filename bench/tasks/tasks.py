@@ -91,7 +91,7 @@ def one(options, run, jobs):
             if ran.returncode != 0:
                 raise SystemExit(f"{run.name}: exit {ran.returncode}\n{ran.stdout}{ran.stderr}")
             with open(report, encoding="utf-8") as file:
-                cpu, peak_kb, _ = file.read().split()
+                cpu, peak_kb = file.read().split()[:2]
             with open(os.path.join(folder, "results.jsonl"), encoding="utf-8") as file:
                 names = [json.loads(line)["custom_id"] for line in file]
         return {"cpu": float(cpu), "peak_kb": int(peak_kb), "names": names,

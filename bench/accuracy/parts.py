@@ -1,0 +1,198 @@
+"""What `leat load` costs and keeps up with, each a run of its own on a gateway of its own.
+
+flood  1,000 streams on four TLS HTTP/2 connections without gaps: the gateway writes as fast as its
+       core can, each event in a TLS record of its own. `offered` is its events over the client's
+       wall time. Nothing is due at a time there, so its lateness is that of the second run, where
+       the same streams have a gap that asks for 300,000 events a second: how late it was then shows
+       what it can hold. CPU an event is the client's whole CPU time, its start included, over its
+       events; floor-h2 is bench/compare's: recv, decryption and frames, bytes dropped.
+start  from right before the exec to the gateway's read of the first request's head, over TLS with
+       the system's CA file and the gateway's behind it: the median of several starts. And the size
+       of the program without symbols.
+open   5,000 requests a second at even distances for some seconds, warm HTTP/2 on four connections,
+       five events an answer: the rate is from the first to the last arrival that the gateway logged
+       behind the warm-up; schedule lag is the report's.
+burst  1,000 requests at one instant, twice; the second time the connections are warm: from the first
+       to the last of its arrivals, as the gateway read them."""
+import os
+import statistics
+import subprocess
+import tempfile
+
+import gateway as bench
+
+STREAMS, CONNECTIONS = 1000, 4
+FLOOD_EVENTS, FLOOD_RATE = 1500, 300000
+STARTS = 15
+SYSTEM_CAS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+              "/etc/ssl/cert.pem")
+OPEN_RATE, OPEN_EVENTS, OPEN_WARM_S = 5000, 5, 1
+BURST_EVERY_S = 2
+LIMIT_S = 120
+H2 = ("--http", "2", "--connections", CONNECTIONS)
+
+
+def path_of(events, gap_ms=0, ttft_ms=0):
+    return f"/v1/chat/completions?n={events}&ms={gap_ms}&ttft={ttft_ms}"
+
+
+def at_most(what, value, most, places=2):
+    return what, f"{value:,.{places}f}", f"<= {most:,}", value <= most
+
+
+def remark(what, text):
+    return what, text, "", None
+
+
+# ---- flood
+
+def flood_client(given, command, options=()):
+    with bench.fresh(given.leat, "--h2-streams", 1000, *options) as gateway:
+        ran = bench.measure(f"{given.programs}/pinned", command(gateway), LIMIT_S)
+        return {**ran, "timing": gateway.ask("/mock/timing"), "stats": gateway.stats()}
+
+
+def flood(given):
+    streams = max(CONNECTIONS, STREAMS // given.divide)
+    events = max(10, FLOOD_EVENTS // given.divide)
+    wanted = ("--requests", streams, "--concurrency", streams, *H2, "--tls-max", "1.2")
+    flat, gap_ms = path_of(events), streams * 1000 / FLOOD_RATE
+    full = flood_client(given, lambda g: bench.load(given.leat, g, flat, *wanted))
+    floor = flood_client(given, lambda g: [f"{given.programs}/floor_h2", g.port, str(streams), flat,
+                                           str(CONNECTIONS)])
+    held = flood_client(given, lambda g: bench.load(given.leat, g, path_of(events, gap_ms), *wanted))
+    point, even = full["said"]["points"][0], held["said"]["points"][0]
+    cost = full["cpu"] * 1e6 / full["said"]["events"]
+    least = floor["cpu"] * 1e6 / floor["said"]["events"]
+    return {"events": full["said"]["events"], "events_sent": full["stats"]["events"],
+            "crowded": floor["said"].get("crowded", 0),
+            "offered": full["said"]["events"] / point["wall_s"],
+            "verdict": point["certificate"]["verdict"],
+            "busy": point["certificate"]["busy_share"],
+            "receive_lag_p99_ms": point["certificate"]["receive_lag"]["p99"],
+            "us_event": cost, "floor_us_event": least, "against_floor": cost / least,
+            "held_rate": held["said"]["events"] / even["wall_s"],
+            "held_late_p99_ms": held["timing"]["lateness_us"]["p99"] / 1e3,
+            "held_verdict": even["certificate"]["verdict"],
+            "held_busy": even["certificate"]["busy_share"]}
+
+
+def flood_lines(seen):
+    yield ("flood: events a second", f"{seen['offered']:,.0f}", f">= {FLOOD_RATE:,}",
+           seen["offered"] >= FLOOD_RATE)
+    yield ("events counted, of those sent", f"{seen['events']:,}", f"{seen['events_sent']:,}",
+           seen["events"] == seen["events_sent"])
+    yield ("TLS records with more than one event", f"{seen['crowded']:,}", "0",
+           seen["crowded"] == 0)
+    yield ("certificate", seen["verdict"], "valid", seen["verdict"] == "valid")
+    yield at_most("receive lag p99, ms", seen["receive_lag_p99_ms"], 0.5, 3)
+    yield at_most("busy share", seen["busy"], 0.85, 3)
+    yield remark("CPU an event, us; floor-h2's",
+                 f"{seen['us_event']:.2f}; {seen['floor_us_event']:.2f}")
+    yield at_most("CPU an event over floor-h2's", seen["against_floor"], 1.3)
+    yield remark(f"asked for {FLOOD_RATE:,} events a second: came, gateway late p99",
+                 f"{seen['held_rate']:,.0f}, {seen['held_late_p99_ms']:.2f} ms")
+    yield remark("and there: certificate, busy share",
+                 f"{seen['held_verdict']}, {seen['held_busy']:.3f}")
+
+
+# ---- start
+
+def stripped_bytes(program):
+    with tempfile.TemporaryDirectory() as folder:
+        small = os.path.join(folder, "leat")
+        subprocess.run(["strip", "-o", small, program], check=True, timeout=60)
+        return os.path.getsize(small)
+
+
+def start_once(given, gateway, env):
+    gateway.ask("/mock/arrivals?max=1", "POST")
+    command = [given.leat, "load", "--base-url", gateway.url, "--chat-path", path_of(1), "--model",
+               "m", "--prompt", "hi", "--quiet", "--json", "-", "--requests", "1"]
+    ran = bench.measure(f"{given.programs}/pinned", command, LIMIT_S, env)
+    if ran["exit"] != 0:
+        raise SystemExit(f"start: exit {ran['exit']}\n{ran['stderr']}")
+    return (gateway.ask("/mock/arrivals")["arrivals_ns"][0] - ran["exec_ns"]) / 1e6
+
+
+def start(given):
+    system = next((p for p in SYSTEM_CAS if os.path.exists(p)), None)
+    with bench.fresh(given.leat) as gateway, tempfile.TemporaryDirectory() as folder:
+        trusted = os.path.join(folder, "cas.pem")
+        with open(trusted, "wb") as out:
+            for name in filter(None, (system, gateway.ca)):
+                with open(name, "rb") as file:
+                    out.write(file.read())
+        env = {**os.environ, "SSL_CERT_FILE": trusted}
+        times = [start_once(given, gateway, env) for _ in range(max(3, STARTS // given.divide))]
+        certificates = open(trusted, "rb").read().count(b"BEGIN CERTIFICATE")
+    return {"ms": statistics.median(times), "min_ms": min(times), "max_ms": max(times),
+            "certificates": certificates, "bytes": stripped_bytes(given.leat)}
+
+
+def start_lines(seen):
+    what = f"exec to first request byte, {seen['certificates']} CAs, TLS, ms"
+    yield what, f"{seen['ms']:.2f}", "<= 15", seen["ms"] <= 15
+    yield remark("the least and the most", f"{seen['min_ms']:.2f} to {seen['max_ms']:.2f}")
+    yield ("program without symbols, bytes", f"{seen['bytes']:,}", "<= 2,000,000",
+           seen["bytes"] <= 2000000)
+
+
+# ---- open loop
+
+def open_loop(given):
+    seconds = max(2, 8 // given.divide)
+    rate = max(50, OPEN_RATE // given.divide)
+    with bench.fresh(given.leat, "--h2-streams", 1000) as gateway:
+        gateway.ask(f"/mock/arrivals?max={(seconds + 2) * rate}", "POST")
+        command = bench.load(given.leat, gateway, path_of(OPEN_EVENTS, 1, 2), "--rate", rate,
+                             "--arrivals", "constant", "--duration", seconds, "--warmup",
+                             f"{OPEN_WARM_S}s", *H2)
+        ran = bench.measure(f"{given.programs}/pinned", command, LIMIT_S)
+        came = sorted(gateway.ask("/mock/arrivals")["arrivals_ns"])
+        timing = gateway.ask("/mock/timing")
+    warm = came[0] + OPEN_WARM_S * 1000000000
+    kept = [at for at in came if at >= warm]
+    point = ran["said"]["points"][0]
+    certificate = point["certificate"]
+    return {"wanted": rate, "rate": (len(kept) - 1) * 1e9 / (kept[-1] - kept[0]),
+            "rate_said": point["rates"]["requests_per_s"], "failed": point["counts"]["failed"],
+            "schedule_lag_p99_ms": certificate["schedule_lag"]["p99"],
+            "verdict": certificate["verdict"], "busy": certificate["busy_share"],
+            "late_p99_ms": timing["lateness_us"]["p99"] / 1e3}
+
+
+def open_lines(seen):
+    off = abs(seen["rate"] / seen["wanted"] - 1)
+    yield (f"open loop of {seen['wanted']:,} requests/s: as they came", f"{seen['rate']:,.1f}",
+           "within 1 %", off <= 0.01)
+    yield remark("as the report has it; failed",
+                 f"{seen['rate_said']:,.1f}; {seen['failed']}")
+    yield at_most("schedule lag p99, ms", seen["schedule_lag_p99_ms"], 0.5, 3)
+    yield remark("certificate, busy share, gateway late p99",
+                 f"{seen['verdict']}, {seen['busy']:.3f}, {seen['late_p99_ms']:.2f} ms")
+
+
+# ---- burst
+
+def burst(given):
+    size = max(10, STREAMS // given.divide)
+    with bench.fresh(given.leat, "--h2-streams", 1000) as gateway:
+        gateway.ask(f"/mock/arrivals?max={3 * size}", "POST")
+        command = bench.load(given.leat, gateway, path_of(5, 10, 200), "--burst", size,
+                             "--burst-every", BURST_EVERY_S, "--requests", 2 * size, *H2)
+        ran = bench.measure(f"{given.programs}/pinned", command, LIMIT_S)
+        came = sorted(gateway.ask("/mock/arrivals")["arrivals_ns"])
+    return {"size": size, "came": len(came), "ms": (came[-1] - came[-size]) / 1e6,
+            "cold_ms": (came[size - 1] - came[0]) / 1e6,
+            "failed": ran["said"]["points"][0]["counts"]["failed"]}
+
+
+def burst_lines(seen):
+    yield (f"burst of {seen['size']:,} over warm HTTP/2, first to last arrival, ms",
+           f"{seen['ms']:.2f}", "<= 10", seen["ms"] <= 10)
+    yield remark("the same cold; failed", f"{seen['cold_ms']:.2f}; {seen['failed']}")
+
+
+PARTS = {"flood": (flood, flood_lines), "start": (start, start_lines),
+         "open": (open_loop, open_lines), "burst": (burst, burst_lines)}
