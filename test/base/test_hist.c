@@ -97,6 +97,27 @@ static void above_an_hour_is_an_hour_and_counted(void **state) {
   lti_hist_free(h);
 }
 
+static void many_at_once_are_as_many_one_by_one(void **state) {
+  (void)state;
+  lti_alloc a, b;
+  lti_hist *at_once = fresh(&a), *one_by_one = fresh(&b);
+  const struct { uint64_t us, n; } rows[] = {{0, 3}, {17, 1}, {5001, 1000}, {HOUR + 5, 2}, {9, 0}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    lti_hist_record_n(at_once, rows[i].us, rows[i].n);
+    for (uint64_t k = 0; k < rows[i].n; k++) lti_hist_record(one_by_one, rows[i].us);
+  }
+  assert_int_equal(lti_hist_count(at_once), 1006);
+  assert_int_equal(lti_hist_over(at_once), 2);
+  assert_int_equal(lti_hist_min(at_once), 0);
+  assert_int_equal(lti_hist_max(at_once), HOUR);
+  assert_true(lti_hist_mean(at_once) == lti_hist_mean(one_by_one));
+  assert_true(lti_hist_stddev(at_once) == lti_hist_stddev(one_by_one));
+  for (double p = 0; p <= 100; p += 0.1)
+    assert_int_equal(lti_hist_percentile(at_once, p), lti_hist_percentile(one_by_one, p));
+  lti_hist_free(at_once);
+  lti_hist_free(one_by_one);
+}
+
 static void a_single_bucket_is_never_wider_than_a_thousandth(void **state) {
   (void)state;
   lti_alloc a;
@@ -202,6 +223,7 @@ int main(void) {
       cmocka_unit_test(one_value_is_every_percentile),
       cmocka_unit_test(small_values_are_exact),
       cmocka_unit_test(above_an_hour_is_an_hour_and_counted),
+      cmocka_unit_test(many_at_once_are_as_many_one_by_one),
       cmocka_unit_test(a_single_bucket_is_never_wider_than_a_thousandth),
       cmocka_unit_test(percentiles_agree_with_sorted_values),
       cmocka_unit_test(merged_is_as_recorded_in_one),

@@ -9,6 +9,7 @@
  *
  * The certificate always comes last, with its figures, their bounds, and what to change. */
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,8 +17,8 @@
 #include "bindings/cli/say.h"
 
 #define COLUMNS 100
-#define KEY     "%-14s "
-#define INDENT  15
+#define INDENT  15 /* where the text behind a key begins */
+#define FINDING 19 /* and behind one of the certificate's */
 
 typedef struct number {
   char text[40];
@@ -82,61 +83,88 @@ static void put_wrapped(cli_out *out, int from, const char *foreign) {
   cli_out_text(out, "\n");
 }
 
+/* What stands behind one key, put together before it is cut into lines. */
+typedef struct line {
+  size_t used;
+  char text[2 * RESULT_TEXT_MAX];
+} line;
+
+static void add(line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(line *l, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  int n = vsnprintf(l->text + l->used, sizeof l->text - l->used, format, args);
+  va_end(args);
+  if (n > 0) l->used += (size_t)n;
+  if (l->used >= sizeof l->text) l->used = sizeof l->text - 1;
+}
+
+static void put_line(cli_out *out, const char *key, const line *l) {
+  cli_out_format(out, "%-*s ", INDENT - 1, key);
+  put_wrapped(out, INDENT, l->text);
+}
+
+/* The same within the certificate. */
+static void put_finding(cli_out *out, const char *key, const line *l) {
+  cli_out_format(out, "  %-*s ", FINDING - 3, key);
+  put_wrapped(out, FINDING, l->text);
+}
+
 /* --- what was done --- */
 
 static void put_errors(const result_point *p, cli_out *out) {
   for (size_t i = 0; i < p->error_count; i++) {
     const result_error *e = &p->errors[i];
-    char line[sizeof e->name + RESULT_TEXT_MAX + 4];
-    snprintf(line, sizeof line, "%s: %s", e->name, e->message);
-    cli_out_format(out, "  %12s ", count_of(e->count).text);
-    put_wrapped(out, INDENT, line);
+    line l = {.used = 0};
+    add(&l, "%s: %s", e->name, e->message);
+    cli_out_format(out, "%*s ", INDENT - 1, count_of(e->count).text);
+    put_wrapped(out, INDENT, l.text);
   }
 }
 
-static void put_optional(cli_out *out, uint64_t n, const char *what) {
-  if (n) cli_out_format(out, ", %s %s", count_of(n).text, what);
+static void add_optional(line *l, uint64_t n, const char *what) {
+  if (n) add(l, ", %s %s", count_of(n).text, what);
 }
 
 static void put_requests(const result_point *p, cli_out *out) {
   const result_counts *n = &p->counts;
-  cli_out_format(out, KEY "%s completed, %s failed", "requests", count_of(n->completed).text,
-                 n->failed ? count_of(n->failed).text : "none");
-  put_optional(out, n->truncated, "of them cut short");
-  put_optional(out, n->cancelled, "cancelled");
-  put_optional(out, n->cut, "cut at the end");
-  put_optional(out, n->retried, "retried");
-  cli_out_format(out, ", in %.3f s\n", p->wall_s);
+  line l = {.used = 0};
+  add(&l, "%s completed, %s failed", count_of(n->completed).text,
+      n->failed ? count_of(n->failed).text : "none");
+  add_optional(&l, n->truncated, "of them cut short");
+  add_optional(&l, n->cancelled, "cancelled");
+  add_optional(&l, n->cut, "cut at the end");
+  add_optional(&l, n->retried, "retried");
+  add(&l, ", in %.3f s", p->wall_s);
+  put_line(out, "requests", &l);
   put_errors(p, out);
 }
 
 static void put_load(const result_point *p, cli_out *out) {
   const result_offer *o = &p->offer;
   const result_counts *n = &p->counts;
-  cli_out_format(out, KEY, "load");
-  put_clean(out, o->label[0] ? o->label : result_shape_name(o->shape));
-  if (o->arrivals[0] && o->shape == RESULT_OPEN) {
-    cli_out_text(out, ", ");
-    put_clean(out, o->arrivals);
-    cli_out_text(out, " arrivals");
-  }
-  cli_out_format(out, "; at most %s at once", count_of(n->in_flight_peak).text);
-  if (n->answering_peak) cli_out_format(out, ", %s answering", count_of(n->answering_peak).text);
-  put_optional(out, n->sessions, "conversations");
-  put_optional(out, n->warmup, "to warm up");
-  put_optional(out, n->missed, "kept waiting by the cap");
-  put_optional(out, n->late, "begun too late");
-  cli_out_format(out, "\n%*swhat ran at the end was %s\n", INDENT, "",
-                 p->drained ? "waited for" : "cut");
+  line l = {.used = 0};
+  add(&l, "%s", o->label[0] ? o->label : result_shape_name(o->shape));
+  if (o->arrivals[0] && o->shape == RESULT_OPEN) add(&l, ", %s arrivals", o->arrivals);
+  add(&l, "; at most %s at once", count_of(n->in_flight_peak).text);
+  if (n->answering_peak) add(&l, ", %s answering", count_of(n->answering_peak).text);
+  add_optional(&l, n->sessions, "conversations");
+  add_optional(&l, n->warmup, "to warm up");
+  add_optional(&l, n->missed, "kept waiting by the cap");
+  add_optional(&l, n->late, "begun too late");
+  add(&l, "; what ran at the end was %s", p->drained ? "waited for" : "cut");
+  put_line(out, "load", &l);
 }
 
 static void put_throughput(const result_point *p, cli_out *out) {
   double output = result_output_rate(p), input = result_input_rate(p);
-  cli_out_format(out, KEY "%s requests/s, %s events/s", "throughput",
-                 rate_of(result_request_rate(p)).text, rate_of(result_event_rate(p)).text);
-  if (output >= 0) cli_out_format(out, ", %s tokens/s out", rate_of(output).text);
-  if (input >= 0) cli_out_format(out, ", %s tokens/s in", rate_of(input).text);
-  cli_out_text(out, "\n");
+  line l = {.used = 0};
+  add(&l, "%s requests/s, %s events/s", rate_of(result_request_rate(p)).text,
+      rate_of(result_event_rate(p)).text);
+  if (output >= 0) add(&l, ", %s tokens/s out", rate_of(output).text);
+  if (input >= 0) add(&l, ", %s tokens/s in", rate_of(input).text);
+  put_line(out, "throughput", &l);
 }
 
 /* --- how long it took --- */
@@ -176,37 +204,41 @@ static void put_latencies(const result_point *p, cli_out *out) {
 static void put_volume(const result_point *p, cli_out *out) {
   const result_volume *v = &p->volume;
   double batching = result_tokens_per_event(p);
-  cli_out_format(out, KEY "%s, %s of them with content", "events", count_of(v->events).text,
-                 count_of(v->content_events).text);
+  line l = {.used = 0};
+  add(&l, "%s, %s of them with content", count_of(v->events).text,
+      count_of(v->content_events).text);
+  put_line(out, "events", &l);
+  l.used = 0;
   if (v->output_tokens < 0) {
-    cli_out_text(out, "; tokens are not known, since no answer told them\n");
+    add(&l, "not known, since no answer told them");
+    put_line(out, "tokens", &l);
     return;
   }
-  cli_out_format(out, "; %s tokens out", count_of((uint64_t)v->output_tokens).text);
-  if (batching >= 0) cli_out_format(out, ", %.3g a content event", batching);
+  add(&l, "%s out", count_of((uint64_t)v->output_tokens).text);
+  if (v->reasoning_tokens > 0)
+    add(&l, " (%s of reasoning)", count_of((uint64_t)v->reasoning_tokens).text);
+  if (batching >= 0) add(&l, ", %.3g a content event", batching);
+  if (v->input_tokens >= 0) add(&l, "; %s in", count_of((uint64_t)v->input_tokens).text);
+  if (v->cached_tokens > 0)
+    add(&l, " (%s from a cache)", count_of((uint64_t)v->cached_tokens).text);
   if (v->usage_answers < p->counts.completed)
-    cli_out_format(out, "\n%*sonly %s answers told their tokens", INDENT, "",
-                   count_of(v->usage_answers).text);
-  cli_out_text(out, "\n");
-  if (v->reasoning_tokens > 0 || v->cached_tokens > 0)
-    cli_out_format(out,
-                   "%*s%s of the tokens were reasoning, %s of the prompts' came from a cache\n",
-                   INDENT, "", count_of((uint64_t)fmax((double)v->reasoning_tokens, 0)).text,
-                   count_of((uint64_t)fmax((double)v->cached_tokens, 0)).text);
+    add(&l, "; only %s answers told theirs", count_of(v->usage_answers).text);
+  put_line(out, "tokens", &l);
 }
 
 static void put_goodput(const result_point *p, cli_out *out) {
   const result_goodput *g = &p->goodput;
   char share[48];
+  line l = {.used = 0};
   if (g->slo_count == 0) return;
   double part = result_goodput_share(p);
-  cli_out_format(out, KEY "%s of the requests (%s/s) kept to all levels:", "goodput",
-                 figure_show(FIGURE_SHARE, part < 0 ? NAN : part, share, sizeof share),
-                 rate_of(result_goodput_rate(p)).text);
+  add(&l, "%s of the requests (%s/s) kept to all levels;",
+      figure_show(FIGURE_SHARE, part < 0 ? NAN : part, share, sizeof share),
+      rate_of(result_goodput_rate(p)).text);
   for (size_t i = 0; i < g->slo_count; i++)
-    cli_out_format(out, "%s %s %g ms %s", i ? "," : "", measure_at(g->slos[i].measure)->name,
-                   g->slos[i].limit_ms, count_of(g->slos[i].met).text);
-  cli_out_text(out, "\n");
+    add(&l, "%s to %s %g ms %s", i ? "," : "", measure_at(g->slos[i].measure)->name,
+        g->slos[i].limit_ms, count_of(g->slos[i].met).text);
+  put_line(out, "goodput", &l);
 }
 
 typedef struct side {
@@ -216,16 +248,16 @@ typedef struct side {
 } side;
 
 static void put_side(const side *s, const char *key, cli_out *out) {
+  line l = {.used = 0};
   if (s->mean < 0) return;
-  cli_out_format(out, KEY "%s", key, s->what);
-  if (s->wanted >= 0)
-    cli_out_format(out, " of %s tokens wanted,", count_of((uint64_t)s->wanted).text);
-  cli_out_format(out, " %s on average", rate_of(s->mean).text);
-  if (s->sd >= 0) cli_out_format(out, " (sd %s)", rate_of(s->sd).text);
+  add(&l, "%s of", s->what);
+  if (s->wanted >= 0) add(&l, " %s tokens wanted,", count_of((uint64_t)s->wanted).text);
+  add(&l, " %s on average", rate_of(s->mean).text);
+  if (s->sd >= 0) add(&l, " (sd %s)", rate_of(s->sd).text);
   if (s->low >= 0 && s->high >= 0)
-    cli_out_format(out, ", %s to %s", count_of((uint64_t)s->low).text,
-                   count_of((uint64_t)s->high).text);
-  cli_out_text(out, "\n");
+    add(&l, ", %s to %s", count_of((uint64_t)s->low).text, count_of((uint64_t)s->high).text);
+  if (s->wanted < 0) add(&l, " tokens");
+  put_line(out, key, &l);
 }
 
 static void put_lengths(const result_lengths *l, cli_out *out) {
@@ -240,31 +272,32 @@ static void put_lengths(const result_lengths *l, cli_out *out) {
 /* --- what it cost --- */
 
 static void put_conns(const result_conns *c, cli_out *out) {
-  cli_out_format(out, KEY "%s opened, %s at once", "connections", count_of(c->opened).text,
-                 count_of(c->peak).text);
+  line l = {.used = 0};
+  add(&l, "%s opened, %s at once", count_of(c->opened).text, count_of(c->peak).text);
   if (c->full_handshakes || c->resumed)
-    cli_out_format(out, ", %s full handshakes, %s resumed", count_of(c->full_handshakes).text,
-                   count_of(c->resumed).text);
-  put_optional(out, c->failed, "failed");
-  cli_out_text(out, "\n");
-  if (c->requests_http1 || c->requests_http2)
-    cli_out_format(out, "%*s%s requests over HTTP/2, %s over HTTP/1.1\n", INDENT, "",
-                   count_of(c->requests_http2).text, count_of(c->requests_http1).text);
+    add(&l, ", handshakes: %s full, %s resumed", count_of(c->full_handshakes).text,
+        count_of(c->resumed).text);
+  add_optional(&l, c->failed, "failed");
+  put_line(out, "connections", &l);
+  if (!c->requests_http1 && !c->requests_http2) return;
+  l.used = 0;
+  add(&l, "%s requests over HTTP/2, %s over HTTP/1.1", count_of(c->requests_http2).text,
+      count_of(c->requests_http1).text);
+  put_line(out, "http", &l);
 }
 
 static void put_client(const result_point *p, cli_out *out) {
   const result_process *c = &p->process;
   double cpu_s = c->user_s + c->system_s;
-  cli_out_format(out, KEY "CPU %.2f s", "client", cpu_s);
-  if (p->volume.events)
-    cli_out_format(out, " (%.2f us/event)", cpu_s * 1e6 / (double)p->volume.events);
-  cli_out_format(out, ", peak memory %.1f MB", (double)c->rss_peak_kb / 1024);
+  line l = {.used = 0};
+  add(&l, "CPU %.2f s", cpu_s);
+  if (p->volume.events) add(&l, " (%.2f us/event)", cpu_s * 1e6 / (double)p->volume.events);
+  add(&l, ", peak memory %.1f MB", (double)c->rss_peak_kb / 1024);
   if (c->decrypted_bytes)
-    cli_out_format(out, ", %.2f %% of bytes copied",
-                   100 * (double)c->copied_bytes / (double)c->decrypted_bytes);
-  if (c->allocations_per_event >= 0)
-    cli_out_format(out, ", %.3g allocations/event", c->allocations_per_event);
-  cli_out_text(out, "\n");
+    add(&l, ", %.2f %% of bytes copied",
+        100 * (double)c->copied_bytes / (double)c->decrypted_bytes);
+  if (c->allocations_per_event >= 0) add(&l, ", %.3g allocations/event", c->allocations_per_event);
+  put_line(out, "client", &l);
 }
 
 /* --- whether to believe it --- */
@@ -288,79 +321,84 @@ static const char *meaning(enum result_verdict verdict) {
 
 static void put_lag(const char *name, const lti_hist *h, const result_certificate *c,
                     cli_out *out) {
+  line l = {.used = 0};
   if (!h) return;
-  cli_out_format(out, "  %-16s p50 %s, p99 %s, max %s ms", name,
-                 stat_of(h, FIGURE_PERCENTILE, 50).text, stat_of(h, FIGURE_PERCENTILE, 99).text,
-                 stat_of(h, FIGURE_MAX, 0).text);
-  if (c->lag_valid_us >= 0)
-    cli_out_format(out, "; valid to p99 %s, degraded to %s", ms_of(c->lag_valid_us / 1e3).text,
-                   ms_of(c->lag_degraded_us / 1e3).text);
-  cli_out_text(out, "\n");
+  add(&l, "p50 %s, p99 %s, max %s ms", stat_of(h, FIGURE_PERCENTILE, 50).text,
+      stat_of(h, FIGURE_PERCENTILE, 99).text, stat_of(h, FIGURE_MAX, 0).text);
+  if (c && c->lag_valid_us >= 0)
+    add(&l, "; p99 valid to %s, degraded to %s", ms_of(c->lag_valid_us / 1e3).text,
+        ms_of(c->lag_degraded_us / 1e3).text);
+  if (!c) add(&l, " behind the kernel's own stamps");
+  put_finding(out, name, &l);
 }
 
-static void put_share(cli_out *out, const char *before, double share, const char *behind) {
-  if (share >= 0) cli_out_format(out, "%s%.1f %%%s", before, share * 100, behind);
+/* A comma before all but the first. */
+static void add_comma(line *l) {
+  if (l->used) add(l, ", ");
+}
+
+static void add_share(line *l, double share, const char *what) {
+  if (share < 0) return;
+  add_comma(l);
+  add(l, "%.1f %% %s", share * 100, what);
+}
+
+/* Counts that may be unknown. */
+static void add_fact(line *l, int64_t n, const char *what) {
+  if (n < 0) return;
+  add_comma(l);
+  add(l, "%s %s", count_of((uint64_t)n).text, what);
 }
 
 static void put_busy(const result_certificate *c, cli_out *out) {
+  line l = {.used = 0};
   if (c->busy_share < 0) return;
-  cli_out_format(out, "  %-16s", "busiest thread");
-  put_share(out, " ", c->busy_share, " busy");
-  put_share(out, ", ", c->cpu_share, " CPU");
-  put_share(out, ", waited for a core ", c->run_delay_share, "");
+  add_share(&l, c->busy_share, "busy");
+  add_share(&l, c->cpu_share, "CPU");
+  add_share(&l, c->run_delay_share, "waiting for a core");
   if (c->busy_valid >= 0)
-    cli_out_format(out, "; valid below %g %%, degraded to %g %%", c->busy_valid * 100,
-                   c->busy_degraded * 100);
-  cli_out_text(out, "\n");
-}
-
-/* Counts that may be unknown, with a comma between them. */
-static void put_fact(cli_out *out, bool *any, int64_t n, const char *what) {
-  if (n < 0) return;
-  cli_out_format(out, "%s%s %s", *any ? ", " : "", count_of((uint64_t)n).text, what);
-  *any = true;
+    add(&l, "; busy valid below %g %%, degraded to %g %%", c->busy_valid * 100,
+        c->busy_degraded * 100);
+  put_finding(out, "busiest thread", &l);
 }
 
 static void put_facts(const result_certificate *c, cli_out *out) {
-  bool any = false;
-  cli_out_format(out, "  %-16s ", "stalls");
-  put_fact(out, &any, c->stalls, "times away for longer than that");
+  line l = {.used = 0};
+  add_fact(&l, c->stalls, "stalls of the loop");
   if (c->stalls > 0 && c->stall_max_us >= 0)
-    cli_out_format(out, " (the longest %s ms)", ms_of((double)c->stall_max_us / 1e3).text);
-  put_fact(out, &any, c->missed, "starts that found the cap full");
-  cli_out_text(out, any ? "\n" : "not to be had\n");
-  any = false;
-  cli_out_format(out, "  %-16s ", "machine");
-  if (c->steal_share >= 0) {
-    cli_out_format(out, "%.1f %% of its CPU stolen", c->steal_share * 100);
-    any = true;
-  }
-  put_fact(out, &any, c->retransmits, "TCP segments sent again");
-  put_fact(out, &any, c->descriptors_peak, "descriptors");
+    add(&l, " (the longest %s ms)", ms_of((double)c->stall_max_us / 1e3).text);
+  add_fact(&l, c->missed, "starts that found the cap full");
+  if (l.used) put_finding(out, "held up", &l);
+  l.used = 0;
+  add_share(&l, c->steal_share, "of its CPU stolen");
+  add_fact(&l, c->retransmits, "TCP segments sent again");
+  add_fact(&l, c->descriptors_peak, "descriptors");
   if (c->descriptors_peak >= 0 && c->descriptors_max >= 0)
-    cli_out_format(out, " of %s", count_of((uint64_t)c->descriptors_max).text);
-  put_fact(out, &any, c->ports_max, "ports");
+    add(&l, " of %s", count_of((uint64_t)c->descriptors_max).text);
+  add_fact(&l, c->ports_max, "ports");
   if (c->clock[0]) {
-    cli_out_text(out, any ? ", clock " : "clock ");
-    put_clean(out, c->clock);
+    add_comma(&l);
+    add(&l, "clock %s", c->clock);
   }
-  cli_out_text(out, "\n");
+  if (l.used) put_finding(out, "machine", &l);
 }
 
 static void put_reasons(const result_certificate *c, cli_out *out) {
   for (size_t i = 0; i < c->reason_count; i++) {
     const result_reason *why = &c->reasons[i];
-    cli_out_format(out, "  %-16s ", result_verdict_name(why->verdict));
-    put_wrapped(out, 19, why->text);
+    line l = {.used = 0};
+    add(&l, "%s", why->text);
+    put_finding(out, result_verdict_name(why->verdict), &l);
     if (!why->advice[0]) continue;
-    cli_out_format(out, "%19s", "");
-    put_wrapped(out, 19, why->advice);
+    l.used = 0;
+    add(&l, "%s", why->advice);
+    put_finding(out, "", &l);
   }
 }
 
 static void put_certificate(const result_point *p, const char *of, cli_out *out) {
   const result_certificate *c = &p->certificate;
-  cli_out_format(out, KEY, "certificate");
+  cli_out_format(out, "%-*s ", INDENT - 1, "certificate");
   put_verdict(c->verdict, out);
   cli_out_format(out, ": %s", meaning(c->verdict));
   if (of) {
@@ -371,11 +409,7 @@ static void put_certificate(const result_point *p, const char *of, cli_out *out)
   cli_out_text(out, "\n");
   put_lag("receive lag", c->receive_lag, c, out);
   put_lag("schedule lag", c->schedule_lag, c, out);
-  if (c->kernel_lag)
-    cli_out_format(out, "  %-16s p50 %s, p99 %s, max %s ms behind the kernel's own stamps\n",
-                   "kernel lag", stat_of(c->kernel_lag, FIGURE_PERCENTILE, 50).text,
-                   stat_of(c->kernel_lag, FIGURE_PERCENTILE, 99).text,
-                   stat_of(c->kernel_lag, FIGURE_MAX, 0).text);
+  put_lag("kernel lag", c->kernel_lag, NULL, out);
   put_busy(c, out);
   put_facts(c, out);
   put_reasons(c, out);
@@ -396,7 +430,7 @@ static number cell_of(const char *name, const result_point *p) {
 static void put_row(const result_point *p, bool knee, cli_out *out) {
   char label[24];
   cli_say_clean(lti_slice_of(p->offer.label), label, sizeof label);
-  cli_out_format(out, "%c %-20.20s %10s %10s", knee ? '*' : ' ', label, cell_of("rate", p).text,
+  cli_out_format(out, "%c %-19.19s %10s %10s", knee ? '*' : ' ', label, cell_of("rate", p).text,
                  cell_of("output_tokens_per_s", p).text);
   cli_out_format(out, " %9s %9s %9s %9s %7s  ", cell_of("ttft.p50", p).text,
                  cell_of("ttft.p99", p).text, cell_of("itl.p99", p).text,
@@ -407,16 +441,13 @@ static void put_row(const result_point *p, bool knee, cli_out *out) {
 
 static void put_knee(const result *r, cli_out *out) {
   const result_knee *k = &r->knee;
-  char level[sizeof k->level];
   if (!k->searched) return;
-  cli_say_clean(lti_slice_of(k->level), level, sizeof level);
-  cli_out_format(out, KEY, "knee");
-  if (k->found && k->point < r->point_count) {
-    put_clean(out, r->points[k->point].offer.label);
-    cli_out_format(out, " is the most that kept %s\n", level);
-  } else {
-    cli_out_format(out, "no load kept %s\n", level);
-  }
+  line l = {.used = 0};
+  if (k->found && k->point < r->point_count)
+    add(&l, "%s is the most that kept %s", r->points[k->point].offer.label, k->level);
+  else
+    add(&l, "no load kept %s", k->level);
+  put_line(out, "knee", &l);
 }
 
 static const result_point *worst(const result *r) {
@@ -427,7 +458,7 @@ static const result_point *worst(const result *r) {
 }
 
 static void put_sweep(const result *r, cli_out *out) {
-  cli_out_format(out, "  %-20s %10s %10s %9s %9s %9s %9s %7s  %s\n", "load", "requests/s",
+  cli_out_format(out, "  %-19s %10s %10s %9s %9s %9s %9s %7s  %s\n", "load", "requests/s",
                  "tokens/s", "ttft p50", "ttft p99", "itl p99", "e2e p99", "error %", "verdict");
   for (size_t i = 0; i < r->point_count; i++)
     put_row(&r->points[i], r->knee.found && r->knee.point == i, out);
@@ -435,9 +466,9 @@ static void put_sweep(const result *r, cli_out *out) {
   for (size_t i = 0; i < r->point_count; i++) {
     const result_point *p = &r->points[i];
     if (p->error_count == 0) continue;
-    cli_out_format(out, KEY, "errors");
-    put_clean(out, p->offer.label);
-    cli_out_text(out, "\n");
+    line l = {.used = 0};
+    add(&l, "%s", p->offer.label);
+    put_line(out, "errors", &l);
     put_errors(p, out);
   }
   const result_point *p = worst(r);
@@ -463,7 +494,8 @@ void report_table(const result *r, cli_out *out) {
     cli_out_text(out, "\n");
   }
   if (r->interrupted) cli_out_text(out, "interrupted: this is what was measured until then\n");
-  if (r->shards > 1) cli_out_format(out, KEY "%d of %d\n", "shard", r->shard, r->shards);
+  if (r->shards > 1)
+    cli_out_format(out, "%-*s %d of %d\n", INDENT - 1, "shard", r->shard, r->shards);
   if (r->point_count == 0) {
     cli_out_text(out, "nothing was measured\n");
     return;

@@ -180,6 +180,7 @@ typedef struct result_lengths {
   int64_t input_wanted, output_wanted; /* -1: not asked for */
   int64_t input_min, input_max, output_min, output_max;
   double input_mean, input_sd, output_mean, output_sd; /* -1: unknown */
+  char note[RESULT_TEXT_MAX]; /* how they were made; empty: they were not */
 } result_lengths;
 
 typedef struct result_point {

@@ -59,6 +59,7 @@ struct gauge {
   size_t wait_count;
   uint64_t settled_ns, delay_ns; /* when the list was emptied, and the run delay then */
   bool stalled;                  /* since then */
+  bool ran;
 
   uint64_t mark_ns, mark_idle_ns, mark_cpu_ns, mark_delay_ns;
   uint64_t stall_above_ns;
@@ -85,7 +86,7 @@ gauge *gauge_open(uv_loop_t *loop, lti_hist *lag) {
   g->loop = loop;
   g->lag = lag;
   g->schedstat = open_schedstat();
-  g->stall_above_ns = UINT64_MAX;
+  g->stall_above_ns = GAUGE_STALL_NS;
   g->beat_ms = BEAT_MIN_MS;
   g->bound_ns = BEAT_MIN_MS * UINT64_C(1000000);
   g->entered_ns = g->returned_ns = g->settled_ns = uv_hrtime();
@@ -120,11 +121,15 @@ void gauge_stall_above(gauge *g, uint64_t ns) {
   g->stall_above_ns = ns;
 }
 
+static bool overslept(const gauge *g, uint64_t slept_ns) {
+  return slept_ns > g->bound_ns + LATE_NS;
+}
+
 /* The time from which on this turn's reads may have waited. */
 static uint64_t base_of_turn(const gauge *g) {
   uint64_t slept = uv_metrics_idle_time(g->loop) - g->idle_ns;
   if (slept < SLEPT_NS) return g->returned_ns;
-  if (slept > g->bound_ns + LATE_NS) return g->entered_ns;
+  if (overslept(g, slept)) return g->entered_ns;
   return g->entered_ns + slept;
 }
 
@@ -152,6 +157,8 @@ void gauge_event(gauge *g, uint64_t received_ns) {
 void gauge_mark(gauge *g, uint64_t now_ns) {
   end_read(g);
   settle(g, now_ns);
+  /* What passed before the loop ran at all was no turn of it. */
+  if (!g->ran) g->entered_ns = g->returned_ns = now_ns;
   g->mark_ns = now_ns;
   g->mark_idle_ns = uv_metrics_idle_time(g->loop);
   g->mark_cpu_ns = cpu_ns();
@@ -174,6 +181,7 @@ void gauge_read(gauge *g, uint64_t now_ns, gauge_reading *r) {
 }
 
 uint64_t gauge_peak(gauge *g) {
+  end_read(g);
   settle(g, uv_hrtime());
   uint64_t peak = g->peak_us;
   g->peak_us = 0;
@@ -216,6 +224,7 @@ static void set_heartbeat(gauge *g, bool eventful) {
 
 static void on_prepare(uv_prepare_t *handle) {
   gauge *g = handle->data;
+  g->ran = true;
   bool eventful = g->read_events > 0 || g->base_ns > 0;
   end_read(g);
   uint64_t now = uv_hrtime(), idle = uv_metrics_idle_time(g->loop), slept = idle - g->idle_ns;
@@ -226,7 +235,9 @@ static void on_prepare(uv_prepare_t *handle) {
   set_heartbeat(g, eventful);
   g->base_ns = 0;
   g->idle_ns = idle;
-  g->returned_ns = returned;
+  /* A stop that ends the poll with a signal has libuv return from it without a look: what came in
+   * the meantime is then reported by the next poll, and is held to the entry of this one. */
+  g->returned_ns = overslept(g, slept) ? g->entered_ns : returned;
   g->entered_ns = uv_hrtime();
 }
 

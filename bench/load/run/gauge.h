@@ -19,6 +19,8 @@
 
 typedef struct gauge gauge;
 
+#define GAUGE_STALL_NS 5000000u
+
 /* What was seen between gauge_mark and gauge_read. */
 typedef struct gauge_reading {
   double wall_s, busy_s, cpu_s;
@@ -38,7 +40,7 @@ void gauge_free(gauge *g);
 void gauge_show(gauge *g, pulse *live);
 /* An event whose read was stamped so. Cheap: a comparison, once per read a subtraction. */
 void gauge_event(gauge *g, uint64_t received_ns);
-/* Turns longer than this are stalls. */
+/* Turns longer than this are stalls [GAUGE_STALL_NS]. */
 void gauge_stall_above(gauge *g, uint64_t ns);
 /* Both on the loop's thread, from its callbacks or outside of its run. */
 void gauge_mark(gauge *g, uint64_t now_ns);
