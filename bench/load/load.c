@@ -139,6 +139,7 @@ static int run_point(load *l) {
   watch_crew(l->watch, c, view);
   if (view) live_close(view);
   int error = crew_close(c, point);
+  work_describe(l->work, &point->lengths);
   l->result->interrupted = watch_interrupted(l->watch);
   l->plan.start_at_ns = 0;
   if (!error) return CLI_DONE;
@@ -161,6 +162,14 @@ static int run_points(load *l) {
   return code;
 }
 
+/* An endpoint has its own provider, whose key and address it is. */
+static bool set_gateway(load *l) {
+  cli_options own = *l->options;
+  own.protocol = work_provider(l->options);
+  own.any_base = l->options->load.endpoint != NULL;
+  return cli_settings_init(&l->settings, &own);
+}
+
 static bool set_up(load *l) {
   const cli_options *o = l->options;
   if (o->arg_count > 0) {
@@ -168,7 +177,7 @@ static bool set_up(load *l) {
     return false;
   }
   if (!outlet_check(o) || !gates_init(&l->gates, o) ||
-      !gates_levels(&l->plan.goodput, &o->load.goodput) || !cli_settings_init(&l->settings, o) ||
+      !gates_levels(&l->plan.goodput, &o->load.goodput) || !set_gateway(l) ||
       !shape_spec_init(&l->shape, o))
     return false;
   if (!o->retries.set) l->settings.config.retries = LEAT_NONE;

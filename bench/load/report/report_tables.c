@@ -222,6 +222,11 @@ void report_tables_lengths(const result_point *p, cli_out *out) {
     if (n->output_mean >= 0) put_length(&output, out);
     page_table_end(out);
   }
+  if (n->note[0]) {
+    cli_out_text(out, "<p class=\"sub\">Lengths that were asked for: ");
+    page_word(out, n->note);
+    cli_out_text(out, ".</p>\n");
+  }
   page_section_end(out);
 }
 

@@ -128,6 +128,7 @@ static void add_lengths(result_point *to, const result_point *from) {
   l->output_sd = output.sd;
   l->input_wanted = one->input_wanted;
   l->output_wanted = one->output_wanted;
+  memcpy(l->note, one->note, sizeof l->note);
   l->input_min = smaller_known(l->input_min, one->input_min);
   l->output_min = smaller_known(l->output_min, one->output_min);
   l->input_max = larger(l->input_max, one->input_max);

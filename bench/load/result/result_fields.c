@@ -82,12 +82,17 @@ static const result_field process_rows[] = {
     AT(result_process, allocations_per_event, REAL_OR_NULL)};
 TABLE(process);
 
-static const result_field lengths_rows[] = {
-    AT(result_lengths, input_wanted, I64_OR_NULL), AT(result_lengths, output_wanted, I64_OR_NULL),
-    AT(result_lengths, input_min, I64_OR_NULL),    AT(result_lengths, input_max, I64_OR_NULL),
-    AT(result_lengths, input_mean, REAL_OR_NULL),  AT(result_lengths, input_sd, REAL_OR_NULL),
-    AT(result_lengths, output_min, I64_OR_NULL),   AT(result_lengths, output_max, I64_OR_NULL),
-    AT(result_lengths, output_mean, REAL_OR_NULL), AT(result_lengths, output_sd, REAL_OR_NULL)};
+static const result_field lengths_rows[] = {AT(result_lengths, input_wanted, I64_OR_NULL),
+                                            AT(result_lengths, output_wanted, I64_OR_NULL),
+                                            AT(result_lengths, input_min, I64_OR_NULL),
+                                            AT(result_lengths, input_max, I64_OR_NULL),
+                                            AT(result_lengths, input_mean, REAL_OR_NULL),
+                                            AT(result_lengths, input_sd, REAL_OR_NULL),
+                                            AT(result_lengths, output_min, I64_OR_NULL),
+                                            AT(result_lengths, output_max, I64_OR_NULL),
+                                            AT(result_lengths, output_mean, REAL_OR_NULL),
+                                            AT(result_lengths, output_sd, REAL_OR_NULL),
+                                            AT(result_lengths, note, TEXT)};
 TABLE(lengths);
 
 static const result_field certificate_rows[] = {

@@ -6,6 +6,7 @@
  * allocated once as many are under way as ever will be. */
 #include "bench/load/work/work.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -64,8 +65,15 @@ bool work_calibrate(work *w, const leat_config *config) {
   return calibrate_run(w, config);
 }
 
-const char *work_note(const work *w) {
-  return w->note[0] ? w->note : NULL;
+void work_describe(const work *w, result_lengths *lengths) {
+  if (w->source == SOURCE_MADE && w->turns == 1 && w->input.mean > 0)
+    lengths->input_wanted = llround(w->input.mean);
+  if (w->output.mean > 0) lengths->output_wanted = llround(w->output.mean);
+  snprintf(lengths->note, sizeof lengths->note, "%s", w->note);
+}
+
+const char *work_provider(const cli_options *options) {
+  return aim_provider(options);
 }
 
 /* --- hands --- */

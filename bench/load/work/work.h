@@ -53,7 +53,10 @@ void work_end(work_talk *talk);
  * is worth. True, and nothing asked, where there is nothing to calibrate; false, and said, when the
  * gateway cannot be asked. */
 bool work_calibrate(work *w, const leat_config *config);
-/* One line on how lengths were made, for the report; NULL: nothing to say. */
-const char *work_note(const work *w);
+/* What was asked for, and a line on how lengths were made: after calibration, for the report. */
+void work_describe(const work *w, result_lengths *lengths);
+/* Whose key and base URL the environment is asked for: the protocol's, or the endpoint's; NULL: the
+ * usual one's. */
+const char *work_provider(const cli_options *options);
 
 #endif

@@ -13,7 +13,6 @@
 #include "talk.h"
 
 #define WORK_BODY_MAX ((size_t)128 << 20)
-#define WORK_NOTE_MAX 400
 
 /* What carries the words. */
 enum work_carrier {
@@ -57,7 +56,7 @@ struct work {
   work_field *fields; /* headers with holes */
   size_t field_count;
   lti_buf ids_head, ids_tail; /* a body around its token ids, without the last brace */
-  char note[WORK_NOTE_MAX];
+  char note[RESULT_TEXT_MAX];
 };
 
 struct work_hand {
