@@ -80,7 +80,7 @@ static void make_counts(const scene *s, result_point *p) {
   v->output_tokens = (int64_t)(24 * s->requests);
   v->reasoning_tokens = (int64_t)(4 * s->requests);
   v->cached_tokens = (int64_t)(16 * s->requests);
-  p->lengths = (result_lengths){128, 24, 121, 137, 9, 31, 128.03, 2.61, 24.0, 3.125};
+  p->lengths = (result_lengths){128, 24, 121, 137, 9, 31, 128.03, 2.61, 24.0, 3.125, ""};
 }
 
 static void make_costs(result_point *p) {
