@@ -18,6 +18,8 @@
 #define TICK_MS 100
 #define CHUNK   256 /* streams that are made together */
 
+#define LEAD_MAX_NS UINT64_C(50000000) /* how long before its instant a burst is begun at most */
+
 static void on_due(void *ctx, uint64_t now_ns);
 static void on_wake(uv_async_t *handle);
 static void on_tick(uv_timer_t *handle);
@@ -289,22 +291,42 @@ static void fill(runner *r, uint64_t now_ns, uint64_t *changes_ns) {
   }
 }
 
-static void begin_arrivals(runner *r, uint64_t now_ns) {
+/* The requests of a burst are written down before its instant, as soon as it is known how long that
+ * takes, and all leave in the turn behind it. Returns how many began. */
+static size_t begin_arrivals(runner *r, uint64_t now_ns) {
+  size_t begun = 0;
   while (r->has_start && !r->ended) {
     uint64_t at_ns = r->shared->begin_ns + r->start.at_ns;
-    if (at_ns > now_ns) return;
+    if (at_ns > now_ns + r->lead_ns) return begun;
     runner_stream *s = runner_stream_new(r);
     if (!s) {
       runner_refuse(r, LEAT_ENOMEM, "no memory for so many streams");
-      return;
+      return begun;
     }
     s->start = r->start;
     s->due_ns = at_ns;
     s->arrives = true;
     r->has_start = shape_next(r->starts, &r->start);
     runner_arrive(s, now_ns);
+    begun++;
+    r->instant_ns = at_ns;
     if (!r->has_start) runner_end(r);
   }
+  return begun;
+}
+
+/* Learns from one burst what the next one takes, and waits for this one's instant. */
+static void hold_burst(runner *r, uint64_t from_ns) {
+  uint64_t now_ns = uv_hrtime(), took_ns = now_ns - from_ns;
+  r->lead_ns = took_ns + took_ns / 8;
+  if (r->lead_ns > LEAD_MAX_NS) r->lead_ns = LEAD_MAX_NS;
+  while (uv_hrtime() < r->instant_ns) {
+  }
+}
+
+static void begin_due(runner *r, uint64_t now_ns) {
+  bool burst = r->shared->plan->shape->kind == RESULT_BURST;
+  if (begin_arrivals(r, now_ns) > 0 && burst) hold_burst(r, now_ns);
 }
 
 static void wake_thinkers(runner *r, uint64_t now_ns) {
@@ -320,12 +342,12 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 static void step(runner *r, uint64_t now_ns) {
   uint64_t next_ns = UINT64_MAX;
   if (!r->ended && now_ns >= r->end_ns && !r->starts) end_window(r, now_ns);
-  if (r->starts && !r->ended) begin_arrivals(r, now_ns);
+  if (r->starts && !r->ended) begin_due(r, now_ns);
   if (r->starts && now_ns >= r->end_ns && r->shared->plan->shape->cut) end_window(r, now_ns);
   if (r->ended && now_ns >= r->cut_ns) end_window(r, now_ns);
   if (!r->starts && !r->ended) fill(r, now_ns, &next_ns);
   wake_thinkers(r, now_ns);
-  if (r->has_start) next_ns = r->shared->begin_ns + r->start.at_ns;
+  if (r->has_start) next_ns = r->shared->begin_ns + r->start.at_ns - r->lead_ns;
   if (r->thinking.first) next_ns = earlier(next_ns, r->thinking.first->due_ns);
   if (!r->ended) next_ns = earlier(next_ns, r->end_ns);
   if (r->starts && r->shared->plan->shape->cut && now_ns < r->end_ns)

@@ -83,6 +83,8 @@ struct runner {
   size_t wanted;       /* a closed loop's share */
   uint64_t end_ns;     /* nothing begins from here on */
   uint64_t cut_ns;     /* and here what runs is cut */
+  uint64_t lead_ns;    /* how long before its instant a burst is begun */
+  uint64_t instant_ns; /* of the last start */
   double user_mark, system_mark;
   runner_line idle, thinking, held; /* held: they wait for room */
   runner_stream **chunks;
