@@ -55,7 +55,7 @@ static bool settle(mock_exchange *x, struct chat *j) {
   a->serial = x->ordinal;
   if (!a->stream_named && (p->cadence_in_query || x->socket)) a->stream = true;
   a->message = x->socket && mock_ws_wants_message(x);
-  a->prompt_tokens = (uint32_t)((x->body.size + 3) / 4);
+  if (a->prompt_tokens == 0) a->prompt_tokens = (uint32_t)((x->body.size + 3) / 4);
   if (!a->stream || mock_fault_on(p->faults, FAULT_JSON)) a->stream = false;
   if (a->events == 0 && !p->events_named) a->events = 1;
   bool settled = mock_ask_settle(a);

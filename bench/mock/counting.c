@@ -1,5 +1,8 @@
-/* How many tokens a request would be: Anthropic's count_tokens and Gemini's countTokens. As the
- * gateway's own usage has it, four bytes of body are one. */
+/* How many tokens a request would be: Anthropic's count_tokens, Gemini's countTokens and vLLM's
+ * tokenize. As the gateway's own usage has it, four bytes of body are one; to tokenize it is four
+ * bytes of the prompt, whose tokens are those numbers. */
+#include <string.h>
+
 #include "bench/mock/asked.h"
 #include "wire/json.h"
 
@@ -20,6 +23,32 @@ void mock_counting_anthropic(mock_exchange *x, const leat_slice *parts) {
   lti_buf_init(&out, &x->m->alloc, MOCK_HEAD_MAX, LEAT_EBODYMAX);
   mock_reply_json(x, lti_buf_format(&out, "{\"input_tokens\":%u}", mock_asked_tokens(x->body.size)),
                   &out);
+  lti_buf_deinit(&out);
+}
+
+/* {"prompt"} gives {"count","max_model_len","tokens"}. */
+void mock_counting_tokenize(mock_exchange *x, const leat_slice *parts) {
+  lti_buf prompt, out;
+  (void)parts;
+  lti_buf_init(&prompt, &x->m->alloc, MOCK_BODY_MAX, LEAT_EBODYMAX);
+  lti_buf_init(&out, &x->m->alloc, MOCK_BODY_MAX, LEAT_EBODYMAX);
+  if (!mock_asked_valid(x)) {
+    /* it was answered */
+  } else if (!mock_asked_text(x, "prompt", &prompt)) {
+    mock_asked_refuse(x, "prompt: Field required");
+  } else {
+    unsigned count = mock_asked_tokens(prompt.size);
+    int err = lti_buf_format(&out, "{\"count\":%u,\"max_model_len\":131072,\"tokens\":[", count);
+    for (unsigned i = 0; i < count && !err; i++) {
+      char bytes[4] = {0};
+      size_t left = prompt.size - (size_t)4 * i;
+      memcpy(bytes, prompt.data + (size_t)4 * i, left < 4 ? left : 4);
+      err = lti_buf_format(&out, "%s%u", i ? "," : "",
+                           (unsigned)(mock_asked_hash(0, lti_slice(bytes, 4)) % 100000));
+    }
+    mock_reply_json(x, err | lti_buf_text(&out, "]}"), &out);
+  }
+  lti_buf_deinit(&prompt);
   lti_buf_deinit(&out);
 }
 

@@ -562,6 +562,7 @@ void mock_images_generate(mock_exchange *x, const leat_slice *parts);
 void mock_images_edit(mock_exchange *x, const leat_slice *parts);
 void mock_counting_anthropic(mock_exchange *x, const leat_slice *parts);
 void mock_counting_gemini(mock_exchange *x);
+void mock_counting_tokenize(mock_exchange *x, const leat_slice *parts);
 void mock_files_create(mock_exchange *x, const leat_slice *parts);
 void mock_files_list(mock_exchange *x, const leat_slice *parts);
 void mock_files_get(mock_exchange *x, const leat_slice *parts);

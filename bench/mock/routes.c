@@ -106,6 +106,7 @@ static const struct route {
     {HTTP_GET, false, "/v1/responses/*/input_items", mock_stored_items},
     {HTTP_POST, false, "/v1/messages", serve_message},
     {HTTP_POST, false, "/v1/messages/count_tokens", mock_counting_anthropic},
+    {HTTP_POST, false, "/tokenize", mock_counting_tokenize},
     {HTTP_POST, true, "/v1/embeddings", mock_embeddings_serve},
     {HTTP_POST, true, "/v1/rerank", mock_embeddings_rerank},
     {HTTP_POST, true, "/v1/moderations", mock_moderations_serve},

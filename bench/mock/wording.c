@@ -72,6 +72,19 @@ static void read_tools(mock_ask *ask, lti_json *r) {
   }
 }
 
+/* A prompt of token ids says itself how long it is. */
+static void read_ids(mock_ask *ask, lti_json *r) {
+  int64_t id;
+  uint32_t count = 0;
+  bool all = lti_json_peek(r) == LTI_JSON_ARRAY;
+  if (!all || !lti_json_enter_array(r)) return;
+  while (lti_json_next_value(r)) {
+    all &= lti_json_int(r, &id);
+    count++;
+  }
+  if (all) ask->prompt_tokens = count;
+}
+
 static void read_field(mock_ask *ask, lti_json *r, lti_json_text key, bool *parallel) {
   int64_t number;
   lti_json_text text;
@@ -87,6 +100,8 @@ static void read_field(mock_ask *ask, lti_json *r, lti_json_text key, bool *para
     lti_json_bool(r, parallel);
   } else if (lti_json_key_is(key, "stream_options")) {
     read_options(ask, r);
+  } else if (ask->legacy && lti_json_key_is(key, "prompt")) {
+    read_ids(ask, r);
   } else if (lti_json_key_is(key, "tools")) {
     read_tools(ask, r);
   } else if (lti_json_key_is(key, "model")) {

@@ -21,7 +21,7 @@ typedef struct mock_ask {
   uint32_t events;           /* of each lane */
   uint32_t bytes, reasoning; /* of each event; events of reasoning before the text */
   uint32_t choices, calls;   /* calls 0: text */
-  uint32_t prompt_tokens;
+  uint32_t prompt_tokens;    /* as many as there are ids, where the prompt is token ids */
   bool legacy, stream, stream_named, usage, stamp;
   bool message; /* choices[].message instead of delta, in chunks too */
   const char *finish;

@@ -277,6 +277,14 @@ class Counts(Case):
         self.assertEqual(found, {"input_tokens": (len(json.dumps(body)) + 3) // 4})
         status, answer = self.g.ask("POST", "/v1/messages/count_tokens", body)
         self.assertEqual((status, answer["error"]["type"]), (400, "invalid_request_error"))
+        found = self.g.good("POST", "/tokenize", {"model": "m", "prompt": "good water"})
+        self.assertEqual((found["count"], len(found["tokens"])), (3, 3))
+        again = self.g.good("POST", "/tokenize", {"prompt": "good food"})
+        self.assertEqual(again["tokens"][0], found["tokens"][0])
+        self.assertEqual(self.g.ask("POST", "/tokenize", {"model": "m"})[0], 400)
+        for prompt, tokens in ([1, 2, 3], 3), (list(range(500)), 500):
+            found = self.g.good("POST", "/v1/completions", {"model": "m", "prompt": prompt})
+            self.assertEqual(found["usage"]["prompt_tokens"], tokens)
         body = {"contents": [{"parts": [{"text": "hi"}]}]}
         found = self.g.good("POST", "/v1beta/models/gemini:countTokens", body)
         self.assertEqual(found["totalTokens"], (len(json.dumps(body)) + 3) // 4)
