@@ -8,12 +8,12 @@
   "--bg:#f6f7f8;--panel:#fff;--ink:#1c2128;--soft:#57606a;--rule:#dde1e5;--grid:#e9ecef;" \
   "--link:#1a5fb4;--c1:#1d63b8;--c2:#c04f08;--c3:#0a7c66;--c4:#8246a8;--c5:#6a737d;"      \
   "--good:#0b6e4f;--good-bg:#e8f4ef;--warn:#7d5200;--warn-bg:#fdf3dc;--bad:#a8201a;"      \
-  "--bad-bg:#fcebe9;--on:#fff;--code:#f1f3f5;--hover:#1d63b81f"
+  "--bad-bg:#fcebe9;--on:#fff;--code:#f1f3f5;--hover:#1d63b81f;--dot:.45"
 #define DARK                                                                                 \
   "--bg:#101418;--panel:#181d23;--ink:#e4e8ec;--soft:#9ba6b1;--rule:#2d343c;--grid:#252b32;" \
   "--link:#7cb7ff;--c1:#69aef8;--c2:#f79a52;--c3:#48c9ad;--c4:#c99af0;--c5:#929da8;"         \
   "--good:#58cfa0;--good-bg:#11271f;--warn:#edb64f;--warn-bg:#2a210f;--bad:#ff8b80;"         \
-  "--bad-bg:#321a1a;--on:#101418;--code:#12171c;--hover:#69aef82b"
+  "--bad-bg:#321a1a;--on:#101418;--code:#12171c;--hover:#69aef82b;--dot:.65"
 
 static const char style[] =
     ":root{color-scheme:light;" LIGHT
@@ -72,7 +72,7 @@ static const char style[] =
     ".mark .f{fill:currentColor;stroke:none}\n"
     ".mark.good{color:var(--good)}.mark.warn{color:var(--warn)}.mark.bad{color:var(--bad)}"
     ".mark.plain{color:var(--soft)}\n"
-    ".state{white-space:nowrap}.state .mark{width:14px;height:14px;vertical-align:-2px;"
+    "td.state{white-space:nowrap}.state .mark{width:14px;height:14px;vertical-align:-2px;"
     "margin-right:6px}\n"
     /* cards */
     ".cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(200px,1fr));gap:12px;"
@@ -94,14 +94,16 @@ static const char style[] =
     "caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}\n"
     "th,td{padding:5px 10px;text-align:right;border-bottom:1px solid var(--rule);"
     "white-space:nowrap;font-weight:400;vertical-align:top}\n"
-    "thead th{color:var(--soft);font-size:12.5px;border-bottom-width:2px;vertical-align:bottom}\n"
+    "thead "
+    "th{white-space:normal;color:var(--soft);font-size:12.5px;border-bottom-width:2px;vertical-"
+    "align:bottom}\n"
     "th[scope=row],th.w,td.w{text-align:left}\n"
     "th[scope=row]{font-weight:550}\n"
     "th:first-child,td:first-child{padding-left:0}th:last-child,td:last-child{padding-right:0}\n"
     "td.w{white-space:normal;min-width:11ch;overflow-wrap:anywhere}td.w+td.w:last-child,"
     "td+td.w:last-child{min-width:24ch}\n"
     "tbody tr:last-child>*{border-bottom:0}\n"
-    ".slim{max-width:460px}\n"
+    ".slim{max-width:460px}td.pic svg{display:block}td.pic{width:1%}\n"
     "tr.here>*{background:var(--hover)}\n"
     "td.better{color:var(--good);font-weight:600}td.worse{color:var(--bad);font-weight:600}\n"
     /* terms */
@@ -112,9 +114,10 @@ static const char style[] =
     ".terms dt{color:var(--soft);flex:none}.terms dd{margin:0;text-align:right;"
     "overflow-wrap:anywhere;min-width:0}\n"
     /* charts */
-    ".charts{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:22px 32px}\n"
+    ".charts{margin:12px 0 0;display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:22px "
+    "32px}\n"
     ".charts.three{grid-template-columns:repeat(3,minmax(0,1fr))}\n"
-    ".charts>.wide{grid-column:1/-1}\n"
+    ".charts+.charts,.charts+details{margin-top:22px}.charts>.wide{grid-column:1/-1}\n"
     ".chart{margin:0;min-width:0;break-inside:avoid}\n"
     "figcaption{font-weight:600;font-size:14px;line-height:1.35}\n"
     "figcaption small{display:block;font-weight:400;font-size:12.5px;color:var(--soft)}\n"
@@ -139,7 +142,7 @@ static const char style[] =
     "stroke-linejoin:round;stroke-linecap:round}\n"
     ".s.dash{stroke-dasharray:6 5}\n"
     ".s.thin{stroke-width:1;stroke-dasharray:3 4;stroke-linecap:butt}\n"
-    ".s.dot{stroke-width:3;opacity:.45}.s.dot.cb{stroke-width:6;opacity:1}\n"
+    ".s.dot{stroke-width:3;opacity:var(--dot)}.s.dot.cb{stroke-width:6;opacity:1}\n"
     ".s.knob{stroke-width:7}\n"
     ".s.bar{fill:currentColor;stroke:none}\n"
     ".s.area{fill:currentColor;stroke:none;opacity:.16}\n"

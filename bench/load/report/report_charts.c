@@ -41,35 +41,45 @@ static void fill_curve(const lti_hist *h, const double *percents, size_t count, 
     y[i] = i == 0 || percents[i] <= end ? report_parts_percentile(h, percents[i]) : (double)NAN;
 }
 
-static void summarise(enum measure m, const lti_hist *h, char *out) {
-  char p50[PAGE_FIGURE_MAX], p99[PAGE_FIGURE_MAX], top[PAGE_FIGURE_MAX];
-  snprintf(out, SUMMARY_MAX, "%.60s by percentile: median %s, p99 %s, at most %s",
-           measure_at(m)->title, page_time(report_parts_percentile(h, 50), p50),
-           page_time(report_parts_percentile(h, 99), p99),
-           page_time(h ? (double)lti_hist_max(h) : (double)NAN, top));
+static void summarise(const report_curves *curves, char *out) {
+  char p50[PAGE_FIGURE_MAX], p99[PAGE_FIGURE_MAX];
+  int used = snprintf(out, SUMMARY_MAX, "%.60s by percentile", curves->title);
+  for (size_t i = 0; i < 2 && used > 0 && used < SUMMARY_MAX; i++) {
+    if (finest(curves->hists[i]) == 0) continue;
+    used +=
+        snprintf(out + used, SUMMARY_MAX - (size_t)used, "; %.40s: median %s, p99 %s",
+                 curves->names[i], page_time(report_parts_percentile(curves->hists[i], 50), p50),
+                 page_time(report_parts_percentile(curves->hists[i], 99), p99));
+  }
 }
 
-static void put_percentiles(const result_latency *latency, enum measure m, const char *title,
-                            cli_out *out) {
-  double percents[PERCENTS_MAX], sent[PERCENTS_MAX], intended[PERCENTS_MAX];
+void report_charts_curves(const report_curves *curves, cli_out *out) {
+  double percents[PERCENTS_MAX], values[2][PERCENTS_MAX];
   char summary[SUMMARY_MAX];
   size_t count = list_percents(percents);
-  double end = fmax(finest(latency->sent), finest(latency->intended));
+  double end = fmax(finest(curves->hists[0]), finest(curves->hists[1]));
   if (end == 0) return;
-  fill_curve(latency->sent, percents, count, sent);
-  fill_curve(latency->intended, percents, count, intended);
-  summarise(m, report_parts_felt(latency), summary);
-  chart c = {.title = title, .summary = summary, .count = count, .at = percents};
+  summarise(curves, summary);
+  chart c = {.title = curves->title, .summary = summary, .count = count, .at = percents};
   c.x = (chart_axis){"percentile", CHART_PERCENTILE, CHART_PERCENT, 50,
                      end <= 99     ? 99
                      : end <= 99.9 ? 99.9
                                    : FINEST};
   c.y = (chart_axis){"", CHART_AUTO, CHART_TIME_US, 0, 0};
   while (c.count > 0 && percents[c.count - 1] > c.x.to + 1e-9) c.count--;
-  chart_add(&c, (chart_series){"from the send", "c1", "", sent});
-  if (latency->intended)
-    chart_add(&c, (chart_series){"from the intended start", "c2", "dash", intended});
+  for (size_t i = 0; i < 2; i++) {
+    fill_curve(curves->hists[i], percents, count, values[i]);
+    chart_add(&c, (chart_series){curves->names[i], i == 0 ? "c1" : "c2", i == 0 ? "" : "dash",
+                                 values[i]});
+  }
   chart_write(out, &c);
+}
+
+static void put_forms(const result_point *p, enum measure m, const char *title, cli_out *out) {
+  const result_latency *l = &p->latencies[m];
+  report_curves curves = {
+      title, {"from the send", "from the intended start"}, {l->sent, l->intended}};
+  report_charts_curves(&curves, out);
 }
 
 void report_charts_latency(const result_point *p, cli_out *out) {
@@ -80,10 +90,10 @@ void report_charts_latency(const result_point *p, cli_out *out) {
                         : "<p class=\"sub\">A closed loop: a request begins when the one before "
                           "it has ended, so that its intended start is its send.</p>\n");
   cli_out_text(out, "<div class=\"charts three\">\n");
-  put_percentiles(&p->latencies[MEASURE_TTFT], MEASURE_TTFT, "Time to first token", out);
-  put_percentiles(&p->latencies[MEASURE_ITL], MEASURE_ITL, "Inter-token latency", out);
-  put_percentiles(&p->latencies[MEASURE_E2E], MEASURE_E2E, "End to end", out);
-  put_percentiles(&p->latencies[MEASURE_JOB], MEASURE_JOB, "Jobs", out);
+  put_forms(p, MEASURE_TTFT, "Time to first token", out);
+  put_forms(p, MEASURE_ITL, "Inter-token latency", out);
+  put_forms(p, MEASURE_E2E, "End to end", out);
+  put_forms(p, MEASURE_JOB, "Jobs", out);
   cli_out_text(out, "</div>\n");
 }
 
@@ -224,22 +234,27 @@ typedef struct dots {
   size_t fine, failed, room;
 } dots;
 
+static void dots_add(dots *d, const result_dot *dot) {
+  size_t at = dot->error ? d->room - ++d->failed : d->fine++;
+  d->x[at] = dot->start_s;
+  d->ttft[at] = dot->ttft_ms < 0 ? -1 : dot->ttft_ms * MS_US;
+  d->e2e[at] = dot->e2e_ms < 0 ? -1 : dot->e2e_ms * MS_US;
+}
+
+/* All that failed, and evenly so many of the others that it is about `max`. */
 static bool dots_fill(dots *d, const result_point *p, size_t max) {
   lti_alloc *alloc = cli_program_alloc();
-  size_t step = p->dot_count > max ? (p->dot_count + max - 1) / max : 1;
-  d->room = p->dot_count / step + 1;
+  size_t failed = 0, seen = 0;
+  for (size_t i = 0; i < p->dot_count; i++) failed += p->dots[i].error != 0;
+  size_t fine = p->dot_count - failed, step = fine / max + 1;
+  d->room = failed + fine / step + 1;
   d->fine = d->failed = 0;
   d->x = lti_alloc_zero(alloc, 3 * d->room * sizeof *d->x);
   if (!d->x) return false;
   d->ttft = d->x + d->room;
   d->e2e = d->ttft + d->room;
-  for (size_t i = 0; i < p->dot_count && d->fine + d->failed < d->room; i += step) {
-    const result_dot *dot = &p->dots[i];
-    size_t at = dot->error ? d->room - ++d->failed : d->fine++;
-    d->x[at] = dot->start_s;
-    d->ttft[at] = dot->ttft_ms < 0 ? -1 : dot->ttft_ms * MS_US;
-    d->e2e[at] = dot->e2e_ms < 0 ? -1 : dot->e2e_ms * MS_US;
-  }
+  for (size_t i = 0; i < p->dot_count; i++)
+    if (p->dots[i].error || seen++ % step == 0) dots_add(d, &p->dots[i]);
   return true;
 }
 

@@ -30,8 +30,11 @@ bool report_parts_open(const result_point *p) {
 }
 
 size_t report_parts_main(const result *r) {
+  size_t main = 0;
   if (r->knee.found && r->knee.point < r->point_count) return r->knee.point;
-  return r->point_count > 0 ? r->point_count - 1 : 0;
+  for (size_t i = 1; i < r->point_count; i++)
+    if (r->points[i].certificate.verdict >= r->points[main].certificate.verdict) main = i;
+  return main;
 }
 
 static void put_header(const result *r, cli_out *out) {

@@ -12,7 +12,7 @@ double report_parts_mean(const lti_hist *h);
 const lti_hist *report_parts_felt(const result_latency *latency);
 /* Whether any answer took place over a schedule, so that both forms of a latency exist. */
 bool report_parts_open(const result_point *p);
-/* The point that speaks for the result: its only one, the knee, or the last. */
+/* The point that speaks for the result: its only one, the knee, or the worst certificate's last. */
 size_t report_parts_main(const result *r);
 
 /* The certificates' verdict, with figures, bounds, reasons and advice. */
@@ -20,6 +20,15 @@ void report_verdict(const result *r, cli_out *out);
 void report_cards(const result_point *p, cli_out *out);
 /* Loads beside each other: charts with the knee, and their table. */
 void report_sweep(const result *r, cli_out *out);
+/* Two distributions of one measure; either may be NULL. */
+typedef struct report_curves {
+  const char *title; /* a constant */
+  const char *names[2];
+  const lti_hist *hists[2];
+} report_curves;
+
+/* Their percentiles in one chart; nothing where neither has a sample. */
+void report_charts_curves(const report_curves *curves, cli_out *out);
 /* Percentile curves. */
 void report_charts_latency(const result_point *p, cli_out *out);
 /* Charts over time, with at most so many dots. False: no memory. */

@@ -128,39 +128,32 @@ static void put_reasons(cli_out *out, const result_certificate *c) {
   cli_out_text(out, "</ul>\n");
 }
 
-static enum result_verdict worst_of(const result *r, size_t counts[3]) {
-  enum result_verdict worst = RESULT_VALID;
-  for (size_t i = 0; i < r->point_count; i++) {
-    enum result_verdict verdict = r->points[i].certificate.verdict;
-    counts[verdict]++;
-    if (verdict > worst) worst = verdict;
-  }
-  return worst;
-}
-
-/* Of several loads: how many are what, so that one bad one does not hide the others. */
-static void put_sum(cli_out *out, const result *r, const size_t counts[3]) {
+/* Of several loads: which one this is the certificate of, and what the others are. */
+static void put_others(cli_out *out, const result *r, size_t main) {
+  size_t counts[3] = {0, 0, 0};
   if (r->point_count < 2) return;
-  cli_out_format(out, "<p>Of %zu loads %zu are valid, %zu degraded, %zu invalid", r->point_count,
-                 counts[RESULT_VALID], counts[RESULT_DEGRADED], counts[RESULT_INVALID]);
-  const result_point *p = &r->points[report_parts_main(r)];
-  cli_out_text(out, "; what follows here is the certificate of <strong>");
-  page_word(out, p->offer.label);
-  cli_out_format(out, "</strong>%s, and the table of loads has each one's verdict.</p>\n",
-                 r->knee.found ? ", the knee" : "");
+  for (size_t i = 0; i < r->point_count; i++) counts[r->points[i].certificate.verdict]++;
+  cli_out_text(out, "<p>This is the certificate of <strong>");
+  page_word(out, r->points[main].offer.label);
+  cli_out_format(out, "</strong>%s. ", r->knee.found ? ", the knee" : ", the worst");
+  cli_out_format(out,
+                 "Of all %zu loads %zu are valid, %zu degraded and %zu invalid; the table of "
+                 "loads has each one's verdict.</p>\n",
+                 r->point_count, counts[RESULT_VALID], counts[RESULT_DEGRADED],
+                 counts[RESULT_INVALID]);
 }
 
 void report_verdict(const result *r, cli_out *out) {
-  size_t counts[3] = {0, 0, 0};
-  enum result_verdict worst = worst_of(r, counts);
-  const result_certificate *c = &r->points[report_parts_main(r)].certificate;
+  size_t main = report_parts_main(r);
+  const result_certificate *c = &r->points[main].certificate;
   cli_out_format(out,
                  "<div class=\"verdict %s\" id=\"certificate\" role=\"region\" "
                  "aria-labelledby=\"certificate-h\">\n<h2 id=\"certificate-h\">",
-                 page_tone_name(page_tone_of(worst)));
-  page_mark(out, page_tone_of(worst));
-  cli_out_format(out, "<span>%s</span></h2>\n<p>%s</p>\n", headlines[worst], meanings[worst]);
-  put_sum(out, r, counts);
+                 page_tone_name(page_tone_of(c->verdict)));
+  page_mark(out, page_tone_of(c->verdict));
+  cli_out_format(out, "<span>%s</span></h2>\n<p>%s</p>\n", headlines[c->verdict],
+                 meanings[c->verdict]);
+  put_others(out, r, main);
   put_reasons(out, c);
   put_bounds(out, c);
   cli_out_text(out,

@@ -1,0 +1,10 @@
+/* The page of a comparison. */
+#ifndef LOAD_COMPARE_HTML_H
+#define LOAD_COMPARE_HTML_H
+
+#include "bench/load/report/compare.h"
+
+/* One self-contained page, as report_html's. False: no memory. */
+bool compare_html(const comparison *c, cli_out *out);
+
+#endif
