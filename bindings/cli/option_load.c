@@ -4,7 +4,8 @@
 
 #define FIELD(name) offsetof(cli_options, load.name)
 #define RUNS        (CLI_LOAD | CLI_COMPARE)
-#define REPORTS     (CLI_LOAD | CLI_COMPARE | CLI_REPORT | CLI_MERGE)
+#define REPORTS     (CLI_LOAD | CLI_REPORT | CLI_MERGE)
+#define ALL         (REPORTS | CLI_COMPARE)
 #define COUNT_MAX   1000000
 #define LARGE       1000000000
 
@@ -113,15 +114,19 @@ static const cli_option table[] = {
     /* where it is told */
     {"json", 0, CLI_TEXT, "FILE", REPORTS, FIELD(json_path),
      "write the result as JSON to FILE, - for standard output", NULL, 0, 0},
+    {"json", 0, CLI_TEXT, "FILE", CLI_COMPARE, FIELD(json_path),
+     "write the comparison as JSON to FILE, - for standard output", NULL, 0, 0},
     {"format", 0, CLI_CHOICE, "NAME", CLI_LOAD | CLI_REPORT | CLI_MERGE, FIELD(format),
      "whose JSON that is: leat, vllm or aiperf [leat]", "leat vllm aiperf", 0, 0},
     {"output", 'o', CLI_LIST, "FILE", REPORTS, FIELD(output),
      "write a report, by its ending: .html, .json, .csv, .prom, .txt; repeatable", NULL, 0, 0},
+    {"output", 'o', CLI_LIST, "FILE", CLI_COMPARE, FIELD(output),
+     "write the comparison, by its ending: .html, .json, .txt; repeatable", NULL, 0, 0},
     {"jsonl", 0, CLI_TEXT, "FILE", CLI_LOAD, FIELD(jsonl), "write a line of JSON for each request",
      NULL, 0, 0},
     {"events", 0, CLI_FLAG, NULL, CLI_LOAD, FIELD(events),
      "and in it when each event of content came", NULL, 0, 0},
-    {"title", 0, CLI_TEXT, "TEXT", REPORTS, FIELD(title), "what the report is called", NULL, 0, 0},
+    {"title", 0, CLI_TEXT, "TEXT", ALL, FIELD(title), "what the report is called", NULL, 0, 0},
 
     /* again, elsewhere, together */
     {"repeat", 0, CLI_INT, "N", CLI_LOAD, FIELD(repeat),
