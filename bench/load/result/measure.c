@@ -54,8 +54,8 @@ static const measure_row rows[] = {
     [MEASURE_JOB] = {"job", "time of a job", "from the submit to the knowledge of the final status",
                      NULL, true},
     [MEASURE_JOB_LAG] = {"job_lag", "lateness of a job's end",
-                         "from the time at which the provider says that the job ended to our "
-                         "knowing it",
+                         "from when the provider says that the job ended, by its clock and often "
+                         "in whole seconds, to our knowing it",
                          NULL, false},
     [MEASURE_EVENT_LAG] = {"event_lag", "lateness of an event",
                            "from the gateway's write of an event to our read of it, where it "

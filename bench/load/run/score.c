@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/slice.h"
 #include "bindings/cli/program.h"
 #include "bindings/cli/say.h"
+#include "wire/json.h"
 
 static bool is_content(const leat_event *event);
 static void note_stamp(score *s, leat_slice raw, uint64_t received_ns);
@@ -126,8 +128,8 @@ static bool is_content(const leat_event *event) {
     case LEAT_EVENT_TOOL_CALL:
       return event->tool_call.arguments.size > 0 || event->tool_call.name.size > 0;
     case LEAT_EVENT_IMAGE:
-    case LEAT_EVENT_AUDIO:
-    case LEAT_EVENT_REPLY: return true;
+    case LEAT_EVENT_AUDIO: return true;
+    case LEAT_EVENT_REPLY: /* a whole body, such as embeddings, has no first token */
     case LEAT_EVENT_HEAD:
     case LEAT_EVENT_USAGE:
     case LEAT_EVENT_FINISH:
@@ -301,7 +303,7 @@ static double own_figure(const score *s, enum measure m, const score_request *r,
     case MEASURE_TTFO: return r->output_ns ? (double)us_between(from, r->output_ns) / 1e3 : -1;
     case MEASURE_E2E: return (double)us_between(from, last) / 1e3;
     case MEASURE_TPOT:
-      if (r->output_tokens < 2 || !r->first_ns) return -1;
+      if (r->output_tokens < 2 || r->content_events < 2) return -1;
       return (double)us_between(r->first_ns, r->last_ns) / 1e3 / (double)(r->output_tokens - 1);
     case MEASURE_ITL: return (double)r->gap_max_us / 1e3; /* the longest */
     case MEASURE_TTST:
@@ -341,7 +343,7 @@ static void note_answer(score *s, score_request *r, const leat_result *answer) {
     lti_hist_record(s->latencies[MEASURE_TTST].sent, us_between(r->first_ns, r->second_ns));
   note_latency(s, MEASURE_E2E, r, sent_ns, last_ns);
   if (at->head_ns) note_latency(s, MEASURE_HEAD, r, sent_ns, at->head_ns);
-  if (r->output_tokens > 1 && r->first_ns)
+  if (r->output_tokens > 1 && r->content_events > 1)
     lti_hist_record(s->latencies[MEASURE_TPOT].sent,
                     us_between(r->first_ns, last_ns) / (uint64_t)(r->output_tokens - 1));
   if (at->leased_ns) {
@@ -357,9 +359,33 @@ static void note_answer(score *s, score_request *r, const leat_result *answer) {
   note_goodput(s, r, answer);
 }
 
+/* When the provider says that the job ended, ms since 1970: its own clock, often whole seconds. -1:
+ * it does not say. */
+static int64_t ended_at_ms(leat_slice raw) {
+  static const char *const places[] = {"/completed_at", "/data/completed_at",
+                                       "/finish_time",  "/data/finish_time",
+                                       "/finishTime",   "/data/finishTime"};
+  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+    leat_slice text;
+    lti_json value;
+    double at;
+    if (!lti_json_find(raw, places[i], &text)) continue;
+    lti_json_init(&value, text);
+    if (!lti_json_double(&value, &at) || at < 1e9 || at > 1e14) continue;
+    return (int64_t)(at < 1e11 ? at * 1000 : at);
+  }
+  return -1;
+}
+
 void score_task(score *s, score_request *r, const leat_task_update *last, uint64_t now_ns) {
+  struct timespec wall;
   if (!r->measured || last->state != LEAT_TASK_SUCCEEDED) return;
   note_latency(s, MEASURE_JOB, r, r->submitted_ns, now_ns);
+  int64_t ended_ms = ended_at_ms(last->raw);
+  if (ended_ms < 0) return;
+  clock_gettime(CLOCK_REALTIME, &wall);
+  int64_t lag_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000 - ended_ms;
+  lti_hist_record(s->latencies[MEASURE_JOB_LAG].sent, lag_ms > 0 ? (uint64_t)lag_ms * 1000 : 0);
 }
 
 void score_refused(score *s, score_request *r, int error, leat_slice message) {
