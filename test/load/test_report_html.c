@@ -233,7 +233,7 @@ static void test_a_comparison_is_a_page(void **state) {
     cli_out *out = malloc(sizeof *out);
     assert_true(file && out);
     cli_out_init(out, fileno(file), "page");
-    assert_true(compare_html(c, out));
+    assert_true(compare_html(c, NULL, out));
     cli_out_flush(out);
     free(out);
     markup p = markup_read(file);
@@ -280,7 +280,7 @@ static int write_comparison(const char *folder) {
   b.runs = (const result *const *)runs + RUNS;
   c = compare_new(&a, &b);
   snprintf(path, sizeof path, "%s/compare.html", folder);
-  bool fine = c && out && cli_out_open(out, path) && compare_html(c, out);
+  bool fine = c && out && cli_out_open(out, path) && compare_html(c, NULL, out);
   fine = fine && cli_out_close(out);
   free(out);
   free_samples(c, runs);

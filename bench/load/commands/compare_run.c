@@ -9,6 +9,7 @@
 #include "bench/load/config.h"
 #include "bench/load/load.h"
 #include "bench/load/report/compare.h"
+#include "bench/load/report/compare_html.h"
 #include "bench/load/report/gates.h"
 #include "bench/load/result/runs.h"
 #include "bindings/cli/program.h"
@@ -29,8 +30,11 @@ typedef struct contest {
 static bool check_outputs(const cli_options *o) {
   for (size_t i = 0; i < o->load.output.count; i++) {
     leat_slice path = lti_slice_of(o->load.output.items[i]);
-    if (lti_slice_ends(path, ".json") || lti_slice_ends(path, ".txt")) continue;
-    cli_say("--output %s: its ending says what is written: .json or .txt", o->load.output.items[i]);
+    if (lti_slice_ends(path, ".json") || lti_slice_ends(path, ".txt") ||
+        lti_slice_ends(path, ".html"))
+      continue;
+    cli_say("--output %s: its ending says what is written: .html, .json or .txt",
+            o->load.output.items[i]);
     return false;
   }
   return true;
@@ -49,12 +53,20 @@ static bool put_json(const comparison *c, const cli_options *o, cli_out *out) {
   return fine;
 }
 
+static bool put_page(const comparison *c, const cli_options *o, cli_out *out) {
+  if (compare_html(c, o->load.title, out)) return true;
+  cli_say("no memory for the page");
+  return false;
+}
+
 static bool put_file(const comparison *c, const cli_options *o, const char *path, bool json) {
   static cli_out out;
   bool fine = true;
   if (!cli_out_open(&out, path)) return false;
   if (json)
     fine = put_json(c, o, &out);
+  else if (lti_slice_ends(lti_slice_of(path), ".html"))
+    fine = put_page(c, o, &out);
   else
     compare_table(c, &out);
   return cli_out_close(&out) && fine;

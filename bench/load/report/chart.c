@@ -16,7 +16,7 @@
 #define TICKS_MAX      16
 #define Y_TICKS        5
 #define X_TICKS        6
-#define HOVERS_MAX     50
+#define HOVERS_MAX     40
 #define LOG_FROM       40.0 /* values that differ by more than this are told on a log axis */
 #define LABEL_WIDTH    11.0 /* per cent of the width that a tick's label may take */
 #define READOUT_MAX    320

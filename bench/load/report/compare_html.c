@@ -80,7 +80,7 @@ static void put_verdict(const comparison *c, cli_out *out) {
                  "aria-labelledby=\"verdict-h\">\n<h2 id=\"verdict-h\">",
                  page_tone_name(tone));
   page_mark(out, tone);
-  cli_out_format(out, "<span>%s</span></h2>\n<p>", words);
+  cli_out_format(out, "<span>%s</span></h2>\n<p>Method: ", words);
   page_word(out, c->method);
   cli_out_text(out, "</p>\n");
   if (c->row_count > 0)
@@ -300,15 +300,18 @@ static void put_config(const char *letter, const compare_side *side, cli_out *ou
   cli_out_text(out, "</details>\n");
 }
 
-bool compare_html(const comparison *c, cli_out *out) {
-  char title[TITLE_MAX];
-  snprintf(title, sizeof title, "%.180s against %.180s", c->b.name, c->a.name);
-  if (!page_begin(out, title)) return false;
+bool compare_html(const comparison *c, const char *title, cli_out *out) {
+  char sides[TITLE_MAX];
+  snprintf(sides, sizeof sides, "%.180s against %.180s", c->b.name, c->a.name);
+  if (!page_begin(out, title ? title : sides)) return false;
   cli_out_text(out, "<header>\n<h1>");
-  page_word(out, title);
-  cli_out_text(out,
-               "</h1>\n<p class=\"sub\">A is what was, B is what is held against it</p>\n"
-               "</header>\n");
+  page_word(out, title ? title : sides);
+  cli_out_text(out, "</h1>\n<p class=\"sub\">");
+  if (title) {
+    page_word(out, sides);
+    cli_out_text(out, " \xc2\xb7 ");
+  }
+  cli_out_text(out, "A is what was, B is what is held against it</p>\n</header>\n");
   put_verdict(c, out);
   put_loads(c, out);
   page_section(out, "origin", "Where it comes from");

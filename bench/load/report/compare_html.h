@@ -4,7 +4,7 @@
 
 #include "bench/load/report/compare.h"
 
-/* One self-contained page, as report_html's. False: no memory. */
-bool compare_html(const comparison *c, cli_out *out);
+/* One self-contained page, as report_html's. `title` may be NULL. False: no memory. */
+bool compare_html(const comparison *c, const char *title, cli_out *out);
 
 #endif

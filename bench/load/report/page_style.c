@@ -8,12 +8,12 @@
   "--bg:#f6f7f8;--panel:#fff;--ink:#1c2128;--soft:#57606a;--rule:#dde1e5;--grid:#e9ecef;" \
   "--link:#1a5fb4;--c1:#1d63b8;--c2:#c04f08;--c3:#0a7c66;--c4:#8246a8;--c5:#6a737d;"      \
   "--good:#0b6e4f;--good-bg:#e8f4ef;--warn:#7d5200;--warn-bg:#fdf3dc;--bad:#a8201a;"      \
-  "--bad-bg:#fcebe9;--on:#fff;--code:#f1f3f5;--hover:#1d63b81f;--dot:.45"
+  "--bad-bg:#fcebe9;--on:#fff;--code:#f1f3f5;--hover:#1d63b81f;--dot:.45;--edge:#0003"
 #define DARK                                                                                 \
   "--bg:#101418;--panel:#181d23;--ink:#e4e8ec;--soft:#9ba6b1;--rule:#2d343c;--grid:#252b32;" \
   "--link:#7cb7ff;--c1:#69aef8;--c2:#f79a52;--c3:#48c9ad;--c4:#c99af0;--c5:#929da8;"         \
   "--good:#58cfa0;--good-bg:#11271f;--warn:#edb64f;--warn-bg:#2a210f;--bad:#ff8b80;"         \
-  "--bad-bg:#321a1a;--on:#101418;--code:#12171c;--hover:#69aef82b;--dot:.65"
+  "--bad-bg:#321a1a;--on:#101418;--code:#12171c;--hover:#69aef82b;--dot:.65;--edge:#000b"
 
 static const char style[] =
     ":root{color-scheme:light;" LIGHT
@@ -87,7 +87,13 @@ static const char style[] =
     ".card.bad .v{color:var(--bad)}\n"
     ".card .n{color:var(--soft);font-size:12.5px;line-height:1.35}\n"
     /* tables */
-    ".scroll{overflow-x:auto;margin:0 0 12px;max-width:100%}\n"
+    ".scroll{overflow-x:auto;margin:0 0 12px;max-width:100%;--ground:var(--panel);"
+    "background:linear-gradient(90deg,var(--ground) 40%,transparent) 0 0/36px 100% no-repeat "
+    "local,linear-gradient(270deg,var(--ground) 40%,transparent) 100% 0/36px 100% no-repeat "
+    "local,linear-gradient(90deg,var(--edge),transparent) 0 0/12px 100% no-repeat scroll,"
+    "linear-gradient(270deg,var(--edge),transparent) 100% 0/12px 100% no-repeat scroll}\n"
+    ".good .scroll{--ground:var(--good-bg)}.warn .scroll{--ground:var(--warn-bg)}"
+    ".bad .scroll{--ground:var(--bad-bg)}\n"
     ".scroll:focus-visible,summary:focus-visible{outline:2px solid var(--link);"
     "outline-offset:2px;border-radius:4px}\n"
     "table{border-collapse:collapse;width:100%;font-size:13.5px}\n"
@@ -172,8 +178,9 @@ static const char style[] =
     "margin:12px 12px 0 "
     "auto;width:fit-content}.cards{grid-template-columns:repeat(2,minmax(0,1fr));"
     "gap:8px}.card{padding:10px 11px}.card .v{font-size:1.2rem}.terms{grid-template-columns:"
-    "minmax(0,1fr)}.verdict th,.verdict td{padding:5px 4px;font-size:12.5px}.verdict th{"
-    "white-space:normal}.verdict td.w{min-width:0}}\n"
+    "minmax(0,1fr)}.verdict{padding:14px 11px}.verdict th,.verdict "
+    "td{padding:5px 3px;font-size:12px}.verdict th{white-space:normal}.verdict td.w{min-width:0}"
+    ".verdict td .mark{width:12px;height:12px;margin-right:3px}}\n"
     "@media print{body{font-size:11px}.theme,.h{display:none}main{max-width:none;padding:0}"
     "section,.verdict,.card{break-inside:avoid;border-radius:0}section{break-inside:auto}"
     ".scroll{overflow:visible}td,th{padding:3px 6px;white-space:normal}pre{white-space:pre-wrap}"

@@ -8,7 +8,7 @@
 #include "report.h"
 #include "report_parts.h"
 
-#define DRAWN_MAX 6 /* loads of a sweep that are drawn in full */
+#define DRAWN_MAX 5 /* loads of a sweep that are drawn in full */
 #define DOTS_MAX  3000
 #define TITLE     "Load test"
 

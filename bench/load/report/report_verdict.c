@@ -67,12 +67,12 @@ static void put_bounds(cli_out *out, const result_certificate *c) {
   put_lag(out, "Receive lag, p99", c->receive_lag, c);
   if (c->schedule_lag) put_lag(out, "Schedule lag, p99", c->schedule_lag, c);
   double busy = c->busy_share < 0 ? (double)NAN : c->busy_share;
-  bounded b = {"Busy share of the busiest thread", page_share(c->busy_share, value),
+  bounded b = {"Busy share, busiest thread", page_share(c->busy_share, value),
                page_share(c->busy_valid, valid), page_share(c->busy_degraded, degraded),
                tone_of(busy, c->busy_valid, c->busy_degraded)};
   put_bounded(out, &b);
   double missed = c->missed < 0 ? (double)NAN : (double)c->missed;
-  bounded m = {"Starts that found no room under a cap", page_count((double)c->missed, value), "0",
+  bounded m = {"Starts without room under a cap", page_count((double)c->missed, value), "0",
                "\xe2\x80\x93", tone_of(missed, 0, 0)};
   if (c->missed > 0 && c->verdict == RESULT_DEGRADED) m.tone = PAGE_WARN;
   put_bounded(out, &m);
