@@ -178,6 +178,12 @@ static void measure_window(crew *c, result_point *p) {
   if (end_ns > from_ns && end_ns < to_ns) p->window_s = (double)(end_ns - from_ns) / 1e9;
 }
 
+/* Unknown until a thread has told its own. */
+static void begin_readings(result_certificate *c) {
+  c->run_delay_us = c->stalls = c->stall_max_us = 0;
+  c->run_delay_share = 0;
+}
+
 static bool add_up(crew *c, result_point *p) {
   score *scores[THREADS_MAX];
   bool fine = true;
@@ -187,6 +193,7 @@ static bool add_up(crew *c, result_point *p) {
   memset(&p->volume, 0, sizeof p->volume); /* what was unknown becomes a sum */
   memset(&p->lengths, 0, sizeof p->lengths);
   p->lengths.input_wanted = p->lengths.output_wanted = -1;
+  begin_readings(&p->certificate);
   for (size_t i = 0; i < c->shared.count; i++) {
     scores[i] = &c->runners[i]->score;
     fine = score_add(p, scores[i]) && fine;
@@ -207,6 +214,8 @@ static bool add_up(crew *c, result_point *p) {
   machine_counters now;
   machine_count(&now);
   machine_certify(&c->counters, &now, &p->certificate);
+  if (p->certificate.descriptors_peak >= 0) /* the connections are closed by now */
+    p->certificate.descriptors_peak += (int64_t)p->conns.peak;
   fine = score_picture(p, scores, c->shared.count) && fine;
   if (!fine) cli_say("no memory for the result");
   certificate_judge(p);
