@@ -9,7 +9,7 @@
 #define CELL_SIZE   128
 
 static const char *signed_figure(const compare_row *row, double value, char *out, size_t size) {
-  char number[NUMBER_SIZE];
+  char number[NUMBER_SIZE - 1]; /* the sign comes before it */
   if (!isfinite(value)) {
     snprintf(out, size, "unknown");
     return out;
