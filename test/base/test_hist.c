@@ -202,6 +202,94 @@ static void merged_is_as_recorded_in_one(void **state) {
   lti_hist_free(none);
 }
 
+/* All buckets, by their own borders. */
+static void walking_meets_every_bucket_once(void **state) {
+  (void)state;
+  lti_alloc a;
+  lti_prng r;
+  lti_hist *h = fresh(&a), *again = fresh(&a);
+  lti_hist_bucket b, last = {0, 0, 0, 0};
+  size_t at = 0;
+  uint64_t count = 0;
+  assert_false(lti_hist_next(h, &at, &b));
+  lti_prng_seed(&r, 12);
+  for (int i = 0; i < 5000; i++) lti_hist_record(h, draw(&r, i % 4));
+  for (at = 0; lti_hist_next(h, &at, &b); last = b) {
+    assert_true(b.low <= b.high && b.count > 0 && at == b.index + 1);
+    if (last.count) assert_true(b.low > last.high && b.index > last.index);
+    lti_hist_add(again, b.high < HOUR ? b.high : HOUR, b.count);
+    count += b.count;
+  }
+  assert_int_equal(count, 5000);
+  for (double p = 0; p < 100; p += 0.5) {
+    if (lti_hist_percentile(h, p) < lti_hist_max(h))
+      assert_int_equal(lti_hist_percentile(h, p), lti_hist_percentile(again, p));
+  }
+  lti_hist_free(h);
+  lti_hist_free(again);
+}
+
+/* HdrHistogram's own formulas, for 3 digits, a lowest value of 1 and 2048 linear buckets. */
+static size_t hdr_index_of(uint64_t v) {
+  unsigned octave = 64 - (unsigned)__builtin_clzll(v | 2047) - 11;
+  uint64_t sub = v >> octave;
+  return ((size_t)(octave + 1) << 10) + (size_t)(sub - 1024);
+}
+
+static void an_index_is_hdr_histograms(void **state) {
+  (void)state;
+  lti_alloc a;
+  for (uint64_t v = 0; v <= HOUR; v = v < 5000 ? v + 1 : v * 1003 / 1000) {
+    lti_hist_bucket b;
+    size_t at = 0;
+    if (v > 3000 && v < 5000 && v % 97) continue;
+    lti_hist *h = fresh(&a);
+    lti_hist_record(h, v);
+    assert_true(lti_hist_next(h, &at, &b));
+    assert_int_equal(b.index, hdr_index_of(v));
+    assert_true(b.low <= v && v <= b.high);
+    assert_false(lti_hist_next(h, &at, &b));
+    lti_hist_free(h);
+  }
+}
+
+static void what_buckets_do_not_tell_is_put_back(void **state) {
+  (void)state;
+  lti_alloc a;
+  lti_hist_exact exact, wrong;
+  lti_hist_bucket b;
+  lti_hist *h = fresh(&a), *again = fresh(&a);
+  lti_hist_tell(h, &exact);
+  assert_true(lti_hist_restore(again, &exact));
+  lti_hist_record(h, 5001);
+  lti_hist_record(h, 70001);
+  lti_hist_record(h, UINT64_MAX);
+  for (size_t at = 0; lti_hist_next(h, &at, &b);)
+    lti_hist_add(again, b.high < HOUR ? b.high : HOUR, b.count);
+  lti_hist_tell(h, &exact);
+  wrong = exact;
+  wrong.min = 4999;
+  assert_false(lti_hist_restore(again, &wrong));
+  wrong = exact;
+  wrong.max = HOUR + 1;
+  assert_false(lti_hist_restore(again, &wrong));
+  wrong = exact;
+  wrong.over = 2;
+  assert_false(lti_hist_restore(again, &wrong));
+  wrong = exact;
+  wrong.sum *= 1.01;
+  assert_false(lti_hist_restore(again, &wrong));
+  wrong.sum = NAN;
+  assert_false(lti_hist_restore(again, &wrong));
+  assert_int_equal(lti_hist_min(again), 5003);
+  assert_true(lti_hist_restore(again, &exact));
+  assert_int_equal(lti_hist_min(again), 5001);
+  assert_int_equal(lti_hist_over(again), 1);
+  assert_true(lti_hist_mean(again) == lti_hist_mean(h));
+  lti_hist_free(h);
+  lti_hist_free(again);
+}
+
 static void record_many(const leat_allocator *fns, void *ctx) {
   lti_alloc a;
   (void)ctx;
@@ -227,6 +315,9 @@ int main(void) {
       cmocka_unit_test(a_single_bucket_is_never_wider_than_a_thousandth),
       cmocka_unit_test(percentiles_agree_with_sorted_values),
       cmocka_unit_test(merged_is_as_recorded_in_one),
+      cmocka_unit_test(walking_meets_every_bucket_once),
+      cmocka_unit_test(an_index_is_hdr_histograms),
+      cmocka_unit_test(what_buckets_do_not_tell_is_put_back),
       cmocka_unit_test(recording_allocates_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,6 +267,10 @@ static void put_lengths(const result_lengths *l, cli_out *out) {
                   l->output_max, l->output_mean,   l->output_sd};
   put_side(&prompts, "lengths", out);
   put_side(&answers, l->input_mean < 0 ? "lengths" : "", out);
+  if (!l->note[0]) return;
+  line note = {.used = 0};
+  add(&note, "%s", l->note);
+  put_line(out, "", &note);
 }
 
 /* --- what it cost --- */
@@ -274,6 +278,7 @@ static void put_lengths(const result_lengths *l, cli_out *out) {
 static void put_conns(const result_conns *c, cli_out *out) {
   line l = {.used = 0};
   add(&l, "%s opened, %s at once", count_of(c->opened).text, count_of(c->peak).text);
+  if (c->allowed) add(&l, " of %s allowed", count_of(c->allowed).text);
   if (c->full_handshakes || c->resumed)
     add(&l, ", handshakes: %s full, %s resumed", count_of(c->full_handshakes).text,
         count_of(c->resumed).text);
@@ -364,7 +369,7 @@ static void put_busy(const result_certificate *c, cli_out *out) {
 
 static void put_facts(const result_certificate *c, cli_out *out) {
   line l = {.used = 0};
-  add_fact(&l, c->stalls, "stalls of the loop");
+  add_fact(&l, c->stalls, "stalls of more than 5 ms");
   if (c->stalls > 0 && c->stall_max_us >= 0)
     add(&l, " (the longest %s ms)", ms_of((double)c->stall_max_us / 1e3).text);
   add_fact(&l, c->missed, "starts that found the cap full");

@@ -17,7 +17,6 @@
  * added. */
 #include "hdr.h"
 
-#include <math.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -30,6 +29,7 @@
 #define COOKIE_VARIABLE   0x10u
 #define HEADER_SIZE       40
 #define DIGITS            3
+#define RATIO_ONE         UINT64_C(0x3ff0000000000000) /* 1.0; JavaScript's library writes an integer */
 #define HIGHEST           UINT64_C(3600000000)
 #define PLAIN_MAX         ((size_t)4 << 20)
 #define TEXT_MAX          ((size_t)8 << 20)
@@ -72,7 +72,7 @@ static int put_plain(lti_buf *out, const lti_hist *h) {
   put_u32(out, DIGITS);
   put_u64(out, 1);
   put_u64(out, HIGHEST);
-  put_u64(out, UINT64_C(0x3ff0000000000000)); /* 1.0 */
+  put_u64(out, RATIO_ONE);
   put_counts(out, h);
   uint32_t payload = (uint32_t)(out->size - HEADER_SIZE);
   for (int i = 0; i < 4; i++) out->data[4 + i] = (char)(payload >> (24 - 8 * i) & 0xff);
@@ -184,19 +184,17 @@ static uint64_t half_of(uint32_t digits) {
 }
 
 static bool read_header(leat_slice plain, header *x) {
-  static const double ratio_one = 1.0;
   if (plain.size < HEADER_SIZE) return false;
   bool fine = is_cookie(take(&plain, 4), COOKIE);
-  uint64_t payload = take(&plain, 4), offset = take(&plain, 4);
+  uint64_t payload = take(&plain, 4);
+  take(&plain, 4); /* how its writer shifted its array; counts stand in their own order */
   x->digits = (uint32_t)take(&plain, 4);
   x->lowest = take(&plain, 8);
   x->highest = take(&plain, 8);
-  uint64_t bits = take(&plain, 8);
-  double ratio;
-  memcpy(&ratio, &bits, sizeof ratio);
-  if (!fine || payload != plain.size || offset != 0 || x->digits > 5) return false;
+  uint64_t ratio = take(&plain, 8);
+  if (!fine || payload != plain.size || x->digits > 5) return false;
   if (x->lowest < 1 || x->lowest > HIGHEST || x->highest < 2 * x->lowest) return false;
-  if (memcmp(&ratio, &ratio_one, sizeof ratio) != 0) return false;
+  if (ratio != RATIO_ONE && ratio != 1) return false;
   x->unit = 63 - (unsigned)__builtin_clzll(x->lowest);
   x->half = half_of(x->digits);
   x->counts = plain;
