@@ -15,9 +15,10 @@
 #include "wire/json.h"
 
 static lti_buf filled;
+static char why[STENCIL_WHY_MAX];
 
 static const char *fill(const char *text, bool json, stencil_fill how) {
-  stencil *s = stencil_open(lti_slice_of(text), "--body", json);
+  stencil *s = stencil_open(lti_slice_of(text), "--body", json, why);
   assert_non_null(s);
   lti_buf_clear(&filled);
   assert_int_equal(stencil_write(s, &how, &filled), LEAT_OK);
@@ -108,29 +109,20 @@ static void what_is_no_hole_is_refused_by_name(void **state) {
   };
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    char said[2048];
-    asked_ear ear;
-    asked_listen(&ear);
-    stencil *s = stencil_open(lti_slice_of(cases[i].text), "--body", false);
-    asked_said(&ear, said, sizeof said);
+    stencil *s = stencil_open(lti_slice_of(cases[i].text), "--body", false, why);
     assert_null(s);
-    if (!strstr(said, cases[i].said)) print_error("%s gives %s", cases[i].text, said);
-    assert_non_null(strstr(said, cases[i].said));
+    if (!strstr(why, cases[i].said)) print_error("%s gives %s\n", cases[i].text, why);
+    assert_non_null(strstr(why, cases[i].said));
   }
 }
 
 static void holes_have_a_maximum(void **state) {
   lti_buf text;
-  char said[512];
-  asked_ear ear;
   (void)state;
   lti_buf_init(&text, cli_program_alloc(), 1 << 20, LEAT_EBODYMAX);
   for (int i = 0; i < STENCIL_HOLES_MAX + 1; i++) lti_buf_text(&text, "{{index}}");
-  asked_listen(&ear);
-  stencil *s = stencil_open(lti_buf_slice(&text), "--body", false);
-  asked_said(&ear, said, sizeof said);
-  assert_null(s);
-  assert_non_null(strstr(said, "more than 1000 holes"));
+  assert_null(stencil_open(lti_buf_slice(&text), "--body", false, why));
+  assert_non_null(strstr(why, "more than 1000 holes"));
   lti_buf_deinit(&text);
 }
 
@@ -150,11 +142,11 @@ static void what_the_environment_gives_is_not_said_again(void **state) {
 static void filled_json_is_json_whatever_the_prompt_says(void **state) {
   static const char hard[] = "line\nbreak \\ \"quote\" \t \x01 \xff {{index}}";
   size_t offset;
-  const char *why;
+  const char *reason;
   (void)state;
   fill("{\"a\":\"{{prompt}}\",\"n\":{{index}},\"r\":{{random 1 6}}}", true,
        (stencil_fill){.prompt = lti_slice(hard, sizeof hard - 1)});
-  assert_true(lti_json_valid(lti_slice(filled.data, filled.size - 1), &offset, &why));
+  assert_true(lti_json_valid(lti_slice(filled.data, filled.size - 1), &offset, &reason));
 }
 
 static void what_holes_there_are_can_be_asked(void **state) {
@@ -167,7 +159,7 @@ static void what_holes_there_are_can_be_asked(void **state) {
                {"{{index}} {{prompt}}", true, true}};
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    stencil *s = stencil_open(lti_slice_of(cases[i].text), "--prompt", false);
+    stencil *s = stencil_open(lti_slice_of(cases[i].text), "--prompt", false, why);
     assert_non_null(s);
     assert_int_equal(stencil_has_holes(s), cases[i].holes);
     assert_int_equal(stencil_has_prompt(s), cases[i].prompt);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -50,6 +51,7 @@ typedef struct looking {
   dataset_finder finder;
   uint64_t line; /* of `counted` */
   const char *counted, *given_back;
+  char *why;
 } looking;
 
 /* ---- the index */
@@ -66,7 +68,8 @@ static uint64_t line_at(looking *l, const char *at) {
 }
 
 static bool refuse(looking *l, const char *at, const char *why) {
-  cli_say("%s:%llu: %s", l->d->name, (unsigned long long)line_at(l, at), why);
+  snprintf(l->why, DATASET_WHY_MAX, "%s:%llu: %s", l->d->name, (unsigned long long)line_at(l, at),
+           why);
   return false;
 }
 
@@ -144,17 +147,18 @@ static bool look_at_array(looking *l) {
   return refuse(l, r.at, "not valid JSON, or more behind the array's end");
 }
 
-static bool look(dataset *d) {
+static bool look(dataset *d, char why[DATASET_WHY_MAX]) {
   static const char mark[] = "\xef\xbb\xbf";
   if (lti_slice_starts(d->bytes, mark)) d->bytes = lti_slice_from(d->bytes, sizeof mark - 1);
   const char *first = d->bytes.data;
   size_t n = 0;
   while (n < d->bytes.size && strchr(" \t\r\n", first[n]) && first[n]) n++;
-  looking l = {.d = d, .line = 1, .counted = first, .given_back = d->map ? d->map : first};
+  looking l = {
+      .d = d, .line = 1, .counted = first, .given_back = d->map ? d->map : first, .why = why};
   dataset_finder_init(&l.finder, d->routed);
   bool fine = n < d->bytes.size && first[n] == '[' ? look_at_array(&l) : look_at_lines(&l);
   dataset_finder_deinit(&l.finder);
-  if (fine && d->count == 0) cli_say("%s holds no request", d->name);
+  if (fine && d->count == 0) snprintf(why, DATASET_WHY_MAX, "%s holds no request", d->name);
   return fine && d->count > 0;
 }
 
@@ -191,17 +195,22 @@ static bool take_file(dataset *d, const char *path) {
 }
 
 dataset *dataset_open(const char *path, bool routed) {
+  char why[DATASET_WHY_MAX] = "no memory";
   dataset *d = new_dataset(path, routed);
-  if (d && take_file(d, path) && look(d)) return d;
+  if (d && take_file(d, path)) {
+    if (look(d, why)) return d;
+    cli_say("%s", why);
+  }
   dataset_close(d);
   return NULL;
 }
 
-dataset *dataset_of(leat_slice text, const char *name, bool routed) {
+dataset *dataset_of(leat_slice text, const char *name, bool routed, char why[DATASET_WHY_MAX]) {
   dataset *d = new_dataset(name, routed);
+  snprintf(why, DATASET_WHY_MAX, "%s: no memory", name);
   if (!d) return NULL;
   d->bytes = text;
-  if (look(d)) return d;
+  if (look(d, why)) return d;
   dataset_close(d);
   return NULL;
 }

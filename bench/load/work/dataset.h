@@ -21,6 +21,7 @@
 
 #define DATASET_ROWS_MAX  100000000
 #define DATASET_ROW_MAX   ((size_t)64 << 20)
+#define DATASET_WHY_MAX   400
 #define DATASET_TURNS_MAX 1000 /* questions of a conversation; later ones are passed over */
 
 enum dataset_form {
@@ -42,8 +43,9 @@ typedef struct dataset_row {
 
 /* NULL, and said. `routed`: each body must name its endpoint by `url`. "-" is standard input. */
 dataset *dataset_open(const char *path, bool routed);
-/* The same of text that is there already, and stays; `name` is how errors call it. */
-dataset *dataset_of(leat_slice text, const char *name, bool routed);
+/* The same of text that is there already, and stays; `name` is how `why`, which is filled where it
+ * is refused, calls it. */
+dataset *dataset_of(leat_slice text, const char *name, bool routed, char why[DATASET_WHY_MAX]);
 void dataset_close(dataset *d);
 enum dataset_form dataset_kind(const dataset *d);
 uint64_t dataset_count(const dataset *d);

@@ -37,9 +37,16 @@ static bool has_bodies(const work *w) {
   return w->rows && dataset_kind(w->rows) == DATASET_BODIES;
 }
 
+static stencil *open_stencil(leat_slice text, const char *name, bool json) {
+  char why[STENCIL_WHY_MAX];
+  stencil *s = stencil_open(text, name, json, why);
+  if (!s) cli_say("%s", why);
+  return s;
+}
+
 /* A template whose holes are filled anew for each request. NULL, and said. */
 static stencil *open_template(const lti_buf *text, const char *name, bool json) {
-  stencil *s = stencil_open(lti_buf_slice(text), name, json);
+  stencil *s = open_stencil(lti_buf_slice(text), name, json);
   if (s && !stencil_has_holes(s))
     cli_say("warning: %s has no {{hole}}, which --template would fill", name);
   return s;
@@ -120,7 +127,7 @@ static bool take_usual_body(work *w) {
     return false;
   }
   if (lti_buf_text(&w->body_text, text) != LEAT_OK) return false;
-  w->body = stencil_open(lti_buf_slice(&w->body_text), "--endpoint", true);
+  w->body = open_stencil(lti_buf_slice(&w->body_text), "--endpoint", true);
   return w->body != NULL;
 }
 
@@ -292,7 +299,7 @@ static bool open_field(work *w, const char *text) {
   const char *colon = strchr(text, ':');
   if (!colon || !strstr(text, "{{")) return true;
   f->name = lti_slice(text, (size_t)(colon - text));
-  f->value = stencil_open(lti_slice_trim(lti_slice_of(colon + 1)), "--header", false);
+  f->value = open_stencil(lti_slice_trim(lti_slice_of(colon + 1)), "--header", false);
   if (!f->value) return false;
   w->field_count++;
   return stencil_has_prompt(f->value) ? refuse("--header", "{{prompt}} is for bodies and prompts")

@@ -26,6 +26,7 @@ typedef struct piece {
 
 struct stencil {
   const char *name;
+  char *why; /* while it is opened */
   bool json;
   size_t count;
   piece *pieces;
@@ -39,7 +40,7 @@ typedef struct cutting {
 } cutting;
 
 static bool refuse(const stencil *s, leat_slice hole, const char *why) {
-  cli_say("%s: {{%.*s}}: %s", s->name, (int)hole.size, hole.data, why);
+  snprintf(s->why, STENCIL_WHY_MAX, "%s: {{%.*s}}: %s", s->name, (int)hole.size, hole.data, why);
   return false;
 }
 
@@ -123,8 +124,9 @@ static bool cut(cutting *c, piece *p) {
   const char *end = lti_slice_find(c->rest, lti_slice("}}", 2));
   size_t inside = end ? (size_t)(end - c->rest.data) : 0;
   if (!end || inside > HOLE_SIZE_MAX) {
-    cli_say("%s: {{%.*s is not closed by }}; \\{{ is two braces as they are", c->s->name,
-            (int)(c->rest.size < 20 ? c->rest.size : 20), c->rest.data);
+    snprintf(c->s->why, STENCIL_WHY_MAX,
+             "%s: {{%.*s is not closed by }}; \\{{ is two braces as they are", c->s->name,
+             (int)(c->rest.size < 20 ? c->rest.size : 20), c->rest.data);
     return false;
   }
   leat_slice hole = lti_slice(c->rest.data, inside);
@@ -140,18 +142,20 @@ static size_t count_pieces(leat_slice text) {
   return count;
 }
 
-stencil *stencil_open(leat_slice text, const char *name, bool json) {
+stencil *stencil_open(leat_slice text, const char *name, bool json, char why[STENCIL_WHY_MAX]) {
   size_t room = count_pieces(text);
   if (room > STENCIL_HOLES_MAX) {
-    cli_say("%s: more than %d holes", name, STENCIL_HOLES_MAX);
+    snprintf(why, STENCIL_WHY_MAX, "%s: more than %d holes", name, STENCIL_HOLES_MAX);
     return NULL;
   }
+  snprintf(why, STENCIL_WHY_MAX, "%s: no memory", name);
   stencil *s = calloc(1, sizeof *s);
   if (!s) return NULL;
-  *s = (stencil){.name = name, .json = json, .pieces = calloc(room, sizeof(piece))};
+  *s = (stencil){.name = name, .why = why, .json = json, .pieces = calloc(room, sizeof(piece))};
   cutting c = {.s = s, .rest = text};
   bool fine = s->pieces != NULL;
   while (fine && c.rest.size > 0) fine = s->count < room && cut(&c, &s->pieces[s->count++]);
+  s->why = NULL;
   if (fine) return s;
   stencil_free(s);
   return NULL;

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 
 #define STENCIL_HOLES_MAX 1000
+#define STENCIL_WHY_MAX   400
 
 typedef struct stencil stencil;
 
@@ -27,9 +28,9 @@ typedef struct stencil_fill {
   leat_slice prompt;
 } stencil_fill;
 
-/* `text` must outlive it; `name` says whose it is ("--body"). NULL, and said, where a hole cannot
+/* `text` must outlive it; `name` says whose it is ("--body"). NULL, and `why`, where a hole cannot
  * be read. What the environment gives is a secret from now on, as far as it is long enough. */
-stencil *stencil_open(leat_slice text, const char *name, bool json);
+stencil *stencil_open(leat_slice text, const char *name, bool json, char why[STENCIL_WHY_MAX]);
 void stencil_free(stencil *s);
 /* It has holes at all; it has one for the prompt. */
 bool stencil_has_holes(const stencil *s);
