@@ -122,6 +122,7 @@ static void each_point_has_the_same_warmup_and_limits(void **state) {
   scene s;
   (void)state;
   scene_open(&s, "--sweep rate=10,20 --duration 5s --warmup 2s --requests 9", 1);
+  assert_true(sweep_highest(s.sweep) == 20);
   for (int i = 0; i < 2; i++) {
     assert_true(sweep_next(s.sweep, s.result, &s.spec));
     assert_true(s.spec.duration_ns == 5 * S && s.spec.warmup_ns == 2 * S && s.spec.requests == 9);
@@ -160,10 +161,9 @@ static void streams_are_searched_in_whole_numbers(void **state) {
   scene s;
   server v = {.capacity = 55, .ttft_ms = 100};
   (void)state;
-  scene_run(&s, "--sweep concurrency=1..64 --slo ttft.p99<=120ms", &v, 1);
+  scene_run(&s, "--sweep concurrency=1..64 -n 50 --slo ttft.p99<=120ms", &v, 1);
   CHECK_LEVELS(&s, 1, 2, 4, 8, 6, 7);
   assert_true(s.knee.found && s.levels[s.knee.point] == 6);
-  assert_true(s.spec.requests == 7);
   scene_close(&s);
 }
 
@@ -220,13 +220,17 @@ static void a_client_at_its_limit_is_no_knee(void **state) {
   (void)state;
   v.client_limit = 100;
   scene_run(&s, "--sweep rate=10..1000 --duration 1s --slo ttft.p99<500ms", &v, 1);
-  CHECK_LEVELS(&s, 10, 20, 40, 80, 160);
-  assert_true(!s.knee.found && s.knee.point == 3);
+  CHECK_LEVELS(&s, 10, 20, 40, 80, 160, 320);
+  assert_true(!s.knee.found && s.knee.point == 4);
   assert_string_equal(s.knee.level, "ttft.p99<500ms: met until this client was the limit");
   scene_close(&s);
-  scene_run(&s, "--sweep rate=10..1000 --duration 1s", &v, 1);
-  CHECK_LEVELS(&s, 10, 20, 40, 80, 160);
+  scene_run(&s, "--sweep rate=10..100000 --duration 1s", &v, 1);
+  CHECK_LEVELS(&s, 10, 20, 40, 80, 160, 320, 640);
+  assert_true(!s.knee.found && strstr(s.knee.level, "this client was the limit"));
+  scene_close(&s);
+  scene_run(&s, "--sweep rate=500,600 --duration 1s --slo ttft.p99<500ms", &v, 1);
   assert_true(!s.knee.found);
+  assert_string_equal(s.knee.level, "ttft.p99<500ms: this client was the limit");
   scene_close(&s);
 }
 
@@ -247,7 +251,7 @@ static void throughput_is_that_of_tokens_where_they_are_told(void **state) {
   scene s;
   server v = {.capacity = 55, .ttft_ms = 100, .tokens = true};
   (void)state;
-  scene_run(&s, "--sweep concurrency=1..4096", &v, 1);
+  scene_run(&s, "--sweep concurrency=1..4096 -n 5000", &v, 1);
   CHECK_LEVELS(&s, 1, 2, 4, 8, 16, 32);
   assert_true(s.knee.found && s.levels[s.knee.point] == 8);
   scene_close(&s);

@@ -245,6 +245,10 @@ static void a_replay_walks_the_rows_of_its_file(void **state) {
   bool fine = shape_spec_init(&spec, asked_parse(&a, line));
   unlink(path);
   assert_true(fine && spec.kind == RESULT_REPLAY && shape_length(&spec) == 1500 * MS + 1);
+  assert_true(shape_streams_max(&spec) == 2);
+  spec.requests = UINT64_MAX;
+  assert_true(shape_streams_max(&spec) == 3);
+  spec.requests = 1;
   shape_offer(&spec, &offer);
   assert_string_equal(offer.arrivals, "trace");
   assert_true(strncmp(offer.label, "replay of test_traces_", 22) == 0);

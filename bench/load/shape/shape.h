@@ -46,7 +46,6 @@ typedef struct shape_spec {
   uint64_t duration_ns;                /* no start so long after the window's begin, UINT64_MAX */
   uint64_t warmup_requests, warmup_ns; /* one of them or neither; in front of the window */
   uint64_t ramp_ns;                    /* of one level; already in the stages */
-  bool requests_follow;                /* nobody said how many: as many as there are streams */
   uint64_t cap;        /* of an open loop: at most so many in flight; UINT64_MAX: none */
   uint64_t think_ns;   /* between two requests of one stream or conversation */
   bool cut;            /* what runs at the end is cancelled, not waited for */

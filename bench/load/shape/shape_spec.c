@@ -134,7 +134,6 @@ void shape_spec_level(shape_spec *spec, double level) {
   if (spec->ramp_ns) spec->stages[count++] = (shape_stage){.to = level, .ns = spec->ramp_ns};
   spec->stages[count++] = (shape_stage){.from = level, .to = level, .ns = SHAPE_FOREVER};
   spec->stage_count = count;
-  if (spec->kind == RESULT_CLOSED && spec->requests_follow) spec->requests = (uint64_t)level;
 }
 
 /* More streams than there are requests would stand idle: there are only so many as can be used. */
@@ -142,6 +141,7 @@ static void set_closed(shape_spec *spec, const cli_load *load) {
   uint64_t streams = load->concurrency.set ? (uint64_t)load->concurrency.value : 1;
   uint64_t usable = spec->requests > spec->warmup_requests ? spec->requests : spec->warmup_requests;
   spec->kind = RESULT_CLOSED;
+  if (!load->requests.set && spec->duration_ns == UINT64_MAX) spec->requests = usable = streams;
   if (spec->warmup_ns == 0 && usable < streams) streams = usable;
   shape_spec_level(spec, (double)streams);
 }
@@ -285,19 +285,15 @@ static bool read_limits(shape_spec *spec, const cli_load *load) {
 
 /* Whether something ends the run; what has neither an end of its own nor one given is refused, but
  * for a closed loop at its level, where each stream sends one request. */
-static bool find_end(shape_spec *spec, const cli_load *load, enum way way) {
+static bool find_end(const shape_spec *spec, const cli_load *load, enum way way) {
   if (load->requests.set || spec->duration_ns != UINT64_MAX) return true;
-  bool level = way == WAY_CLOSED || way == WAY_SWEEP_STREAMS || way == WAY_ALL_AT_ONCE;
-  if (level && spec->ramp_ns == 0) {
-    spec->requests_follow = true;
-    return true;
-  }
+  if ((way == WAY_CLOSED || way == WAY_ALL_AT_ONCE) && spec->ramp_ns == 0) return true;
   bool endless = BIT(way) & LEVEL || (way == WAY_BURST && ns_of(load->burst_every, 0) > 0);
   if (!endless) return true;
-  const char *what = way == WAY_BURST        ? "burst-every"
-                     : spec->ramp_ns         ? "ramp"
-                     : way == WAY_SWEEP_RATE ? "sweep"
-                                             : "rate";
+  const char *what = way == WAY_BURST ? "burst-every"
+                     : load->sweep    ? "sweep"
+                     : spec->ramp_ns  ? "ramp"
+                                      : "rate";
   cli_say("--%s goes on for ever: say until when, --duration TIME or --requests N", what);
   return false;
 }

@@ -69,6 +69,10 @@ void sweep_free(sweep *s) {
   free(s);
 }
 
+double sweep_highest(const sweep *s) {
+  return s->list.levels[s->list.count - 1];
+}
+
 /* --- one point --- */
 
 static double throughput(const result_point *p, const result_point *beside) {
@@ -110,15 +114,20 @@ static bool is_past(const sweep *s, const result *so_far, size_t i) {
   return p99_before > 0 && p99 / p99_before > load;
 }
 
-static enum standing standing_of(const sweep *s, const result *so_far, size_t i) {
+static bool holds(const sweep *s, const result *so_far, size_t i) {
   const result_point *p = &so_far->points[i];
   double value = 0;
-  if (p->certificate.verdict == RESULT_INVALID) return STANDING_UNKNOWN;
-  if (!s->gates_errors && result_error_rate(p) > ERRORS_MAX) return STANDING_PAST;
-  if (s->gate_count == 0) return is_past(s, so_far, i) ? STANDING_PAST : STANDING_BEFORE;
+  if (!s->gates_errors && result_error_rate(p) > ERRORS_MAX) return false;
+  if (s->gate_count == 0) return !is_past(s, so_far, i);
   for (size_t g = 0; g < s->gate_count; g++)
-    if (!figure_gate_holds(&s->gates[g], p, &value)) return STANDING_PAST;
-  return STANDING_BEFORE;
+    if (!figure_gate_holds(&s->gates[g], p, &value)) return false;
+  return true;
+}
+
+static enum standing standing_of(const sweep *s, const result *so_far, size_t i) {
+  if (holds(s, so_far, i)) return STANDING_BEFORE;
+  bool valid = so_far->points[i].certificate.verdict != RESULT_INVALID;
+  return valid ? STANDING_PAST : STANDING_UNKNOWN;
 }
 
 /* --- all points so far --- */
@@ -185,7 +194,6 @@ static bool goes_on(const sweep *s, const result *so_far, const bracket *b) {
   size_t last = s->run_count - 1;
   if (s->gate_count) return b->high < 0;
   if (standing_of(s, so_far, last) == STANDING_BEFORE) return true;
-  if (standing_of(s, so_far, last) == STANDING_UNKNOWN) return false;
   return last == 0 || standing_of(s, so_far, last - 1) == STANDING_BEFORE;
 }
 

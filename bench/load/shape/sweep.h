@@ -14,8 +14,9 @@
  * each doubling of the load, or p99 of TTFT (from the intended start; of e2e where nothing has a
  * TTFT) has more than doubled for each; and the knee is the highest point that is not past it, with
  * points past it above. In both, a point at which more than 1 % of requests failed is past it,
- * unless a level of --slo is on error_rate itself. A point whose certificate says invalid is taken
- * for neither: what ended there is this client. */
+ * unless a level of --slo is on error_rate itself. A point past it whose certificate says invalid
+ * shows no knee: what ended there may be this client (a point that holds in spite of its client
+ * holds). */
 #ifndef LOAD_SWEEP_H
 #define LOAD_SWEEP_H
 
@@ -29,6 +30,8 @@ typedef struct sweep sweep;
  * used. */
 sweep *sweep_open(const cli_options *options, int shards);
 void sweep_free(sweep *s);
+/* The highest level that it may come to. */
+double sweep_highest(const sweep *s);
 /* Gives `spec` the level of the next point. `so_far` holds the points before it, in their order.
  * False: there are no more. */
 bool sweep_next(sweep *s, const result *so_far, shape_spec *spec);
