@@ -18,7 +18,7 @@
 #define X_TICKS        6
 #define HOVERS_MAX     40
 #define LOG_FROM       40.0 /* values that differ by more than this are told on a log axis */
-#define LABEL_WIDTH    11.0 /* per cent of the width that a tick's label may take */
+#define LABEL_WIDTH    13.0 /* per cent of the width that a tick's label may take */
 #define READOUT_MAX    320
 
 static const double percentile_ticks[] = {0, 50, 75, 90, 95, 99, 99.9, 99.99, 99.999};

@@ -204,7 +204,10 @@ static const char *change(const compare_row *row, double value, char *out) {
 
 static void put_row(const comparison *c, const compare_row *row, double span, cli_out *out) {
   char text[WORDS_MAX], low[CELL_MAX], high[CELL_MAX], shown[CELL_MAX];
-  page_row(out, row->figure.name);
+  cli_out_text(out, "<tr><th scope=\"row\">");
+  if (tone_of(row->verdict) != PAGE_PLAIN) page_mark(out, tone_of(row->verdict));
+  page_word(out, row->figure.name);
+  cli_out_text(out, "</th>");
   page_cell(out, isfinite(row->a) ? figure_show(row->figure.unit, row->a, shown, sizeof shown)
                                   : "\xe2\x80\x93");
   page_cell(out, isfinite(row->b) ? figure_show(row->figure.unit, row->b, shown, sizeof shown)
@@ -214,10 +217,7 @@ static void put_row(const comparison *c, const compare_row *row, double span, cl
   page_cell(out, isfinite(row->low) && isfinite(row->high) ? text : "\xe2\x80\x93");
   put_interval(out, row, span);
   put_runs(out, c, row);
-  cli_out_text(out, "<td class=\"w state\">");
-  if (tone_of(row->verdict) != PAGE_PLAIN) page_mark(out, tone_of(row->verdict));
-  page_word(out, compare_verdict_name(row->verdict));
-  cli_out_text(out, "</td>");
+  page_cell_words(out, compare_verdict_name(row->verdict));
   page_row_end(out);
 }
 

@@ -312,11 +312,6 @@ static void put_time_table(columns *c, const result_timeline *t, cli_out *out) {
   cli_out_text(out, "</details>\n");
 }
 
-static double end_of(const result_point *p, const columns *c) {
-  double end = p->timeline.slot_s * (double)(c->count * c->step);
-  return p->wall_s > 0 && p->wall_s < end ? p->wall_s : end;
-}
-
 bool report_charts_time(const result_point *p, size_t dots_max, cli_out *out) {
   if (p->timeline.count == 0 || !(p->timeline.slot_s > 0)) {
     cli_out_text(out, "<p class=\"sub\">The result has no timeline.</p>\n");
@@ -328,7 +323,7 @@ bool report_charts_time(const result_point *p, size_t dots_max, cli_out *out) {
   bool fine = c && dots_fill(&d, p, dots_max);
   if (fine) {
     fill_columns(c, &p->timeline, COLUMNS_MAX);
-    double end_s = end_of(p, c);
+    double end_s = p->timeline.slot_s * (double)(c->count * c->step);
     if (c->step > 1)
       cli_out_format(out,
                      "<p class=\"sub\">Drawn in columns of %zu moments: of p99 and lags the "

@@ -183,8 +183,9 @@ static void put_length_bar(const length *l, cli_out *out) {
                  "<rect class=\"r\" x=\"%.1f\" width=\"%.1f\" y=\"7\" height=\"2\"/>"
                  "<rect x=\"%.1f\" width=\"%.1f\" y=\"4\" height=\"8\"/>"
                  "<rect class=\"r\" x=\"%.1f\" width=\"2\" y=\"1\" height=\"14\"/></svg></td>",
-                 BAR_WIDTH, from, BAR_WIDTH - from, fmax(low, from),
-                 fmax(high - fmax(low, from), 2), across(l, l->mean));
+                 BAR_WIDTH, from, BAR_WIDTH - from, fmin(fmax(low, from), BAR_WIDTH - 2),
+                 fmax(high - fmin(fmax(low, from), BAR_WIDTH - 2), 2),
+                 fmin(across(l, l->mean), BAR_WIDTH - 2));
 }
 
 static void put_length(const length *l, cli_out *out) {

@@ -114,7 +114,17 @@ static void put_key(cli_out *out) {
                "<li class=\"c1 bar\"><span>content, a stroke an event</span></li></ul>\n");
 }
 
-static void put_picture(cli_out *out, const result_point *p, double all) {
+/* Indices of the tracks by growing index of their requests. */
+static void find_order(const result_point *p, size_t order[RESULT_TRACKS_MAX]) {
+  for (size_t i = 0; i < p->track_count; i++) {
+    size_t at = i;
+    for (; at > 0 && p->tracks[order[at - 1]].index > p->tracks[i].index; at--)
+      order[at] = order[at - 1];
+    order[at] = i;
+  }
+}
+
+static void put_picture(cli_out *out, const result_point *p, const size_t *order, double all) {
   double height = TOP + (double)p->track_count * ROW_HEIGHT;
   cli_out_text(out, "<figure class=\"chart\">");
   put_key(out);
@@ -124,14 +134,15 @@ static void put_picture(cli_out *out, const result_point *p, double all) {
                  height + FOOT);
   for (size_t i = 0; i < p->track_count; i++)
     cli_out_format(out, "<text class=\"e\" x=\"100%%\" dx=\"-8\" y=\"%.0f\">#%llu</text>",
-                   TOP + (double)i * ROW_HEIGHT + 11, (unsigned long long)p->tracks[i].index);
+                   TOP + (double)i * ROW_HEIGHT + 11,
+                   (unsigned long long)p->tracks[order[i]].index);
   cli_out_format(out,
                  "</svg><svg width=\"100%%\" height=\"%.0f\" role=\"img\" aria-label=\""
                  "Bars of %zu requests from their intended start; the table below has the "
                  "figures\">",
                  height + FOOT, p->track_count);
   put_scale(out, all, height);
-  for (size_t i = 0; i < p->track_count; i++) put_bar(out, &p->tracks[i], i, all);
+  for (size_t i = 0; i < p->track_count; i++) put_bar(out, &p->tracks[order[i]], i, all);
   cli_out_text(out, "</svg></div></figure>\n");
 }
 
@@ -149,15 +160,17 @@ static void put_row(cli_out *out, const result_track *t) {
 }
 
 void report_tracks(const result_point *p, cli_out *out) {
+  size_t order[RESULT_TRACKS_MAX];
   double all = longest(p);
-  if (p->track_count == 0 || all <= 0) return;
+  if (p->track_count == 0 || p->track_count > RESULT_TRACKS_MAX || all <= 0) return;
+  find_order(p, order);
   page_section(out, "tracks", "Single requests");
   cli_out_text(out, "<p class=\"sub\">From the intended start of each.</p>\n");
-  put_picture(out, p, all);
+  put_picture(out, p, order, all);
   cli_out_text(out, "<details><summary>The same as a table</summary>\n");
   page_table(out, "Single requests: when each milestone was reached, ms from the intended start",
              "Request|Sent|Connected|TLS|Head|First content|Last content|Done|Events|<Error");
-  for (size_t i = 0; i < p->track_count; i++) put_row(out, &p->tracks[i]);
+  for (size_t i = 0; i < p->track_count; i++) put_row(out, &p->tracks[order[i]]);
   page_table_end(out);
   cli_out_text(out, "</details>\n");
   page_section_end(out);
