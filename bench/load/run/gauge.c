@@ -13,8 +13,8 @@
  *
  * A thread that was woken but had no core has a run delay, which the kernel adds up. Reading it
  * costs a microsecond: so reads wait in a short list, at most a millisecond or LIST_MAX of them,
- * and then all are recorded with what the delay grew by in that time. Most of them waited less: the
- * bound errs against us.
+ * and then those of sleeps are recorded with what the delay grew by in that time, though not with
+ * more than the sleep was long. Most of them waited less: the bound errs against us.
  *
  * The heartbeat bounds each sleep: 2 ms behind a turn with events, and twice as long behind each
  * turn without, up to 16 ms, as a wake-up costs some 30 us of CPU and 500 of them a second would
@@ -38,6 +38,7 @@
 /* A read that waits for the run delay to be known. */
 typedef struct gauge_wait {
   uint64_t lag_ns, events;
+  uint64_t room_ns; /* the lag may be so much longer */
 } gauge_wait;
 
 struct gauge {
@@ -51,7 +52,9 @@ struct gauge {
   uint64_t entered_ns, idle_ns; /* the last poll's entry, and libuv's clock then */
   uint64_t returned_ns;         /* the poll before that one */
   uint64_t bound_ns;            /* how long the last poll could sleep */
-  uint64_t base_ns;             /* of this turn's reads; 0: none yet */
+  bool looked, stopped;         /* this turn's poll: it was looked at; it was a stop */
+  uint64_t slept_ns;            /* in it */
+  uint64_t base_ns, room_ns;    /* of this turn's reads: see look_at_poll */
   uint64_t beat_ms, due_ms;     /* the heartbeat's length, and when it comes, of uv_now */
 
   uint64_t read_ns, read_events; /* the read whose events come now */
@@ -128,22 +131,30 @@ static bool overslept(const gauge *g, uint64_t slept_ns) {
   return slept_ns > g->bound_ns + LATE_NS + (run_delay(g) - g->delay_ns);
 }
 
-/* The time from which on this turn's reads may have waited. */
-static uint64_t base_of_turn(const gauge *g) {
-  uint64_t slept = uv_metrics_idle_time(g->loop) - g->idle_ns;
-  if (slept < SLEPT_NS) return g->returned_ns;
-  if (overslept(g, slept)) return g->entered_ns;
-  return g->entered_ns + slept;
+/* Once a turn, at its first read or its end: from when on its reads may have waited, and how much
+ * longer than that if the thread had no core. Bytes that woke a sleep were not there at its entry;
+ * all other bases are the earliest that can be. */
+static void look_at_poll(gauge *g) {
+  if (g->looked) return;
+  g->looked = true;
+  g->slept_ns = uv_metrics_idle_time(g->loop) - g->idle_ns;
+  g->stopped = overslept(g, g->slept_ns);
+  bool woken = g->slept_ns >= SLEPT_NS && !g->stopped;
+  g->room_ns = woken ? g->slept_ns : 0;
+  g->base_ns = woken ? g->entered_ns + g->slept_ns : g->returned_ns;
+  if (g->stopped) g->base_ns = g->entered_ns;
 }
 
 /* The read whose events came until now is complete. A stamp from before this turn's poll is that of
  * an answer that was paused: its read was due when the poll before had returned. */
 static void end_read(gauge *g) {
   if (g->read_events == 0) return;
-  if (g->base_ns == 0) g->base_ns = base_of_turn(g);
-  uint64_t base = g->read_ns < g->entered_ns ? g->returned_ns : g->base_ns;
+  look_at_poll(g);
+  bool old = g->read_ns < g->entered_ns;
+  uint64_t base = old ? g->returned_ns : g->base_ns;
   gauge_wait *wait = &g->waits[g->wait_count++];
   wait->lag_ns = g->read_ns > base ? g->read_ns - base : 0;
+  wait->room_ns = old ? 0 : g->room_ns;
   wait->events = g->read_events;
   g->read_events = 0;
   if (g->wait_count == LIST_MAX) settle(g, uv_hrtime());
@@ -203,9 +214,10 @@ static void settle(gauge *g, uint64_t now_ns) {
   g->delay_ns = delay;
   g->settled_ns = now_ns;
   for (size_t i = 0; i < g->wait_count; i++) {
-    uint64_t us = (g->waits[i].lag_ns + grown) / 1000;
-    lti_hist_record_n(g->lag, us, g->waits[i].events);
-    if (g->live) pulse_add(&g->live->lag[pulse_bucket(us)], g->waits[i].events);
+    const gauge_wait *wait = &g->waits[i];
+    uint64_t us = (wait->lag_ns + (grown < wait->room_ns ? grown : wait->room_ns)) / 1000;
+    lti_hist_record_n(g->lag, us, wait->events);
+    if (g->live) pulse_add(&g->live->lag[pulse_bucket(us)], wait->events);
     if (us > g->peak_us) g->peak_us = us;
   }
   g->wait_count = 0;
@@ -228,20 +240,19 @@ static void set_heartbeat(gauge *g, bool eventful) {
 static void on_prepare(uv_prepare_t *handle) {
   gauge *g = handle->data;
   g->ran = true;
-  bool eventful = g->read_events > 0 || g->base_ns > 0;
+  bool eventful = g->looked || g->read_events > 0;
   end_read(g);
-  uint64_t now = uv_hrtime(), idle = uv_metrics_idle_time(g->loop), slept = idle - g->idle_ns;
-  uint64_t returned = g->entered_ns + slept;
+  look_at_poll(g);
+  uint64_t now = uv_hrtime(), returned = g->entered_ns + g->slept_ns;
   note_stall(g, now > returned ? now - returned : 0);
-  bool stopped = overslept(g, slept);
-  if (stopped) note_stall(g, slept - g->bound_ns);
+  if (g->stopped) note_stall(g, g->slept_ns - g->bound_ns);
   if (now - g->settled_ns >= SETTLE_NS) settle(g, now);
   set_heartbeat(g, eventful);
-  g->base_ns = 0;
-  g->idle_ns = idle;
   /* A stop that ends the poll with a signal has libuv return from it without a look: what came in
    * the meantime is then reported by the next poll, and is held to the entry of this one. */
-  g->returned_ns = stopped ? g->entered_ns : returned;
+  g->returned_ns = g->stopped ? g->entered_ns : returned;
+  g->idle_ns += g->slept_ns;
+  g->looked = false;
   g->entered_ns = uv_hrtime();
 }
 
