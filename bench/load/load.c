@@ -185,6 +185,7 @@ static bool set_up(load *l) {
   if (o->load.sweep && !(l->sweep = sweep_open(o, l->plan.shards))) return false;
   l->work = work_open(o, &l->shape);
   if (!l->work) return false;
+  if (l->sweep) shape_spec_level(&l->shape, sweep_highest(l->sweep));
   size_connections(l, &l->settings.config);
   if (!check_descriptors(&l->settings.config)) return false;
   if (o->load.jsonl && !(l->recorder = recorder_open(o->load.jsonl, o->load.events, uv_hrtime())))

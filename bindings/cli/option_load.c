@@ -31,7 +31,9 @@ static const cli_option table[] = {
     {"ramp", 0, CLI_DURATION, "TIME", CLI_LOAD, FIELD(ramp),
      "come to the rate or the concurrency from nothing, in so long", NULL, 0, 0},
     {"rate-stages", 0, CLI_TEXT, "LIST", CLI_LOAD, FIELD(rate_stages),
-     "10@30s,10..100@1m,100@30s: rates one after the other, .. from one to another", NULL, 0, 0},
+     "10@30s,10..100@1m,100@30s: rates one after the other, .. from one to another; 10..100@1m:exp "
+     "by the same factor each second",
+     NULL, 0, 0},
     {"concurrency-stages", 0, CLI_TEXT, "LIST", CLI_LOAD, FIELD(concurrency_stages),
      "the same with numbers of streams", NULL, 0, 0},
     {"burst", 0, CLI_INT, "N", CLI_LOAD, FIELD(burst), "begin N requests at one instant", NULL, 1,
