@@ -62,6 +62,7 @@ static void free_list(cli_list *list, const cli_option *row) {
   for (size_t i = 0; row->value == CLI_HEADER && i < list->count; i++)
     free_secret((char *)(uintptr_t)list->items[i]);
   free(list->items);
+  *list = (cli_list){NULL, 0}; /* another row may have the same field */
 }
 
 void cli_options_free(cli_options *options) {
@@ -69,7 +70,10 @@ void cli_options_free(cli_options *options) {
     const cli_option *row = cli_option_at(i);
     void *field = field_of(options, row);
     if (row->value == CLI_LIST || row->value == CLI_HEADER) free_list(field, row);
-    if (row->value == CLI_SECRET || row->value == CLI_PROXY) free_secret(*(char **)field);
+    if (row->value == CLI_SECRET || row->value == CLI_PROXY) {
+      free_secret(*(char **)field);
+      *(char **)field = NULL;
+    }
   }
   free(options->args);
   memset(options, 0, sizeof *options);
