@@ -40,6 +40,7 @@ static void test_the_transports_defaults(void **state) {
   assert_int_equal(c->ping_timeout_ms, 10000);
   assert_int_equal(c->conn_age_ms, 3600000);
   assert_false(c->coalesce);
+  assert_false(c->rx_timestamps);
   assert_null(c->proxy);
   assert_null(c->no_proxy);
   assert_null(c->cert_file);
@@ -56,6 +57,7 @@ static void test_what_is_set_stays_as_it_is(void **state) {
   leat_config_init(&in);
   in.http = LEAT_HTTP_2;
   in.coalesce = true;
+  in.rx_timestamps = true;
   in.h2_conns_max = 3;
   in.h2_streams_max = 1;
   in.h2_stream_window = 64 << 10;
@@ -66,6 +68,7 @@ static void test_what_is_set_stays_as_it_is(void **state) {
   const leat_config *c = read_into(&e, &in);
   assert_int_equal(c->http, LEAT_HTTP_2);
   assert_true(c->coalesce);
+  assert_true(c->rx_timestamps);
   assert_int_equal(c->h2_conns_max, 3);
   assert_int_equal(c->h2_streams_max, 1);
   assert_int_equal(c->h2_stream_window, 64 << 10);

@@ -1,0 +1,147 @@
+/* When the kernel had the bytes of an event: on plain TCP and under TLS, on the clock of all other
+ * stamps, and not where it was not asked for or is not to be had. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "support/flow.h"
+
+#define MS UINT64_C(1000000)
+/* Two texts, of which the second comes while the first is still being looked at. */
+#define TWO_TEXTS CHAT_HEAD CHAT_TEXT("a") "<<sleep 40>>" CHAT_TEXT("b") CHAT_END
+
+/* What the events of an answer were stamped. */
+typedef struct stamps {
+  uint64_t submitted_ns;
+  unsigned events, stamped, wrong;
+  uint64_t waited_ns; /* the longest that bytes lay in the kernel */
+  uint64_t work_ns;   /* the first text takes so long */
+} stamps;
+
+static int on_event(flow_call *c, const leat_event *event) {
+  stamps *s = c->ctx;
+  s->events++;
+  if (event->segment_ns) {
+    s->stamped++;
+    bool after = event->segment_ns >= s->submitted_ns,
+         before = event->segment_ns <= event->received_ns;
+    if (!after || !before) s->wrong++;
+    uint64_t waited = event->received_ns - event->segment_ns;
+    if (before && waited > s->waited_ns) s->waited_ns = waited;
+  }
+  if (event->kind == LEAT_EVENT_TEXT && s->work_ns) {
+    struct timespec rest = {.tv_nsec = (long)s->work_ns};
+    nanosleep(&rest, NULL);
+    s->work_ns = 0;
+  }
+  return LEAT_CONTINUE;
+}
+
+static flow_call *ask(flow *f, peer *p, stamps *s) {
+  s->submitted_ns = uv_hrtime();
+  flow_call *c = flow_chat(f, p);
+  c->on_event = on_event;
+  c->ctx = s;
+  flow_wait(f);
+  flow_assert_error(c, LEAT_OK);
+  assert_true(s->events >= 3);
+  return c;
+}
+
+#ifndef LEAT_PORTABLE
+static void assert_all_stamped(const stamps *s) {
+  assert_int_equal(s->stamped, s->events);
+  assert_int_equal(s->wrong, 0);
+}
+#else
+static void assert_all_stamped(const stamps *s) {
+  assert_int_equal(s->stamped, 0);
+}
+#endif
+
+static void test_nothing_is_stamped_unasked(void **state) {
+  flow *f = *state;
+  stamps s = {0};
+  ask(f, flow_peer(f, (const char *const[]){CHAT_HELLO, NULL}), &s);
+  assert_int_equal(s.stamped, 0);
+}
+
+static void test_events_of_a_plain_connection_are_stamped(void **state) {
+  flow *f = *state;
+  stamps s = {0};
+  f->config.rx_timestamps = true;
+  peer *p = flow_peer(f, (const char *const[]){CHAT_HELLO, TWO_TEXTS, CHAT_JSON, NULL});
+  ask(f, p, &s);
+  assert_all_stamped(&s);
+  s = (stamps){0};
+  ask(f, p, &s);
+  assert_all_stamped(&s);
+}
+
+static void test_events_under_tls_are_stamped(void **state) {
+  flow *f = *state;
+  stamps s = {0};
+  f->config.rx_timestamps = true;
+  flow_tls_server(f);
+  peer *p = flow_peer(f, (const char *const[]){CHAT_HELLO, TWO_TEXTS, NULL});
+  ask(f, p, &s);
+  assert_all_stamped(&s);
+  s = (stamps){0};
+  ask(f, p, &s);
+  assert_all_stamped(&s);
+}
+
+/* The reader is away for 150 ms, and 40 ms into them the next text comes: it lies there for about
+ * 110 ms, which no stamp of ours can tell. */
+static void test_bytes_that_lay_in_the_kernel_are_seen(void **state) {
+  flow *f = *state;
+  stamps s = {.work_ns = 150 * MS};
+  f->config.rx_timestamps = true;
+  ask(f, flow_peer(f, (const char *const[]){TWO_TEXTS, NULL}), &s);
+  assert_all_stamped(&s);
+#ifndef LEAT_PORTABLE
+  assert_true(s.waited_ns >= 20 * MS);
+#endif
+}
+
+/* The wall clock's distance is taken anew: behind a second the stamps are as good. */
+static void test_stamps_stay_right_for_longer_than_a_second(void **state) {
+  flow *f = *state;
+  stamps s = {0};
+  f->config.rx_timestamps = true;
+  peer *p =
+      flow_peer(f, (const char *const[]){
+                       CHAT_HEAD CHAT_TEXT("a") "<<sleep 1100>>" CHAT_TEXT("b") CHAT_END, NULL});
+  ask(f, p, &s);
+  assert_all_stamped(&s);
+}
+
+static void test_unix_sockets_have_no_stamps(void **state) {
+  flow *f = *state;
+  stamps s = {0};
+  static char path[64];
+  f->config.rx_timestamps = true;
+  snprintf(path, sizeof path, "/tmp/leat-stamps-%ld.sock", (long)getpid());
+  ask(f,
+      flow_peer_with(f, &(peer_options){.answers = (const char *const[]){CHAT_HELLO, NULL},
+                                        .unix_path = path}),
+      &s);
+  assert_int_equal(s.wrong, 0);
+  assert_int_equal(s.stamped, 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      FLOW_TEST(test_nothing_is_stamped_unasked),
+      FLOW_TEST(test_events_of_a_plain_connection_are_stamped),
+      FLOW_TEST(test_events_under_tls_are_stamped),
+      FLOW_TEST(test_bytes_that_lay_in_the_kernel_are_seen),
+      FLOW_TEST(test_stamps_stay_right_for_longer_than_a_second),
+      FLOW_TEST(test_unix_sockets_have_no_stamps),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
