@@ -5,14 +5,15 @@ a connection a stream, as published, and TLS with HTTP/2 on four connections.
 Truth is what the gateway wrote down about itself, with the same clock: every event carries the time
 at which it was made, and GET /mock/timing has, from the same stamps, how long after the arrival of
 its request each first event was made, how far apart the events of a stream were, and how late
-events were given to the socket. So the gateway's own faults (it rounds to whole milliseconds, it may
-be late) are not counted for or against the client.
+events were given to the socket. A request arrives when the kernel takes in its last segment
+(--rx-stamps), since a gateway that is busy may read it much later. So the gateway's own faults (it
+rounds to whole milliseconds, it may be late) are not counted for or against the client.
 
 The columns, all times in ms:
   ttft         the mean that leat load reports
   true         the gateway's mean from the arrival of a request's head to its first event's stamp
-  error        ttft - true. It has in it the way there (from our send to the gateway's read, so a
-               gateway that reads late counts against us), the way back, and our own lag
+  error        ttft - true: the way from our stamp of a send to the kernel, the way back from the
+               gateway's stamp of an event, and our own lag
   itl p99      as reported; true: of the gaps between stamps; error: their difference
   sigma        of the gaps as reported; true: of the gaps between stamps; added: the root of the
                difference of their squares, 0 when ours is the smaller
@@ -46,8 +47,8 @@ class Way(NamedTuple):
     connections: int  # 0: one a stream
 
 
-WAYS = (Way("plain HTTP/1.1", ("--plain",), "1.1", 0),
-        Way("TLS HTTP/2 on 4", ("--h2-streams", 1000), "2", SHARED_CONNECTIONS))
+WAYS = (Way("plain HTTP/1.1", ("--plain", "--rx-stamps"), "1.1", 0),
+        Way("TLS HTTP/2 on 4", ("--h2-streams", 1000, "--rx-stamps"), "2", SHARED_CONNECTIONS))
 COLUMNS = (("ttft_ms", 2), ("ttft_true_ms", 2), ("ttft_error_ms", 2), ("itl_p99_ms", 2),
            ("itl_true_p99_ms", 2), ("itl_error_ms", 2), ("sigma_ms", 3), ("sigma_true_ms", 3),
            ("sigma_added_ms", 3), ("lag_p50_ms", 3), ("lag_p99_ms", 3), ("late_p99_ms", 2),

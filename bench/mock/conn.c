@@ -313,8 +313,7 @@ static void read_tls(mock_conn *c) {
 
 static void on_readable(mock_conn *c) {
   mock *m = c->m;
-  ssize_t n = recv(c->fd, m->slab, SLAB_SIZE, 0);
-  m->read_ns = uv_hrtime();
+  ssize_t n = mock_flight_read(m, c->fd, m->slab, SLAB_SIZE);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0) {
     mock_conn_drop(c);

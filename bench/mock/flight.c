@@ -4,18 +4,56 @@
  * A request is under way from the moment its head has been read to the last byte of its answer, so
  * their peak is exact for a client that counts from its first byte to the answer's last. It came
  * when the read that brought its head returned: several that shared a read came at the same time.
- * What watchers ask (GET /stats, /mock/...) is in neither.
+ * With --rx-stamps it came when the kernel took in the last segment of that read, so that a gateway
+ * too busy to read at once shows in its own times and not in the client's.
+ * What watchers ask (GET /stats, /mock/...) is in none of this.
  *
  * The log of arrivals is kept on demand and has a fixed size: what comes beyond it is only counted.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
 #include "bench/mock/gateway.h"
 
 #define ARRIVALS_USUAL 10000u
 #define ARRIVALS_MAX   1000000u
+
+bool mock_flight_stamp(const mock *m, int listener) {
+  int one = 1;
+  return !m->config.rx_stamps ||
+         setsockopt(listener, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one) == 0;
+}
+
+static uint64_t ns_of(const struct timespec *t) {
+  return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
+}
+
+/* The kernel's stamp is of the wall clock: how far that is from ours is taken anew each time, since
+ * it may be set. Without a stamp, or with one of the future, the read's own time stands. */
+static void note_stamp(mock *m, struct msghdr *message) {
+  struct timespec stamp, wall;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
+    memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
+    clock_gettime(CLOCK_REALTIME, &wall);
+    uint64_t age_ns = ns_of(&wall) - ns_of(&stamp);
+    if (ns_of(&wall) > ns_of(&stamp) && age_ns < m->read_ns) m->read_ns -= age_ns;
+  }
+}
+
+ssize_t mock_flight_read(mock *m, int fd, char *out, size_t cap) {
+  char control[128];
+  struct iovec into = {out, cap};
+  struct msghdr message = {.msg_iov = &into, .msg_iovlen = 1, .msg_control = control};
+  if (m->config.rx_stamps) message.msg_controllen = sizeof control;
+  ssize_t n = m->config.rx_stamps ? recvmsg(fd, &message, 0) : recv(fd, out, cap, 0);
+  m->read_ns = uv_hrtime();
+  if (n > 0 && m->config.rx_stamps) note_stamp(m, &message);
+  return n;
+}
 
 static bool is_watcher(const mock_exchange *x) {
   const char *url = mock_exchange_url(x);

@@ -321,7 +321,7 @@ struct mock {
   lti_list conns, marked;
   uint64_t turn;
   mock_tls *tls;
-  uint64_t read_ns; /* when the last read returned */
+  uint64_t read_ns; /* when the last read returned; with rx_stamps: when its bytes came */
   char *slab;       /* ciphertext of one recv */
   size_t slab_at, slab_size;
   char *plain; /* plaintext of one record */
@@ -638,6 +638,10 @@ void mock_timing_written(mock *m);
 void mock_timing_serve(mock_exchange *x);
 
 /* flight.c */
+/* A recv that notes when: m->read_ns. */
+ssize_t mock_flight_read(mock *m, int fd, char *out, size_t cap);
+/* With rx_stamps: has the kernel stamp what its connections will bring. False: it cannot. */
+bool mock_flight_stamp(const mock *m, int listener);
 /* Its head has been read. Harmless when it was done before. */
 void mock_flight_enter(mock_exchange *x);
 /* Its answer's last byte has gone, or it will have none. */

@@ -95,6 +95,7 @@ static int listen_on(mock *m) {
   if (m->listen_fd < 0) return -errno;
   int one = 1;
   setsockopt(m->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (!mock_flight_stamp(m, m->listen_fd)) return -errno;
   if (bind(m->listen_fd, (struct sockaddr *)&ss, size) || listen(m->listen_fd, 4096)) return -errno;
   if (getsockname(m->listen_fd, (struct sockaddr *)&ss, &size)) return -errno;
   m->port = ntohs(ss.ss_family == AF_INET ? ((struct sockaddr_in *)&ss)->sin_port

@@ -108,6 +108,8 @@ static const struct option options[] = {
     {"--polls-per-second", "N", AS_COUNT, AT(config.polls_per_second), "of a key (no limit)"},
     {"--in-flight-max", "N", AS_COUNT, AT(config.in_flight_max),
      "requests under way; more get 529 (no limit)"},
+    {"--rx-stamps", NULL, AS_FLAG, AT(config.rx_stamps),
+     "a request came when the kernel took it in, not when it was read"},
     {"--freeze", "AT,FOR", AS_FREEZE, 0,
      "sleep for FOR (up to 60s), AT after the first request: nothing is read or written (never)"},
     {"--retry-after", NULL, AS_FLAG, AT(config.retry_after),

@@ -4,7 +4,8 @@
  *             Taken when the bytes are given to the socket, not when they are made, which is
  *             earlier where many records share a write. Events held back by a slow reader have no
  *             due time and are not in it.
- *   first     a stream's first event of content less its request's arrival: the truth for a TTFT
+ *   first     a stream's first event of content less its request's arrival (flight.c): the truth
+ *             for a TTFT
  *   gap       between the stamps of two events of content of one stream: the truth for gaps
  *
  * Times of first and gap are those of the stamps in the events (x-mock-stamp). Means and sigmas are

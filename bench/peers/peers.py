@@ -8,8 +8,9 @@ one whose lines no client splits wrongly: U+2028 stands in a JSON string as it i
 HTTP client takes it for the end of a line.
 
   ttft mean, p99   as the harness reports them, ms
-  true             the gateway's mean from the arrival of a request's head to its first event's
-                   stamp, of this very run: what a mean ttft could have been at the least
+  true             the gateway's mean from the arrival of a request's head (when the kernel took in
+                   its last segment) to its first event's stamp, of this very run: what a mean ttft
+                   could have been at the least
   error            ttft mean - true
   itl mean, p99, sigma   as reported: of every gap, where the remark says nothing else
   true p99, sigma  of the gaps between the gateway's own events, in this run
@@ -122,7 +123,7 @@ def measure(given, streams, client):
     """One harness against a fresh gateway. `client`: (command, env, read) of a gateway, a path and
     a folder. -> its row, or {"why": ...}"""
     path = "/v1/chat/completions"
-    options = ("--plain", "--ttft", f"{TTFT_MS}ms", "--gap", f"{GAP_MS}ms", "--events", TOKENS)
+    options = ("--plain", "--rx-stamps", "--ttft", f"{TTFT_MS}ms", "--gap", f"{GAP_MS}ms", "--events", TOKENS)
     with bench.fresh(given.leat, *options) as gateway, tempfile.TemporaryDirectory() as folder:
         command, env, read = client(gateway, path, folder)
         ran = launch(given, command, folder, env)

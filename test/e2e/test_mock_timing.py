@@ -159,6 +159,30 @@ class Freeze(unittest.TestCase):
             self.assertIn("--freeze", ran.stderr)
 
 
+class Stamps(unittest.TestCase):
+    def test_a_request_came_before_it_could_be_read(self):
+        """Asked for while the gateway sleeps: the kernel has it, who reads it later."""
+        with mock.Mock("--plain", "--rx-stamps") as gateway:
+            look(gateway, "/mock/arrivals", "POST")
+            look(gateway, f"/mock/freeze?ms={SLEEP_MS}", "POST")
+            chat(gateway, n=1)
+            came = look(gateway, "/mock/arrivals")["arrivals_ns"][0]
+            seen = look(gateway, "/mock/timing")
+        woke = seen["frozen"]["to_ns"]
+        self.assertLess(came, woke)
+        self.assertGreaterEqual(seen["first_us"]["mean"] * 1000, woke - came)
+
+    def test_stamps_are_of_our_clock(self):
+        with mock.Mock("--plain", "--rx-stamps") as gateway:
+            look(gateway, "/mock/arrivals", "POST")
+            before = time.monotonic_ns()
+            chat(gateway, n=1)
+            came = look(gateway, "/mock/arrivals")["arrivals_ns"][0]
+            # The wall clock's distance from ours is read beside it, not with it.
+            self.assertLess(before - 1e6, came)
+            self.assertLess(came, time.monotonic_ns())
+
+
 class Http2(unittest.TestCase):
     def test_streams_are_under_way_too(self):
         with mock.Mock("--ttft", "100ms", "--gap", "20ms", "--events", "10") as gateway:
