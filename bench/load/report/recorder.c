@@ -22,6 +22,7 @@
 #include "bindings/cli/out.h"
 #include "bindings/cli/say.h"
 
+#define NOWHERE   SIZE_MAX
 #define RING_SIZE ((size_t)32 << 20)
 #define LOOK_NS   5000000
 #define TEXT_MAX  200
@@ -50,6 +51,7 @@ struct recorder {
   double base_at; /* of the wall clock, seconds since 1970 */
   pthread_t thread;
   pthread_mutex_t lock;
+  size_t room;       /* of the ring */
   size_t head, tail; /* where the next entry goes; where the writer reads. Equal: empty */
   uint64_t dropped;
   lti_alloc alloc; /* the writer's own, since allocators count without locks */
@@ -93,13 +95,12 @@ static void fill(entry *e, const recorder *r, const recorder_request *q) {
   e->event_count = r->events && q->events_ns ? q->event_count : 0;
 }
 
-/* Where `size` bytes fit in one piece, or RING_SIZE. One word stays free, so that a full ring does
+/* Where `size` bytes fit in one piece, or NOWHERE. One word stays free, so that a full ring does
  * not look empty, and another for the mark. */
-static size_t room(const recorder *r, size_t size) {
-  size_t behind = RING_SIZE - r->head;
-  if (r->head < r->tail) return r->tail - r->head > size + ALIGN ? r->head : RING_SIZE;
-  if (behind >= size + ALIGN) return r->head;
-  return r->tail > size + ALIGN ? 0 : RING_SIZE;
+static size_t place_for(const recorder *r, size_t size) {
+  if (r->head < r->tail) return r->tail - r->head > size + ALIGN ? r->head : NOWHERE;
+  if (r->room - r->head >= size + ALIGN) return r->head;
+  return r->tail > size + ALIGN ? 0 : NOWHERE;
 }
 
 static void copy(char *to, const entry *e, const leat_slice *texts, const uint64_t *events_ns) {
@@ -127,8 +128,8 @@ bool recorder_add(recorder *r, const recorder_request *request) {
   size = (size + ALIGN - 1) / ALIGN * ALIGN;
   pthread_mutex_lock(&r->lock);
   if (r->head == r->tail) r->head = r->tail = 0; /* the same few pages, while the writer keeps up */
-  size_t at = size < RING_SIZE / 4 ? room(r, (size_t)size) : RING_SIZE;
-  if (at == RING_SIZE) {
+  size_t at = size <= r->room / 4 ? place_for(r, (size_t)size) : NOWHERE;
+  if (at == NOWHERE) {
     r->dropped++;
     pthread_mutex_unlock(&r->lock);
     return false;
@@ -295,6 +296,10 @@ static void discard(recorder *r) {
 }
 
 recorder *recorder_open(const char *path, bool events, uint64_t base_ns) {
+  return recorder_open_sized(path, events, base_ns, RING_SIZE);
+}
+
+recorder *recorder_open_sized(const char *path, bool events, uint64_t base_ns, size_t queue_bytes) {
   lti_alloc alloc;
   lti_alloc_init(&alloc, NULL);
   recorder *r = lti_alloc_zero(&alloc, sizeof *r);
@@ -307,7 +312,8 @@ recorder *recorder_open(const char *path, bool events, uint64_t base_ns) {
   r->base_ns = base_ns;
   r->base_at = wall_at(base_ns);
   cli_jsonw_init(&r->w, &r->alloc);
-  r->ring = lti_alloc_get(&r->alloc, RING_SIZE);
+  r->room = queue_bytes;
+  r->ring = lti_alloc_get(&r->alloc, queue_bytes);
   if (!r->ring || !cli_out_open(&r->out, path)) {
     if (!r->ring) cli_say("%s: there is no memory to record requests with", path);
     discard(r);

@@ -28,6 +28,9 @@ typedef struct recorder_request {
 /* NULL, and said, when the file cannot be written. `base_ns` is what the times of the lines are
  * relative to; `events`: the times of events too. */
 recorder *recorder_open(const char *path, bool events, uint64_t base_ns);
+/* The same with a queue of so many bytes, a multiple of 8, instead of 32 MB; no entry may take more
+ * than a quarter of it. */
+recorder *recorder_open_sized(const char *path, bool events, uint64_t base_ns, size_t queue_bytes);
 bool recorder_events(const recorder *r);
 /* Any thread. False: dropped, since the queue was full. */
 bool recorder_add(recorder *r, const recorder_request *request);
