@@ -80,6 +80,12 @@ static bool refuse(const leat_endpoint *row, const char *why) {
   return false;
 }
 
+static bool names_model(const cli_list *params) {
+  for (size_t i = 0; i < params->count; i++)
+    if (strncmp(params->items[i], "model=", 6) == 0) return true;
+  return false;
+}
+
 static bool take_row(aim *a, const cli_options *o) {
   const leat_endpoint *row = leat_endpoint_find(NULL, o->load.endpoint);
   if (!row) {
@@ -98,7 +104,9 @@ static bool take_row(aim *a, const cli_options *o) {
   a->task = aim_is_task(row);
   a->dialect = aim_is_chat(row->protocol) ? row->protocol : NULL;
   a->model_in_path = strstr(row->path, "{model}") != NULL;
-  if (a->model_in_path && !o->model)
+  /* A body may name it, too. */
+  if (a->model_in_path && !o->model && !names_model(&o->load.params) && !o->body &&
+      !o->load.dataset)
     return refuse(row, "it has the model in its path: give --model NAME");
   return true;
 }
