@@ -10,6 +10,7 @@
 #include "hist.h"
 
 #include <math.h>
+#include <string.h>
 
 #define VALUE_MAX    UINT64_C(3600000000)
 #define LINEAR_BITS  11
@@ -81,6 +82,13 @@ void lti_hist_add(lti_hist *h, uint64_t us, uint64_t count) {
   h->sum += (double)us * (double)count;
   if (us < h->min) h->min = us;
   if (us > h->max) h->max = us;
+}
+
+void lti_hist_clear(lti_hist *h) {
+  lti_alloc *alloc = h->alloc;
+  memset(h, 0, sizeof *h);
+  h->alloc = alloc;
+  h->min = UINT64_MAX;
 }
 
 void lti_hist_merge(lti_hist *to, const lti_hist *from) {

@@ -20,6 +20,8 @@ void lti_hist_record_n(lti_hist *h, uint64_t us, uint64_t n);
 /* `count` records of one value at once. */
 void lti_hist_add(lti_hist *h, uint64_t us, uint64_t count);
 void lti_hist_merge(lti_hist *to, const lti_hist *from);
+/* As if nothing had been recorded. */
+void lti_hist_clear(lti_hist *h);
 uint64_t lti_hist_count(const lti_hist *h);
 uint64_t lti_hist_over(const lti_hist *h);
 /* The value at or below which `percent` of the records are: the upper end of its bucket, never

@@ -305,8 +305,27 @@ static void recording_allocates_nothing(void **state) {
   assert_int_equal(failing_at_every_n(record_many, NULL), 1);
 }
 
+static void cleared_it_is_as_new(void **state) {
+  (void)state;
+  lti_alloc alloc;
+  lti_alloc_init(&alloc, NULL);
+  lti_hist *h = lti_hist_new(&alloc);
+  assert_non_null(h);
+  for (uint64_t us = 1; us < 100000; us *= 3) lti_hist_record(h, us);
+  lti_hist_record(h, HOUR + 1);
+  lti_hist_clear(h);
+  assert_int_equal(lti_hist_count(h), 0);
+  assert_int_equal(lti_hist_over(h), 0);
+  assert_int_equal(lti_hist_max(h), 0);
+  lti_hist_record(h, 7);
+  assert_int_equal(lti_hist_percentile(h, 99), 7);
+  assert_int_equal(lti_hist_min(h), 7);
+  lti_hist_free(h);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(cleared_it_is_as_new),
       cmocka_unit_test(an_empty_one_is_all_zero),
       cmocka_unit_test(one_value_is_every_percentile),
       cmocka_unit_test(small_values_are_exact),

@@ -243,6 +243,7 @@ void runner_measure(runner *r, uint64_t now_ns) {
     pacer_at(r->pacer, r->end_ns);
   }
   gauge_mark(r->gauge, uv_hrtime());
+  lti_hist_clear(r->score.receive_lag); /* which the gauge filled while it warmed up */
   leat_stats_get(r->engine, &r->before, sizeof r->before);
   if (getrusage(RUNNER_RUSAGE, &usage) != 0) return;
   r->user_mark = runner_seconds(usage.ru_utime);
