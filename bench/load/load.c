@@ -146,15 +146,19 @@ static int run_point(load *l) {
   return leat_error_class(error) == LEAT_CLASS_USAGE ? CLI_WRONG : CLI_FAILED;
 }
 
+/* The rest between two runs; off is none. */
+static unsigned pause_ms(const cli_options *o) {
+  if (!o->load.pause.set) return PAUSE_MS;
+  return o->load.pause.value == LEAT_NONE ? 0 : (unsigned)o->load.pause.value;
+}
+
 /* The point itself, or those of a sweep, with a rest between two. */
 static int run_points(load *l) {
-  const cli_load *o = &l->options->load;
   int code = CLI_DONE;
   if (!l->sweep) return run_point(l);
   while (code == CLI_DONE && sweep_next(l->sweep, l->result, &l->shape)) {
     size_connections(l, &l->settings.config);
-    if (l->result->point_count > 0)
-      watch_rest(l->watch, o->pause.set ? (uint64_t)o->pause.value : PAUSE_MS);
+    if (l->result->point_count > 0) watch_rest(l->watch, pause_ms(l->options));
     if (watch_interrupted(l->watch)) break;
     code = run_point(l);
   }
@@ -236,13 +240,23 @@ static int judge(const cli_options *o, result *const *runs, size_t count) {
   return code;
 }
 
+/* What only one run can have: a moment to begin at, a file of its requests. */
+static bool check_repeat(const cli_load *o) {
+  if (!o->repeat.set || o->repeat.value == 1 || (!o->start_at && !o->jsonl)) return true;
+  cli_say("--repeat and %s do not go together: each run would %s",
+          o->start_at ? "--start-at" : "--jsonl",
+          o->start_at ? "need a moment of its own" : "write over the file of the one before");
+  return false;
+}
+
 /* The runs of --repeat, reports, gates. */
 static int run_all(const cli_options *o) {
   size_t wanted = o->load.repeat.set ? (size_t)o->load.repeat.value : 1, count = 0;
+  if (!check_repeat(&o->load)) return CLI_WRONG;
   result **runs = calloc(wanted, sizeof *runs);
   int code = runs ? CLI_DONE : CLI_FAILED;
   while (count < wanted && code == CLI_DONE) {
-    if (count > 0) uv_sleep(o->load.pause.set ? (unsigned)o->load.pause.value : PAUSE_MS);
+    if (count > 0) uv_sleep(pause_ms(o));
     code = load_once(o, count, &runs[count]);
     if (!runs[count]) break;
     count++;
