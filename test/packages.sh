@@ -17,13 +17,13 @@ packages_release() {
 
 # Names that differ: llhttp is a library from Debian 13 on, before that its C sources come with
 # node-llhttp; clang's run-time library carries the version of the distribution's clang; h2o is not
-# in Debian 13.
+# in Debian 13; Ubuntu has Chromium only as a snap.
 packages_of() {
-  local release=$1 group=$2 llhttp=node-llhttp h2o=h2o clang_rt
+  local release=$1 group=$2 llhttp=node-llhttp h2o=h2o chromium=chromium clang_rt
   case $release in
     debian-12) clang_rt=libclang-rt-14-dev ;;
     debian-13) clang_rt=libclang-rt-19-dev llhttp=libllhttp-dev h2o= ;;
-    ubuntu-24.04) clang_rt=libclang-rt-18-dev ;;
+    ubuntu-24.04) clang_rt=libclang-rt-18-dev chromium= ;;
     *) return 1 ;;
   esac
   case $group in
@@ -36,7 +36,10 @@ packages_of() {
       echo nginx haproxy $h2o nghttp2-server nghttp2-proxy python3-websockets openssl curl \
         libjansson-dev python3-prometheus-client
       ;;
-    languages) echo nodejs node-ws python3-venv golang-go clang "$clang_rt" ;;
+    languages)
+      # shellcheck disable=SC2086
+      echo nodejs node-ws python3-venv golang-go clang "$clang_rt" $chromium
+      ;;
     compare) echo libcurl4-openssl-dev openssl ;;
     debian13) echo debootstrap ;;
   esac

@@ -4,7 +4,7 @@
 # usage: test/run.sh [--peers | --servers] [--preset NAME] [--label LABEL]
 #   --peers         also installs the servers that some e2e tests run against (nginx, h2o, Go
 #                   and more) and clang; without them those tests are skipped, and ctest lists them
-#   --servers       installs only those of them that are small: neither Go nor Node nor clang
+#   --servers       installs only those of them that are small: no Go, Node, Chromium or clang
 #   --preset NAME   release (default), dev, asan
 #   --label LABEL   only tests of this label: unit, fuzz, e2e, peers, slow, tidy
 # exit: 0 all passed, 1 some failed or the build did, 2 wrong use or missing packages
