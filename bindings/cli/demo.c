@@ -75,7 +75,7 @@ static void on_chat_done(leat_engine *engine, leat_id id, const leat_result *r, 
   (void)engine;
   (void)id;
   part->id = 0;
-  tally_done(&d->tally, r, false);
+  demo_tally_done(&d->tally, r);
   if (r->error) {
     d->chat_sums.failed++;
     return;
@@ -116,7 +116,7 @@ static void on_task_done(leat_engine *engine, leat_id id, const leat_task_update
   d->tally.end_ns = r->times.done_ns > d->tally.end_ns ? r->times.done_ns : d->tally.end_ns;
   if (r->error) {
     d->task_sums.failed++;
-    tally_note(&d->tally, r->error, r->message);
+    demo_tally_note(&d->tally, r->error, r->message);
     return;
   }
   d->task_sums.done++;
@@ -295,7 +295,7 @@ static int run(demo *d, leat_config *config) {
   cli_session_run(&d->session);
   cli_say_live("");
   leat_stats_get(d->session.engine, &d->tally.stats, sizeof d->tally.stats);
-  tally_process_now(&d->process);
+  demo_tally_process_now(&d->process);
   if (!d->session.interrupted) fetch_stats(d);
   int code = show(d);
   cli_session_close(&d->session, LEAT_CLOSE_NOW);
@@ -311,7 +311,7 @@ static bool size_demo(demo *d) {
   d->chats = calloc(d->chat_count + 1, sizeof *d->chats);
   d->tasks = calloc(d->task_count + 1, sizeof *d->tasks);
   lti_buf_init(&d->gateway_stats, cli_program_alloc(), STATS_MAX, LEAT_EBODYMAX);
-  return d->chats && d->tasks && tally_init(&d->tally);
+  return d->chats && d->tasks && demo_tally_init(&d->tally);
 }
 
 static int run_pass(const cli_options *options, const demo_pass *pass) {
@@ -334,7 +334,7 @@ static int run_pass(const cli_options *options, const demo_pass *pass) {
     cli_gateway_child_stop(&d.gateway);
   }
   lti_buf_deinit(&d.gateway_stats);
-  tally_deinit(&d.tally);
+  demo_tally_deinit(&d.tally);
   free(d.chats);
   free(d.tasks);
   return code;

@@ -2,7 +2,7 @@
 #ifndef CLI_DEMO_H
 #define CLI_DEMO_H
 
-#include "bench/load/tally.h"
+#include "demo_tally.h"
 #include "gateway_child.h"
 #include "out.h"
 #include "program.h"
@@ -42,10 +42,10 @@ struct demo {
   uint64_t seed;
   demo_sums chat_sums, task_sums;
   uint64_t tokens;
-  tally tally;
+  demo_tally tally;
   lti_buf gateway_stats; /* JSON: what the gateway says it sent */
   uint64_t gateway_events, gateway_streams, gateway_peak;
-  tally_process process;
+  demo_tally_process process;
 };
 
 /* Every byte came, and both sides count the same. */

@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "bench/load/brief.h"
 #include "demo.h"
+#include "jsonw.h"
 #include "say.h"
 
 static double wall_s(const demo *d) {
-  const tally *t = &d->tally;
+  const demo_tally *t = &d->tally;
   return t->end_ns > t->start_ns ? (double)(t->end_ns - t->start_ns) / 1e9 : 0;
 }
 
@@ -49,8 +49,15 @@ __attribute__((format(printf, 3, 4))) static void row(cli_out *out, const char *
 static const char *commas(uint64_t n) {
   static char texts[4][32];
   static size_t next;
-  char *text = texts[next++ % 4];
-  return brief_thousands(n, text, sizeof texts[0]);
+  char digits[24], *text = texts[next++ % 4];
+  int count = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
+  size_t used = 0;
+  for (int i = 0; i < count; i++) {
+    if (i > 0 && (count - i) % 3 == 0) text[used++] = ',';
+    text[used++] = digits[i];
+  }
+  text[used] = '\0';
+  return text;
 }
 
 /* "5,000 streaming chats and 3 video tasks over HTTP/2, through 20 connections" */
@@ -62,7 +69,7 @@ static void title(const demo *d, cli_out *out) {
 }
 
 static void rows_traffic(const demo *d, cli_out *out) {
-  const tally *t = &d->tally;
+  const demo_tally *t = &d->tally;
   row(out, "done", "%s chats, %s tasks in %.1f s", commas(d->chat_sums.done),
       commas(d->task_sums.done), wall_s(d));
   row(out, "failed", "%s", commas(d->chat_sums.failed + d->task_sums.failed));
@@ -114,6 +121,21 @@ void demo_table(const demo *d, cli_out *out) {
     cli_out_text(out, "  NOT everything is verified\n");
 }
 
+static double in_ms(uint64_t us) {
+  return (double)us / 1e3;
+}
+
+static void put_ttft(cli_jsonw *w, const lti_hist *h) {
+  cli_jsonw_open(w, "ttft", '{');
+  cli_jsonw_uint(w, "count", lti_hist_count(h));
+  cli_jsonw_real(w, "mean", lti_hist_mean(h) / 1e3, 3);
+  cli_jsonw_real(w, "p50", in_ms(lti_hist_percentile(h, 50)), 3);
+  cli_jsonw_real(w, "p90", in_ms(lti_hist_percentile(h, 90)), 3);
+  cli_jsonw_real(w, "p99", in_ms(lti_hist_percentile(h, 99)), 3);
+  cli_jsonw_real(w, "max", in_ms(lti_hist_max(h)), 3);
+  cli_jsonw_close(w, '}');
+}
+
 static void put_sums(cli_jsonw *w, const char *key, uint64_t started, const demo_sums *sums) {
   cli_jsonw_open(w, key, '{');
   cli_jsonw_uint(w, "started", started);
@@ -138,7 +160,7 @@ bool demo_json(const demo *d, cli_out *out) {
   cli_jsonw_real(&w, "wall_s", wall_s(d), 3);
   cli_jsonw_uint(&w, "tokens", d->tokens);
   cli_jsonw_real(&w, "tokens_per_s", per((double)d->tokens, wall_s(d)), 1);
-  brief_latency_json(&w, "ttft", d->tally.ttft);
+  put_ttft(&w, d->tally.ttft);
   cli_jsonw_open(&w, "connections", '{');
   cli_jsonw_int(&w, "allowed", d->connections);
   cli_jsonw_uint(&w, "opened", s->conns_opened);
