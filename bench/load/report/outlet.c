@@ -76,7 +76,8 @@ static bool put_kind(const cli_options *o, enum outlet_kind kind, result *const 
     case OUTLET_PROMETHEUS: report_prometheus(last, out); break;
     case OUTLET_TABLE: report_table(last, out); break;
     case OUTLET_CSV:
-      for (size_t i = 0; i < count; i++) report_csv(runs[i], out);
+      report_csv(runs[0], out);
+      for (size_t i = 1; i < count; i++) report_csv_rows(runs[i], out);
       break;
   }
   return true;

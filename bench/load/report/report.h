@@ -11,6 +11,8 @@
 void report_table(const result *r, cli_out *out);
 /* One row a point, with a header line: RFC 4180. */
 void report_csv(const result *r, cli_out *out);
+/* The rows alone, of a further result in the same file. */
+void report_csv_rows(const result *r, cli_out *out);
 /* Prometheus' text format, version 0.0.4. */
 void report_prometheus(const result *r, cli_out *out);
 /* What `vllm bench serve --save-result` writes, of the last point; null where we do not know. */

@@ -145,5 +145,9 @@ static void put_row(cli_out *out, const result_point *p) {
 
 void report_csv(const result *r, cli_out *out) {
   put_row(out, NULL);
+  report_csv_rows(r, out);
+}
+
+void report_csv_rows(const result *r, cli_out *out) {
   for (size_t i = 0; i < r->point_count; i++) put_row(out, &r->points[i]);
 }
