@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Histograms of `leat load --json` in the hands of another library: hdr-histogram-js, installed by its
-name into a folder beside the builds, decodes each of them and finds the percentiles that stand beside
-it."""
+"""Histograms of `leat load --json` in the hands of another library: hdr-histogram-js, installed by
+its name into a folder beside the builds, decodes each of them and finds the percentiles that stand
+beside it."""
 # ctest: peers 300
 import json
 import os

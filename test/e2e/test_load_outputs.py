@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What `leat load` writes, read by others: CSV by Python's reader, Prometheus' text by its own client,
-the words of vLLM and AIPerf, the file of every request; and exit codes of the gates."""
+"""What `leat load` writes, read by others: CSV by Python's reader, Prometheus' text by its own
+client, the words of vLLM and AIPerf, the file of every request; and exit codes of the gates."""
 # ctest: e2e 120
 import csv
 import json

@@ -29,11 +29,12 @@
 #define COOKIE_VARIABLE   0x10u
 #define HEADER_SIZE       40
 #define DIGITS            3
-#define RATIO_ONE         UINT64_C(0x3ff0000000000000) /* 1.0; JavaScript's library writes an integer */
-#define HIGHEST           UINT64_C(3600000000)
-#define PLAIN_MAX         ((size_t)4 << 20)
-#define TEXT_MAX          ((size_t)8 << 20)
-#define COUNT_MAX         (UINT64_C(1) << 53) /* all counts together */
+/* 1.0, a double; JavaScript's library writes an integer. */
+#define RATIO_ONE UINT64_C(0x3ff0000000000000)
+#define HIGHEST   UINT64_C(3600000000)
+#define PLAIN_MAX ((size_t)4 << 20)
+#define TEXT_MAX  ((size_t)8 << 20)
+#define COUNT_MAX (UINT64_C(1) << 53) /* all counts together */
 
 /* --- writing --- */
 
