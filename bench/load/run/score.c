@@ -468,6 +468,9 @@ static score_slot *slot_at(score *s, uint64_t now_ns) {
     s->slot_from_ns = s->base_ns + since / s->slot_ns * s->slot_ns;
     s->slot->touched = true;
   }
-  s->slot->in_flight = (uint32_t)s->in_flight;
+  if (now_ns >= s->seen_ns) { /* what is told of a time that has passed says nothing of it */
+    s->seen_ns = now_ns;
+    s->slot->in_flight = (uint32_t)s->in_flight;
+  }
   return s->slot;
 }

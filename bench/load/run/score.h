@@ -60,8 +60,8 @@ typedef struct score {
   result_error errors[RESULT_ERRORS_MAX];
   result_status statuses[RESULT_STATUS_MAX];
   uint64_t slot_ns;
-  score_slot *slots, *slot; /* `slot`: the last one, of slot_from_ns .. + slot_ns */
-  uint64_t slot_from_ns;
+  score_slot *slots, *slot;       /* `slot`: the last one, of slot_from_ns .. + slot_ns */
+  uint64_t slot_from_ns, seen_ns; /* the latest time that was told */
   lti_prng prng;
   size_t dot_count, dot_room;
   uint64_t dots_seen;
