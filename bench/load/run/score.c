@@ -471,6 +471,7 @@ static score_slot *slot_at(score *s, uint64_t now_ns) {
   if (now_ns >= s->seen_ns) { /* what is told of a time that has passed says nothing of it */
     s->seen_ns = now_ns;
     s->slot->in_flight = (uint32_t)s->in_flight;
+    s->slot->timed = true;
   }
   return s->slot;
 }

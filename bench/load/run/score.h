@@ -21,7 +21,7 @@ typedef struct score_slot {
   uint32_t started, completed, failed, in_flight;
   uint64_t events, output_tokens;
   uint32_t lag_max_us;
-  bool touched;
+  bool touched, timed; /* timed: `in_flight` was told */
   uint32_t ttft[SCORE_BUCKETS], itl[SCORE_BUCKETS];
 } score_slot;
 

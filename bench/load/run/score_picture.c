@@ -134,7 +134,8 @@ void score_fold(score *s) {
     sum->failed += b->failed;
     sum->events += b->events;
     sum->output_tokens += b->output_tokens;
-    sum->in_flight = b->in_flight;
+    if (b->timed) sum->in_flight = b->in_flight;
+    sum->timed = sum->timed || b->timed;
     if (b->lag_max_us > sum->lag_max_us) sum->lag_max_us = b->lag_max_us;
     sum->touched = true;
     for (size_t k = 0; k < SCORE_BUCKETS; k++) {
@@ -168,7 +169,7 @@ static void sum_slot(result_slot *to, score *const *scores, size_t count, size_t
   for (size_t t = 0; t < count; t++) {
     const score_slot *slot = &scores[t]->slots[at];
     size_t last = at;
-    while (!scores[t]->slots[last].touched && last > 0) last--;
+    while (!scores[t]->slots[last].timed && last > 0) last--;
     to->in_flight += scores[t]->slots[last].in_flight;
     to->started += slot->started;
     to->completed += slot->completed;
