@@ -173,8 +173,10 @@ static const char style[] =
     "margin:0 0 12px;white-space:pre-wrap;overflow-wrap:anywhere}\n"
     "code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}\n"
     "footer{color:var(--soft);font-size:12.5px}\n"
-    "@media (max-width:980px){.charts,.charts.three{grid-template-columns:minmax(0,1fr)}}\n"
-    "@media (max-width:620px){main{padding:14px 12px 40px}section,.verdict{padding:14px 14px 16px;"
+    "@media screen and "
+    "(max-width:980px){.charts,.charts.three{grid-template-columns:minmax(0,1fr)}}\n"
+    "@media screen and (max-width:620px){main{padding:14px 12px 40px}section,.verdict{padding:14px "
+    "14px 16px;"
     "border-radius:8px}h1{font-size:1.3rem;padding-right:0}.theme{position:static;"
     "margin:12px 12px 0 "
     "auto;width:fit-content}.cards{grid-template-columns:repeat(2,minmax(0,1fr));"
@@ -184,7 +186,8 @@ static const char style[] =
     ".verdict td .mark{width:12px;height:12px;margin-right:3px}}\n"
     "@media print{body{font-size:11px}.theme,.h{display:none}main{max-width:none;padding:0}"
     "section,.verdict,.card{break-inside:avoid;border-radius:0}section{break-inside:auto}"
-    ".scroll{overflow:visible}td,th{padding:3px 6px;white-space:normal}pre{white-space:pre-wrap}"
+    ".scroll{overflow:visible}td,th{padding:2px 4px;white-space:normal}table{font-size:10px}thead "
+    "th{font-size:9px}pre{white-space:pre-wrap}"
     "*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n"
     "@media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}\n";
 

@@ -35,7 +35,17 @@ static char *note_of(hand *h) {
   return h->notes[h->count - 1];
 }
 
-static void deal_latency(hand *h, const char *name, const result_latency *latency) {
+/* Of a run that is not valid each latency says how much of it may be this program's. */
+static void note_bound(hand *h, const result_certificate *c) {
+  char bound[PAGE_FIGURE_MAX];
+  double p99 = report_parts_percentile(c->receive_lag, 99);
+  size_t used = strlen(note_of(h));
+  if (c->verdict == RESULT_VALID || !isfinite(p99)) return;
+  snprintf(note_of(h) + used, NOTE_MAX - used, "; ours may be %s of each", page_time(p99, bound));
+}
+
+static void deal_latency(hand *h, const char *name, enum measure m, const result_point *p) {
+  const result_latency *latency = &p->latencies[m];
   char label[NOTE_MAX], p99[PAGE_FIGURE_MAX];
   const lti_hist *felt = report_parts_felt(latency);
   if (!felt || lti_hist_count(felt) == 0) return;
@@ -44,6 +54,7 @@ static void deal_latency(hand *h, const char *name, const result_latency *latenc
   page_time(report_parts_percentile(felt, 50), value_of(h));
   snprintf(note_of(h), NOTE_MAX, "p99 %s%s", page_time(report_parts_percentile(felt, 99), p99),
            felt == latency->intended ? ", from the intended start" : "");
+  note_bound(h, &p->certificate);
 }
 
 static void deal_requests(hand *h, const result_point *p) {
@@ -105,17 +116,21 @@ static void deal_lag(hand *h, const result_point *p) {
   const result_certificate *c = &p->certificate;
   char limit[PAGE_FIGURE_MAX];
   page_card *card = deal(h, "Our own lateness, p99");
-  card->tone = page_tone_of(c->verdict);
-  page_time(report_parts_percentile(c->receive_lag, 99), value_of(h));
+  double p99 = report_parts_percentile(c->receive_lag, 99);
+  if (isfinite(p99))
+    card->tone = p99 <= c->lag_valid_us      ? PAGE_GOOD
+                 : p99 <= c->lag_degraded_us ? PAGE_WARN
+                                             : PAGE_BAD;
+  page_time(p99, value_of(h));
   snprintf(note_of(h), NOTE_MAX, "valid up to %s", page_time(c->lag_valid_us, limit));
 }
 
 void report_cards(const result_point *p, cli_out *out) {
   hand h = {.count = 0};
-  deal_latency(&h, "TTFT", &p->latencies[MEASURE_TTFT]);
-  deal_latency(&h, "Inter-token gap", &p->latencies[MEASURE_ITL]);
-  deal_latency(&h, "End to end", &p->latencies[MEASURE_E2E]);
-  deal_latency(&h, "Jobs", &p->latencies[MEASURE_JOB]);
+  deal_latency(&h, "TTFT", MEASURE_TTFT, p);
+  deal_latency(&h, "Inter-token gap", MEASURE_ITL, p);
+  deal_latency(&h, "End to end", MEASURE_E2E, p);
+  deal_latency(&h, "Jobs", MEASURE_JOB, p);
   deal_requests(&h, p);
   deal_output(&h, p);
   deal_goodput(&h, p);

@@ -4,7 +4,8 @@
 
 #include "report_parts.h"
 
-#define LINE_MAX_SIZE 400
+#define LINE_MAX_SIZE   400
+#define MISSED_DEGRADED 0.01 /* of the starts, as result/certificate.c has it */
 
 static const char *const headlines[] = {
     [RESULT_VALID] = "Valid: the figures are those of the server and the network",
@@ -60,22 +61,30 @@ static void put_lag(cli_out *out, const char *name, const lti_hist *h,
   put_bounded(out, &b);
 }
 
-static void put_bounds(cli_out *out, const result_certificate *c) {
+/* Starts that waited for room: none in a valid run, one in a hundred in a degraded one. */
+static void put_missed(cli_out *out, const result_point *p) {
+  char value[PAGE_FIGURE_MAX], degraded[PAGE_FIGURE_MAX];
+  double bound = MISSED_DEGRADED * (double)p->counts.started;
+  double missed = p->certificate.missed < 0 ? (double)NAN : (double)p->certificate.missed;
+  bounded b = {"Starts without room under a cap", page_count(missed, value), "0",
+               page_count(floor(bound), degraded), tone_of(missed, 0, bound)};
+  put_bounded(out, &b);
+}
+
+static void put_bounds(cli_out *out, const result_point *p) {
+  const result_certificate *c = &p->certificate;
   char value[PAGE_FIGURE_MAX], valid[PAGE_FIGURE_MAX], degraded[PAGE_FIGURE_MAX];
   page_table(out, "What the verdict rests on",
              "Figure|Measured|Valid up to|Degraded up to|<Verdict");
   put_lag(out, "Receive lag, p99", c->receive_lag, c);
   if (c->schedule_lag) put_lag(out, "Schedule lag, p99", c->schedule_lag, c);
+  if (c->kernel_lag) put_lag(out, "Behind the kernel's stamps, p99", c->kernel_lag, c);
   double busy = c->busy_share < 0 ? (double)NAN : c->busy_share;
   bounded b = {"Busy share, busiest thread", page_share(c->busy_share, value),
                page_share(c->busy_valid, valid), page_share(c->busy_degraded, degraded),
                tone_of(busy, c->busy_valid, c->busy_degraded)};
   put_bounded(out, &b);
-  double missed = c->missed < 0 ? (double)NAN : (double)c->missed;
-  bounded m = {"Starts without room under a cap", page_count((double)c->missed, value), "0",
-               "\xe2\x80\x93", tone_of(missed, 0, 0)};
-  if (c->missed > 0 && c->verdict == RESULT_DEGRADED) m.tone = PAGE_WARN;
-  put_bounded(out, &m);
+  put_missed(out, p);
   page_table_end(out);
 }
 
@@ -155,7 +164,7 @@ void report_verdict(const result *r, cli_out *out) {
                  meanings[c->verdict]);
   put_others(out, r, main);
   put_reasons(out, c);
-  put_bounds(out, c);
+  put_bounds(out, &r->points[main]);
   cli_out_text(out,
                "<details><summary>More of what this program saw of itself and its machine"
                "</summary>\n");
