@@ -282,6 +282,8 @@ static void fill(runner *r, uint64_t now_ns, uint64_t *changes_ns) {
   size_t part = (size_t)plan->shard * r->shared->count + r->thread;
   if (*changes_ns != UINT64_MAX) *changes_ns += r->shared->begin_ns;
   r->wanted = (size_t)(all / parts + (all % parts > part));
+  /* Nobody tells a thread without a stream that there are no requests left. */
+  if (r->wanted == 0 && *changes_ns == UINT64_MAX) runner_end(r);
   while (r->live < r->wanted && !r->ended) {
     runner_stream *s = runner_stream_new(r);
     if (!s) {
