@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Holds `leat load` against the truth; run.sh builds the parts.
 
-The gateway (`leat mock`) is pinned to core 0 and the client to core 1; each run has a gateway of its
-own. What each column and figure is, and where its truth comes from, stands at the top of paced.py
-(the published test) and of parts.py (the rest).
+The gateway (`leat mock`) is pinned to core 0 and the client to core 1; each run has a gateway of
+its own. What each column and figure is, and where its truth comes from, stands at the top of
+paced.py (the published test) and of parts.py (the rest).
 """
 import argparse
 import json

@@ -58,7 +58,7 @@ HEAD = ("| streams | ttft | true | error | itl p99 | true | error | sigma | true
 
 
 def measure(given, way, streams):
-    """One round -> what the client said, what the kernel said of it, what the gateway wrote down."""
+    """One round -> what the client said, what the kernel said of it, the gateway's own times."""
     path = (f"/v1/chat/completions?n={given.events}&ms={GAP_MS}&ttft={TTFT_MS}&stamp=1")
     requests = max(WAVES * streams, min(REQUESTS_LEAST, WAVES * TARGET_STREAMS // given.divide))
     waves = math.ceil(requests / streams)

@@ -12,8 +12,8 @@ start  from right before the exec to the gateway's read of the first request's h
 open   5,000 requests a second at even distances for some seconds, warm HTTP/2 on four connections,
        five events an answer: the rate is from the first to the last arrival that the gateway logged
        behind the warm-up; schedule lag is the report's.
-burst  1,000 requests at one instant, twice; the second time the connections are warm: from the first
-       to the last of its arrivals, as the gateway read them."""
+burst  1,000 requests at one instant, twice; the second time the connections are warm: from the
+       first to the last of its arrivals, as the gateway read them."""
 import os
 import statistics
 import subprocess
@@ -60,7 +60,8 @@ def flood(given):
     full = flood_client(given, lambda g: bench.load(given.leat, g, flat, *wanted))
     floor = flood_client(given, lambda g: [f"{given.programs}/floor_h2", g.port, str(streams), flat,
                                            str(CONNECTIONS)])
-    held = flood_client(given, lambda g: bench.load(given.leat, g, path_of(events, gap_ms), *wanted))
+    paced = path_of(events, gap_ms)
+    held = flood_client(given, lambda g: bench.load(given.leat, g, paced, *wanted))
     point, even = full["said"]["points"][0], held["said"]["points"][0]
     cost = full["cpu"] * 1e6 / full["said"]["events"]
     least = floor["cpu"] * 1e6 / floor["said"]["events"]

@@ -1,8 +1,8 @@
 """What a user of locust writes to time tokens, since it knows of none: each user posts chats, reads
 the stream line by line, and tells locust the time to the first token and each gap as requests of
 their own kinds, "ttft" and "itl". HttpUser, since FastHttpUser hands out a stream only when 1,024
-bytes of it are there. Settings come from the environment: PEERS_PATH, PEERS_BODY, PEERS_REQUESTS (of
-all users together)."""
+bytes of it are there. Settings come from the environment: PEERS_PATH, PEERS_BODY, PEERS_REQUESTS
+(of all users together)."""
 import os
 import time
 

@@ -3,18 +3,18 @@
 
 C streams at once in a closed loop over plain HTTP/1.1 (what all of them speak), three requests for
 each: the first token due 50 ms after the request, then one each 10 ms, 100 in all. The gateway
-(`leat mock`) is pinned to core 0 and each harness, with all of its processes, to core 1. The text is
-one whose lines no client splits wrongly: U+2028 stands in a JSON string as it is, and GuideLLM's
+(`leat mock`) is pinned to core 0 and each harness, with all of its processes, to core 1. The text
+is one whose lines no client splits wrongly: U+2028 stands in a JSON string as it is, and GuideLLM's
 HTTP client takes it for the end of a line.
 
   ttft mean, p99   as the harness reports them, ms
-  true             the gateway's mean from the arrival of a request's head (when the kernel took in
-                   its last segment) to its first event's stamp, of this very run: what a mean ttft
-                   could have been at the least
+  true             the gateway's mean from the arrival of a request's head (when the kernel took
+                   in its last segment) to its first event's stamp, of this very run: what a mean
+                   ttft could have been at the least
   error            ttft mean - true
   itl mean, p99, sigma   as reported: of every gap, where the remark says nothing else
   true p99, sigma  of the gaps between the gateway's own events, in this run
-  at once          the most requests under way that the gateway saw: was the load what was asked for?
+  at once          the most requests under way that the gateway saw: was the load as asked for?
   cpu s            of all its processes that it waited for, user and system, from start to end
   MB               peak memory of its largest process
   wall s           from its start to its end, so with whatever it does before and after
@@ -123,7 +123,8 @@ def measure(given, streams, client):
     """One harness against a fresh gateway. `client`: (command, env, read) of a gateway, a path and
     a folder. -> its row, or {"why": ...}"""
     path = "/v1/chat/completions"
-    options = ("--plain", "--rx-stamps", "--ttft", f"{TTFT_MS}ms", "--gap", f"{GAP_MS}ms", "--events", TOKENS)
+    options = ("--plain", "--rx-stamps", "--ttft", f"{TTFT_MS}ms", "--gap", f"{GAP_MS}ms",
+               "--events", TOKENS)
     with bench.fresh(given.leat, *options) as gateway, tempfile.TemporaryDirectory() as folder:
         command, env, read = client(gateway, path, folder)
         ran = launch(given, command, folder, env)
