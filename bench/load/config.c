@@ -42,7 +42,8 @@ static bool read_file(config_file *c, const char *path) {
   bool fine = cli_input_read(&text, path) && read_members(c, lti_buf_slice(&text), path);
   lti_buf_deinit(&text);
   if (!fine) return false;
-  const char *command = cli_say_command(path);
+  const char *slash = strrchr(path, '/');
+  const char *command = cli_say_command(slash ? slash + 1 : path);
   c->parsed = true;
   enum cli_parsed parsed = cli_options_parse(&c->read, CLI_LOAD, (int)c->word_count, c->words);
   cli_say_command(command);
@@ -327,12 +328,15 @@ static void put_url(cli_jsonw *w, const char *key, const char *url) {
 }
 
 static void put_list(cli_jsonw *w, const cli_option *row, const cli_list *list) {
-  cli_jsonw_open(w, row->name, '[');
+  bool open = false;
   for (size_t i = 0; i < list->count; i++) {
     leat_slice item = lti_slice_of(list->items[i]);
-    if (!is_withheld(row, item)) cli_jsonw_text(w, NULL, item);
+    if (is_withheld(row, item)) continue;
+    if (!open) cli_jsonw_open(w, row->name, '[');
+    open = true;
+    cli_jsonw_text(w, NULL, item);
   }
-  cli_jsonw_close(w, ']');
+  if (open) cli_jsonw_close(w, ']');
 }
 
 static void put_number(cli_jsonw *w, const char *key, double value) {

@@ -174,6 +174,17 @@ static bool set_gateway(load *l) {
   return cli_settings_init(&l->settings, &own);
 }
 
+/* Every shard needs a stream of a closed loop, and room under the cap of an open one. */
+static bool check_shares(const load *l) {
+  bool closed = l->shape.kind == RESULT_CLOSED;
+  uint64_t streams = closed ? shape_streams_max(&l->shape) : l->shape.cap;
+  if (streams >= (uint64_t)l->plan.shards) return true;
+  cli_say(
+      "--shard %d/%d: a concurrency of %llu leaves some shard without a stream: give at least %d",
+      l->plan.shard, l->plan.shards, (unsigned long long)streams, l->plan.shards);
+  return false;
+}
+
 static bool set_up(load *l) {
   const cli_options *o = l->options;
   if (o->arg_count > 0) {
@@ -190,6 +201,7 @@ static bool set_up(load *l) {
   l->work = work_open(o, &l->shape);
   if (!l->work) return false;
   if (l->sweep) shape_spec_level(&l->shape, sweep_highest(l->sweep));
+  if (!check_shares(l)) return false;
   size_connections(l, &l->settings.config);
   if (!check_descriptors(&l->settings.config)) return false;
   if (o->load.jsonl && !(l->recorder = recorder_open(o->load.jsonl, o->load.events, uv_hrtime())))

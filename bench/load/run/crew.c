@@ -22,14 +22,18 @@ struct crew {
   double begun_at;
 };
 
+/* What a shard has of a number that all of them keep to together. */
+static uint64_t part_of(const crew_plan *plan, uint64_t all) {
+  uint64_t shards = (uint64_t)plan->shards;
+  return all == UINT64_MAX ? all : all / shards + (all % shards > (uint64_t)plan->shard);
+}
+
 /* How many requests this process may begin: a shard of a closed loop has its part of them, an open
  * loop's are those of its schedule. */
 static uint64_t most_of(const crew_plan *plan) {
   const shape_spec *spec = plan->shape;
-  uint64_t most = spec->requests, shards = (uint64_t)plan->shards;
-  if (spec->kind != RESULT_CLOSED || most == UINT64_MAX) return UINT64_MAX;
-  most = most / shards + (most % shards > (uint64_t)plan->shard);
-  return most + spec->warmup_requests;
+  if (spec->kind != RESULT_CLOSED || spec->requests == UINT64_MAX) return UINT64_MAX;
+  return part_of(plan, spec->requests) + spec->warmup_requests;
 }
 
 static void free_crew(crew *c) {
@@ -89,7 +93,7 @@ crew *crew_open(const crew_plan *plan) {
   c->shared.plan = &c->plan;
   c->shared.runners = c->runners;
   c->shared.most = most_of(plan);
-  uint64_t cap = plan->shape->cap;
+  uint64_t cap = part_of(plan, plan->shape->cap);
   atomic_store(&c->shared.room, cap > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)cap);
   machine_count(&c->counters);
   struct timespec wall;
