@@ -230,6 +230,35 @@ static void stopped_process_is_seen_in_its_sleep(void **state) {
   tear_down(&s);
 }
 
+static void on_prepare(uv_prepare_t *handle) {
+  (void)handle;
+  burn(8 * MS);
+}
+
+/* As the engine's turn: what it takes is over when the poll begins, and no part of a sleep. libuv
+ * runs last what was started first. */
+static void work_before_the_poll_is_no_sleep(void **state) {
+  (void)state;
+  scene s;
+  uv_prepare_t before;
+  set_up(&s);
+  uv_prepare_init(&s.loop, &before);
+  uv_prepare_start(&before, on_prepare);
+  s.wanted = 15;
+  pid_t writer = start_writer(&s, 15, 40 * MS);
+  run_for(&s, 20000);
+  reap(writer);
+  gauge_reading r;
+  gauge_read(s.gauge, uv_hrtime(), &r);
+  assert_int_equal(lti_hist_count(s.lag), 15);
+  assert_true(r.stalls >= 15);
+  assert_true(r.busy_s >= 0.12);
+  /* Most of the writes fall into a sleep of up to 16 ms, some into the 8 ms of work. */
+  assert_true(lti_hist_min(s.lag) < 7000);
+  uv_close((uv_handle_t *)&before, NULL);
+  tear_down(&s);
+}
+
 /* A server that says nothing for long is no fault of ours. */
 static void silence_is_no_lag(void **state) {
   (void)state;
@@ -336,6 +365,7 @@ int main(void) {
       cmocka_unit_test(busy_turn_is_lag_of_what_came_in_it),
       cmocka_unit_test(stalls_are_those_above_their_threshold),
       cmocka_unit_test(stopped_process_is_seen_in_its_sleep),
+      cmocka_unit_test(work_before_the_poll_is_no_sleep),
       cmocka_unit_test(silence_is_no_lag),
       cmocka_unit_test(marks_begin_anew),
       cmocka_unit_test(peak_is_told_once),
