@@ -88,6 +88,7 @@ static void ten_thousand_prompts_are_all_different(void **state) {
   for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++)
     check_unique(&p, 10000, lengths[i]);
   p.ids = true;
+  assert_true(prompts_share(&p));
   for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++)
     check_unique(&p, 10000, lengths[i]);
   check_unique(&p, 10000, 1); /* there are 29,900 ids */
@@ -186,6 +187,7 @@ static void requests_of_a_session_begin_alike(void **state) {
   (void)state;
   prompts_init(&p, 1);
   p.ids = true;
+  assert_true(prompts_share(&p));
   prompts_wish wish = {.index = 1, .tokens = 900, .blocks = lti_slice_of("session 4")};
   char *first = written(&p, wish);
   wish = (prompts_wish){.index = 9, .tokens = 2000, .blocks = lti_slice_of("session 4")};
@@ -206,6 +208,7 @@ static void ids_are_json_within_the_vocabulary(void **state) {
   prompts_init(&p, 1);
   p.ids = true;
   p.vocabulary = 1000;
+  assert_true(prompts_share(&p));
   for (int64_t n = 1; n < 50; n++) {
     char *text = simple(&p, (uint64_t)n, n);
     assert_int_equal(text[0], '[');
@@ -221,6 +224,24 @@ static void ids_are_json_within_the_vocabulary(void **state) {
     assert_int_equal(*at, '\0');
     free(text);
   }
+  prompts_deinit(&p);
+}
+
+static void the_largest_vocabulary_is_used_to_its_end(void **state) {
+  prompts p;
+  long most = 0;
+  (void)state;
+  prompts_init(&p, 1);
+  p.ids = true;
+  p.vocabulary = 1000000;
+  assert_true(prompts_share(&p));
+  char *text = simple(&p, UINT64_MAX, 20000);
+  for (char *at = text; *at != ']';) {
+    long id = strtol(at + 1, &at, 10);
+    most = id > most ? id : most;
+  }
+  assert_in_range(most, 999000, 999999);
+  free(text);
   prompts_deinit(&p);
 }
 
@@ -248,6 +269,7 @@ int main(void) {
       cmocka_unit_test(blocks_of_the_same_name_are_the_same),
       cmocka_unit_test(requests_of_a_session_begin_alike),
       cmocka_unit_test(ids_are_json_within_the_vocabulary),
+      cmocka_unit_test(the_largest_vocabulary_is_used_to_its_end),
       cmocka_unit_test(a_prompt_that_finds_no_room_is_an_error),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,6 @@
 #include "bindings/cli/say.h"
 #include "bindings/cli/values.h"
 
-#define SPACE_MAX   (UINT64_C(1) << 56)
 #define ROUNDS      4
 #define NUMBER_SIZE 64
 
@@ -83,11 +82,11 @@ static uint64_t permuted(uint64_t key, uint64_t i, uint64_t count) {
 }
 
 uint64_t draw_distinct(uint64_t seed, uint64_t i, uint64_t space) {
-  assert(space > 0 && space <= SPACE_MAX);
+  assert(space > 0 && space <= DRAW_SPACE_MAX);
   return permuted(seed, i % space, space);
 }
 
 uint64_t draw_shuffled(uint64_t seed, uint64_t i, uint64_t count) {
-  assert(count > 0 && count <= SPACE_MAX);
+  assert(count > 0 && count <= DRAW_SPACE_MAX);
   return permuted(draw_mix(seed, i / count), i % count, count);
 }

@@ -10,6 +10,7 @@
 #include "base/slice.h"
 
 #define DRAW_TOKENS_MAX 10000000 /* of one prompt or answer */
+#define DRAW_SPACE_MAX  (UINT64_C(1) << 56)
 
 /* "M" or "M,SD": how long something is, normally distributed. */
 typedef struct draw_length {
@@ -24,7 +25,8 @@ uint64_t draw_hash(uint64_t seed, leat_slice bytes);
 bool draw_length_read(draw_length *l, const char *option, const char *text);
 /* At least 1, at most DRAW_TOKENS_MAX. */
 int64_t draw_length_one(const draw_length *l, lti_prng *chance);
-/* A number below `space` (at most 2^56) that no other `i` below `space` gets with this seed. */
+/* A number below `space` (at most DRAW_SPACE_MAX) that no other `i` below `space` gets with this
+ * seed. */
 uint64_t draw_distinct(uint64_t seed, uint64_t i, uint64_t space);
 /* Where the i-th of a shuffled list of `count` stands; behind the last the list begins anew, in
  * another order. */

@@ -13,7 +13,8 @@
 
 #include "base/buf.h"
 
-#define PROMPTS_BLOCK 512 /* tokens of a block of a replay's hashes, as Mooncake has them */
+#define PROMPTS_ID_SIZE 8
+#define PROMPTS_BLOCK   512 /* tokens of a block of a replay's hashes, as Mooncake has them */
 
 typedef struct prompts {
   uint64_t seed;
@@ -22,7 +23,8 @@ typedef struct prompts {
   uint32_t turns;      /* of a conversation, at most */
   int64_t shared;      /* tokens that all prompts begin with */
   double fixed,
-      each;       /* tokens of a prompt without words, and of a word: 0 and 1 until calibrated */
+      each; /* tokens of a prompt without words, and of a word: 0 and 1 until calibrated */
+  char (*spelled)[PROMPTS_ID_SIZE]; /* the ids as texts; NULL until prompts_share */
   lti_buf prefix; /* the words that all prompts begin with; empty until prompts_share */
   int64_t prefix_words;
 } prompts;
@@ -36,7 +38,8 @@ typedef struct prompts_wish {
 
 void prompts_init(prompts *p, uint64_t seed);
 void prompts_deinit(prompts *p);
-/* Makes what all share. Again whenever `each` has changed. False: no memory. */
+/* Makes what all share: due before the first prompt of ids, or with something shared, and again
+ * whenever `each` has changed. False: no memory. */
 bool prompts_share(prompts *p);
 /* How many words make so many tokens; at least 1. */
 int64_t prompts_words(const prompts *p, int64_t tokens);
