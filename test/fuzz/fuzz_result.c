@@ -35,6 +35,7 @@ static void report_all(const result *r) {
   report_table(r, &out);
   report_csv(r, &out);
   report_prometheus(r, &out);
+  require(report_html(r, &out), "a page is made");
   cli_jsonw_init(&w, cli_program_alloc());
   cli_jsonw_open(&w, NULL, '{');
   report_vllm(r, &w);
