@@ -169,11 +169,17 @@ static void test_a_sweep_marks_its_knee_and_its_level(void **state) {
                                       "ttft.p99&lt;90ms</text>",
                                       ">knee</text>",
                                       "(knee)"};
-  static const char *const none[] = {"verdict bad", "rate 320/s</strong>, the worst",
-                                     "No load of these met", "ttft.p99&lt;90ms"};
+  static const char *const none[] = {"verdict bad",
+                                     "rate 320/s</strong>, the worst",
+                                     "Searched under <code>itl.p99&lt;50ms and ttft.p99&lt;90ms<",
+                                     ": met by no point; so there is no knee",
+                                     ">ttft.p99&lt;90ms</text>",
+                                     "The level's figure against load",
+                                     ">itl.p99&lt;50ms</text>"};
   expect(make(SAMPLE_SWEEP), words, sizeof words / sizeof words[0]);
   result *r = make(SAMPLE_SWEEP);
   r->knee.found = false;
+  snprintf(r->knee.level, sizeof r->knee.level, "itl.p99<50ms and ttft.p99<90ms: met by no point");
   expect(r, none, sizeof none / sizeof none[0]);
 }
 
@@ -183,6 +189,8 @@ static void test_a_result_with_nothing_in_it_is_a_page(void **state) {
   assert_true(none && empty && result_add(empty));
   check(none, USUAL_MAX);
   check(empty, USUAL_MAX);
+  static const char *const words[] = {"verdict plain", "No verdict: nothing was measured"};
+  expect(make(SAMPLE_EMPTY), words, sizeof words / sizeof words[0]);
 }
 
 static void test_the_largest_sweep_stays_bounded(void **state) {

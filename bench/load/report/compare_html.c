@@ -83,7 +83,7 @@ static void put_verdict(const comparison *c, cli_out *out) {
   cli_out_format(out, "<span>%s</span></h2>\n<p>Method: ", words);
   page_word(out, c->method);
   cli_out_text(out, "</p>\n");
-  if (c->row_count > 0)
+  if (t.counts[COMPARE_UNDECIDABLE] < c->row_count)
     cli_out_format(out,
                    "<p>Of %zu figures %zu are better, %zu worse, %zu show no difference, and "
                    "%zu cannot be decided.</p>\n",
@@ -300,9 +300,21 @@ static void put_config(const char *letter, const compare_side *side, cli_out *ou
   cli_out_text(out, "</details>\n");
 }
 
+static const char *file_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash && slash[1] ? slash + 1 : path;
+}
+
+/* Files without their folders, where that tells them apart. */
+static void name_sides(const comparison *c, char out[TITLE_MAX]) {
+  const char *a = file_of(c->a.name), *b = file_of(c->b.name);
+  bool alike = strcmp(a, b) == 0;
+  snprintf(out, TITLE_MAX, "%.180s against %.180s", alike ? c->b.name : b, alike ? c->a.name : a);
+}
+
 bool compare_html(const comparison *c, const char *title, cli_out *out) {
   char sides[TITLE_MAX];
-  snprintf(sides, sizeof sides, "%.180s against %.180s", c->b.name, c->a.name);
+  name_sides(c, sides);
   if (!page_begin(out, title ? title : sides)) return false;
   cli_out_text(out, "<header>\n<h1>");
   page_word(out, title ? title : sides);

@@ -72,7 +72,7 @@ static const char style[] =
     ".mark .f{fill:currentColor;stroke:none}\n"
     ".mark.good{color:var(--good)}.mark.warn{color:var(--warn)}.mark.bad{color:var(--bad)}"
     ".mark.plain{color:var(--soft)}\n"
-    "td.state,td.state:last-child{white-space:nowrap;min-width:0}.state .mark,th "
+    "td.w.state,td.w.state:last-child{white-space:nowrap;min-width:0}.state .mark,th "
     ".mark{width:14px;height:14px;vertical-align:-2px;"
     "margin-right:6px}\n"
     /* cards */

@@ -11,6 +11,7 @@
 #define DRAWN_MAX 5 /* loads of a sweep that are drawn in full */
 #define DOTS_MAX  3000
 #define TITLE     "Load test"
+#define DOT       " \xc2\xb7 "
 
 double report_parts_percentile(const lti_hist *h, double percent) {
   return h && lti_hist_count(h) > 0 ? (double)lti_hist_percentile(h, percent) : NAN;
@@ -42,16 +43,16 @@ static void put_header(const result *r, cli_out *out) {
   cli_out_text(out, "<header>\n<h1>");
   page_word(out, r->title[0] ? r->title : TITLE);
   cli_out_text(out, "</h1>\n<p class=\"sub\">");
-  if (r->point_count == 1)
+  if (r->point_count != 1) cli_out_format(out, "%zu loads%s", r->point_count, DOT);
+  if (r->point_count == 1 && r->points[0].offer.label[0]) {
     page_word(out, r->points[0].offer.label);
-  else
-    cli_out_format(out, "%zu loads", r->point_count);
-  if (r->point_count > 0) {
-    cli_out_text(out, " \xc2\xb7 ");
-    page_word(out, page_date(r->points[0].begun_at, date));
+    cli_out_text(out, DOT);
   }
-  if (r->shards > 1) cli_out_format(out, " \xc2\xb7 shard %d of %d", r->shard, r->shards);
-  cli_out_text(out, " \xc2\xb7 ");
+  if (r->point_count > 0 && r->points[0].begun_at > 0) {
+    page_word(out, page_date(r->points[0].begun_at, date));
+    cli_out_text(out, DOT);
+  }
+  if (r->shards > 1) cli_out_format(out, "shard %d of %d%s", r->shard, r->shards, DOT);
   page_word(out, r->machine.versions);
   cli_out_text(out, "</p>\n");
   if (r->interrupted)

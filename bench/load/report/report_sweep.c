@@ -101,11 +101,29 @@ static void add_both(chart *c, const char *name, const char *colour, const char 
   chart_add(c, (chart_series){"", colour, "knob", y});
 }
 
-/* The level of the knee's search, if it is one latency's. */
-static bool level_of(const result *r, figure_gate *gate) {
+/* Of "ttft.p99<500ms and itl.p99<50ms: met by no point" the levels, without the remark. */
+static leat_slice levels_of(const result *r) {
+  const char *remark = strstr(r->knee.level, ": ");
+  return remark ? lti_slice(r->knee.level, (size_t)(remark - r->knee.level))
+                : lti_slice_of(r->knee.level);
+}
+
+/* The first latency among the levels, TTFT's or another one's. */
+static bool find_gate(const result *r, bool ttft, figure_gate *gate) {
+  static const char joint[] = " and ";
+  leat_slice rest = levels_of(r);
+  char one[sizeof r->knee.level];
   const char *why;
-  return r->knee.searched && figure_gate_parse(r->knee.level, gate, &why) &&
-         gate->figure.unit == FIGURE_MS;
+  while (r->knee.searched && rest.size > 0) {
+    const char *end = lti_slice_find(rest, lti_slice_of(joint));
+    size_t size = end ? (size_t)(end - rest.data) : rest.size;
+    snprintf(one, sizeof one, "%.*s", (int)size, rest.data);
+    if (figure_gate_parse(one, gate, &why) && gate->figure.unit == FIGURE_MS &&
+        lti_slice_starts(lti_slice_of(gate->figure.name), "ttft") == ttft)
+      return true;
+    rest = end ? lti_slice_from(rest, size + sizeof joint - 1) : lti_slice(NULL, 0);
+  }
+  return false;
 }
 
 static void put_ttft(const loads *l, const result *r, cli_out *out) {
@@ -116,15 +134,15 @@ static void put_ttft(const loads *l, const result *r, cli_out *out) {
   add_both(&c, "p50", "c3", "", l->values[TTFT_P50]);
   add_both(&c, "p99", "c1", "", l->values[TTFT_P99]);
   if (l->open) add_both(&c, "p99 from the intended start", "c2", "dash", l->values[FELT_P99]);
-  if (level_of(r, &gate) && lti_slice_starts(lti_slice_of(gate.figure.name), "ttft"))
-    chart_mark_at(&c, (chart_mark){false, gate.limit * MS_US, r->knee.level, "cb"});
+  if (find_gate(r, true, &gate))
+    chart_mark_at(&c, (chart_mark){false, gate.limit * MS_US, gate.text, "cb"});
   if (chart_filled(&c)) chart_write(out, &c);
 }
 
-/* The figure that the level is about, where it is not TTFT's. */
+/* The figure of a level that is not TTFT's. */
 static void put_level(loads *l, const result *r, cli_out *out) {
   figure_gate gate;
-  if (!level_of(r, &gate) || lti_slice_starts(lti_slice_of(gate.figure.name), "ttft")) return;
+  if (!find_gate(r, false, &gate)) return;
   for (size_t i = 0; i < l->count; i++) {
     double value;
     bool known = figure_value(&gate.figure, &r->points[l->order[i]], &value);
@@ -133,7 +151,7 @@ static void put_level(loads *l, const result *r, cli_out *out) {
   chart c = load_chart("The level's figure against load", l, r, CHART_TIME_US);
   c.wide = true;
   add_both(&c, gate.figure.name, "c1", "", l->values[GATED]);
-  chart_mark_at(&c, (chart_mark){false, gate.limit * MS_US, r->knee.level, "cb"});
+  chart_mark_at(&c, (chart_mark){false, gate.limit * MS_US, gate.text, "cb"});
   if (chart_filled(&c)) chart_write(out, &c);
 }
 
@@ -181,19 +199,21 @@ static void put_load_row(const result *r, size_t i, cli_out *out) {
 }
 
 static void put_knee(const result *r, cli_out *out) {
+  leat_slice levels = levels_of(r);
+  const char *remark = r->knee.level + levels.size;
   if (!r->knee.searched) return;
-  cli_out_text(out, "<p>");
-  if (r->knee.found && r->knee.point < r->point_count) {
-    cli_out_text(out, "The knee under <code>");
-    page_word(out, r->knee.level);
+  bool found = r->knee.found && r->knee.point < r->point_count;
+  cli_out_text(out, found ? "<p>The knee under <code>" : "<p>Searched under <code>");
+  page_text(out, levels);
+  if (found) {
     cli_out_text(out, "</code> is at <strong>");
     page_word(out, r->points[r->knee.point].offer.label);
     cli_out_text(out, "</strong>: the last load that met it.</p>\n");
     return;
   }
-  cli_out_text(out, "No load of these met <code>");
-  page_word(out, r->knee.level);
-  cli_out_text(out, "</code>: there is no knee to tell.</p>\n");
+  cli_out_text(out, "</code>");
+  page_word(out, remark);
+  cli_out_text(out, "; so there is no knee to tell.</p>\n");
 }
 
 void report_sweep(const result *r, cli_out *out) {

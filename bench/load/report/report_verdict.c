@@ -5,6 +5,7 @@
 #include "report_parts.h"
 
 #define LINE_MAX_SIZE   400
+#define NOTHING         "No verdict: nothing was measured"
 #define MISSED_DEGRADED 0.01 /* of the starts, as result/certificate.c has it */
 
 static const char *const headlines[] = {
@@ -155,13 +156,17 @@ static void put_others(cli_out *out, const result *r, size_t main) {
 void report_verdict(const result *r, cli_out *out) {
   size_t main = report_parts_main(r);
   const result_certificate *c = &r->points[main].certificate;
+  bool nothing = !isfinite(report_parts_percentile(c->receive_lag, 99)) &&
+                 r->points[main].counts.completed == 0 && c->verdict == RESULT_VALID;
+  enum page_tone tone = nothing ? PAGE_PLAIN : page_tone_of(c->verdict);
   cli_out_format(out,
                  "<div class=\"verdict %s\" id=\"certificate\" role=\"region\" "
                  "aria-labelledby=\"certificate-h\">\n<h2 id=\"certificate-h\">",
-                 page_tone_name(page_tone_of(c->verdict)));
-  page_mark(out, page_tone_of(c->verdict));
-  cli_out_format(out, "<span>%s</span></h2>\n<p>%s</p>\n", headlines[c->verdict],
-                 meanings[c->verdict]);
+                 page_tone_name(tone));
+  page_mark(out, tone);
+  cli_out_format(out, "<span>%s</span></h2>\n<p>%s</p>\n",
+                 nothing ? NOTHING : headlines[c->verdict],
+                 nothing ? "The run ended before anything came." : meanings[c->verdict]);
   put_others(out, r, main);
   put_reasons(out, c);
   put_bounds(out, &r->points[main]);
