@@ -86,6 +86,8 @@ static int open_socket(runner_stream *s, const work_item *item) {
   ws.base_url = item->request.base_url ? item->request.base_url : s->runner->config.base_url;
   ws.api_key = item->request.api_key ? item->request.api_key : s->runner->config.api_key;
   ws.model = item->request.chat ? item->request.chat->model : item->request.model;
+  ws.headers = item->request.headers;
+  ws.header_count = item->request.header_count;
   ws.on_done = on_socket;
   ws.user = s;
   return leat_ws_open(s->runner->engine, &ws, &s->socket);

@@ -12,7 +12,7 @@
 #include "wire/json.h"
 
 #define PROBES          3
-#define PROBE_INDEX     (UINT64_C(1) << 40) /* a number that no request of a run has */
+#define PROBE_INDEX     (UINT64_C(1) << 39) /* a number that no request of a run has */
 #define PROBE_RETRIES   2
 #define PROBE_TIME_MS   60000
 #define WORDS_MIN       32
@@ -240,7 +240,7 @@ static void note_rows(work *w) {
   uint64_t skipped = w->rows ? dataset_skipped(w->rows) : 0;
   if (skipped)
     snprintf(w->note, sizeof w->note,
-             "%llu conversations of the data set have no question, and were passed over",
+             "conversations of the data set without a question, which were passed over: %llu",
              (unsigned long long)skipped);
 }
 
