@@ -219,8 +219,8 @@ typedef struct result_machine {
 /* What of a knee search or a sweep is told beside its points. */
 typedef struct result_knee {
   bool searched, found;
-  size_t point;    /* the last that met the level, where found */
-  char level[120]; /* "ttft.p99<500ms" */
+  size_t point;    /* the last that met the level, if any did; found: and one above it did not */
+  char level[120]; /* "ttft.p99<500ms"; where not found, with why: "...: met by every point" */
 } result_knee;
 
 typedef struct result {

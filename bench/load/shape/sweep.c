@@ -15,7 +15,7 @@
 #define GROWTH_MIN     1.10 /* of throughput, for each doubling of the load */
 #define ERRORS_MAX     0.01
 #define INDEX_DISTANCE UINT64_C(1000000000) /* between two points' requests */
-#define RULE           "throughput grows by 10 %, p99 of TTFT at most doubles, as the load doubles"
+#define RULE           "throughput growing by 10 % and ttft.p99 by at most 2x, as the load doubles"
 
 struct sweep {
   sweep_list list;
