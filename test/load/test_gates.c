@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -121,12 +122,24 @@ static void beyond_the_knee_nothing_is_judged(void **state) {
   assert_int_equal(code_of(SAMPLE_SWEEP, NULL, "ttft.p99<70ms", true), GATES_MISSED);
   gates g;
   result *r = sample_make(SAMPLE_SWEEP, 1);
+  assert_true(reads(&g, NULL, "ttft.p99<70ms"));
+  r->knee.found = false;
+  r->knee.point = 0; /* none met the level */
+  assert_int_equal(gates_judge(&g, r), CLI_DONE);
+  result_free(r);
+}
+
+static void without_a_level_every_point_of_a_sweep_is_judged(void **state) {
+  (void)state;
+  gates g;
+  result *r = sample_make(SAMPLE_SWEEP, 1);
   assert_true(reads(&g, NULL, "ttft.p99<90ms"));
+  snprintf(r->knee.level, sizeof r->knee.level, "throughput grows by 10 %%");
+  assert_int_equal(gates_judge(&g, r), GATES_MISSED);
   r->knee.searched = false;
   assert_int_equal(gates_judge(&g, r), GATES_MISSED);
-  r->knee.searched = true;
-  r->knee.found = false;
-  assert_int_equal(gates_judge(&g, r), CLI_DONE); /* the first point */
+  assert_true(reads(&g, NULL, "ttft.p99<900ms"));
+  assert_int_equal(gates_judge(&g, r), CLI_DONE);
   result_free(r);
 }
 
@@ -140,6 +153,7 @@ int main(void) {
       cmocka_unit_test(what_is_missed_is_an_exit_code),
       cmocka_unit_test(failures_come_before_validity_and_that_before_misses),
       cmocka_unit_test(beyond_the_knee_nothing_is_judged),
+      cmocka_unit_test(without_a_level_every_point_of_a_sweep_is_judged),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,7 +90,7 @@ static void a_closed_loop_says_that_both_forms_are_one(void **state) {
   assert_has(text, "certificate    valid");
   assert_has(text, "receive lag");
   assert_has_not(text, "schedule lag");
-  assert_has(text, "1.2 a content event");
+  assert_has(text, "1.20 a content event");
   free(text);
 }
 

@@ -168,11 +168,16 @@ static void judge_point(const gates *g, const result *r, const result_point *p, 
     if (!requirement_holds(&g->gates[i], r, p)) f->missed = true;
 }
 
+/* A level of --slo is an expression; without one the knee's own rule stands there in words. */
+static bool is_search(const result *r) {
+  return r->knee.searched && r->point_count > 0 && strpbrk(r->knee.level, "<>=");
+}
+
 int gates_judge(const gates *g, const result *r) {
   findings f = {false, false, false};
   size_t from = 0, to = r->point_count;
-  if (r->knee.searched && r->point_count > 0) {
-    from = r->knee.found && r->knee.point < r->point_count ? r->knee.point : 0;
+  if (is_search(r)) {
+    from = r->knee.point < r->point_count ? r->knee.point : 0;
     to = from + 1;
   }
   for (size_t i = from; i < to; i++) judge_point(g, r, &r->points[i], &f);

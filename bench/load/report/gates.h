@@ -8,8 +8,8 @@
  *     3  a --require is missed
  *
  * (130, interrupted, is the caller's and comes before all of them.) A sweep passes where each of
- * its points does; a search for the knee goes beyond it on purpose, so there the knee's point alone
- * counts, or the first point where none was found. */
+ * its points does; with --slo it goes beyond the knee on purpose, so there the knee's point alone
+ * counts, the highest that met the level, or the first point where none did. */
 #ifndef LOAD_GATES_H
 #define LOAD_GATES_H
 

@@ -149,7 +149,7 @@ static void put_load(const result_point *p, cli_out *out) {
   if (o->arrivals[0] && o->shape == RESULT_OPEN) add(&l, ", %s arrivals", o->arrivals);
   add(&l, "; at most %s at once", count_of(n->in_flight_peak).text);
   if (n->answering_peak) add(&l, ", %s answering", count_of(n->answering_peak).text);
-  add_optional(&l, n->sessions, "conversations");
+  if (n->sessions < n->started) add_optional(&l, n->sessions, "conversations");
   add_optional(&l, n->warmup, "to warm up");
   add_optional(&l, n->missed, "kept waiting by the cap");
   add_optional(&l, n->late, "begun too late");
@@ -180,13 +180,30 @@ static bool has_samples(const lti_hist *h) {
   return h && lti_hist_count(h) > 0;
 }
 
+static bool are_alike(const lti_hist *a, const lti_hist *b) {
+  if (!has_samples(a) || !has_samples(b)) return has_samples(a) == has_samples(b);
+  lti_hist_exact x, y;
+  lti_hist_tell(a, &x);
+  lti_hist_tell(b, &y);
+  return lti_hist_count(a) == lti_hist_count(b) && x.min == y.min && x.max == y.max &&
+         fabs(x.sum - y.sum) < 0.5;
+}
+
+/* Without reasoning the first output is the first token: one row tells both. */
+static bool is_told(const result_point *p, unsigned m) {
+  const result_latency *output = &p->latencies[MEASURE_TTFO], *first = &p->latencies[MEASURE_TTFT];
+  if (!has_samples(p->latencies[m].sent)) return false;
+  return m != MEASURE_TTFO || !are_alike(output->sent, first->sent) ||
+         !are_alike(output->intended, first->intended);
+}
+
 static void put_latencies(const result_point *p, cli_out *out) {
   bool any = false;
   for (unsigned i = 0; i < MEASURE_COUNT; i++) {
     const result_latency *l = &p->latencies[i];
     const measure_row *m = measure_at((enum measure)i);
     bool both = has_samples(l->intended);
-    if (!has_samples(l->sent)) continue;
+    if (!is_told(p, i)) continue;
     if (!any)
       cli_out_format(out, "%-35s %10s %9s %9s %9s %9s %9s\n", "latency, ms", "samples", "mean",
                      "p50", "p90", "p99", "max");
@@ -217,7 +234,7 @@ static void put_volume(const result_point *p, cli_out *out) {
   add(&l, "%s out", count_of((uint64_t)v->output_tokens).text);
   if (v->reasoning_tokens > 0)
     add(&l, " (%s of reasoning)", count_of((uint64_t)v->reasoning_tokens).text);
-  if (batching >= 0) add(&l, ", %.3g a content event", batching);
+  if (batching >= 0) add(&l, ", %.2f a content event", batching);
   if (v->input_tokens >= 0) add(&l, "; %s in", count_of((uint64_t)v->input_tokens).text);
   if (v->cached_tokens > 0)
     add(&l, " (%s from a cache)", count_of((uint64_t)v->cached_tokens).text);
@@ -236,8 +253,8 @@ static void put_goodput(const result_point *p, cli_out *out) {
       figure_show(FIGURE_SHARE, part < 0 ? NAN : part, share, sizeof share),
       rate_of(result_goodput_rate(p)).text);
   for (size_t i = 0; i < g->slo_count; i++)
-    add(&l, "%s to %s %g ms %s", i ? "," : "", measure_at(g->slos[i].measure)->name,
-        g->slos[i].limit_ms, count_of(g->slos[i].met).text);
+    add(&l, "%s %s to %s %g ms", i ? "," : "", count_of(g->slos[i].met).text,
+        measure_at(g->slos[i].measure)->name, g->slos[i].limit_ms);
   put_line(out, "goodput", &l);
 }
 
@@ -299,8 +316,7 @@ static void put_client(const result_point *p, cli_out *out) {
   if (p->volume.events) add(&l, " (%.2f us/event)", cpu_s * 1e6 / (double)p->volume.events);
   add(&l, ", peak memory %.1f MB", (double)c->rss_peak_kb / 1024);
   if (c->decrypted_bytes)
-    add(&l, ", %.2f %% of bytes copied",
-        100 * (double)c->copied_bytes / (double)c->decrypted_bytes);
+    add(&l, ", %.2f %% copied", 100 * (double)c->copied_bytes / (double)c->decrypted_bytes);
   if (c->allocations_per_event >= 0) add(&l, ", %.3g allocations/event", c->allocations_per_event);
   put_line(out, "client", &l);
 }
@@ -359,27 +375,28 @@ static void put_busy(const result_certificate *c, cli_out *out) {
   line l = {.used = 0};
   if (c->busy_share < 0) return;
   add_share(&l, c->busy_share, "busy");
-  add_share(&l, c->cpu_share, "CPU");
-  add_share(&l, c->run_delay_share, "waiting for a core");
   if (c->busy_valid >= 0)
-    add(&l, "; busy valid below %g %%, degraded to %g %%", c->busy_valid * 100,
-        c->busy_degraded * 100);
+    add(&l, " (valid below %g, degraded below %g)", c->busy_valid * 100, c->busy_degraded * 100);
+  add_share(&l, c->cpu_share, "CPU");
+  add_share(&l, c->run_delay_share, "run delay");
   put_finding(out, "busiest thread", &l);
 }
 
 static void put_facts(const result_certificate *c, cli_out *out) {
   line l = {.used = 0};
-  add_fact(&l, c->stalls, "stalls of more than 5 ms");
+  add_fact(&l, c->stalls, "stalls above 5 ms");
   if (c->stalls > 0 && c->stall_max_us >= 0)
-    add(&l, " (the longest %s ms)", ms_of((double)c->stall_max_us / 1e3).text);
-  add_fact(&l, c->missed, "starts that found the cap full");
+    add(&l, " (longest %s)", ms_of((double)c->stall_max_us / 1e3).text);
+  add_fact(&l, c->missed, "starts kept waiting by the cap");
   if (l.used) put_finding(out, "held up", &l);
   l.used = 0;
-  add_share(&l, c->steal_share, "of its CPU stolen");
-  add_fact(&l, c->retransmits, "TCP segments sent again");
-  add_fact(&l, c->descriptors_peak, "descriptors");
-  if (c->descriptors_peak >= 0 && c->descriptors_max >= 0)
-    add(&l, " of %s", count_of((uint64_t)c->descriptors_max).text);
+  add_share(&l, c->steal_share, "CPU stolen");
+  add_fact(&l, c->retransmits, "TCP segments resent");
+  if (c->descriptors_peak >= 0 && c->descriptors_max >= 0) {
+    add_comma(&l);
+    add(&l, "%s of %s descriptors", count_of((uint64_t)c->descriptors_peak).text,
+        count_of((uint64_t)c->descriptors_max).text);
+  }
   add_fact(&l, c->ports_max, "ports");
   if (c->clock[0]) {
     add_comma(&l);
@@ -451,7 +468,7 @@ static void put_knee(const result *r, cli_out *out) {
   if (k->found && k->point < r->point_count)
     add(&l, "%s is the most that kept %s", r->points[k->point].offer.label, k->level);
   else
-    add(&l, "no load kept %s", k->level);
+    add(&l, "not found: %s", k->level);
   put_line(out, "knee", &l);
 }
 
