@@ -162,7 +162,7 @@ def installed(folder, name):
     return os.path.exists(os.path.join(folder, name, "installed"))
 
 
-def install(folder, name, may):
+def install(folder, name, may, seconds=INSTALL_SECONDS):
     """-> why the harness is not there, None when it is."""
     peer, place = PEERS[name], os.path.join(folder, name)
     if installed(folder, name):
@@ -179,7 +179,7 @@ def install(folder, name, may):
                      peer.package]):
         try:
             subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True,
-                           text=True, timeout=INSTALL_SECONDS)
+                           text=True, timeout=seconds)
         except (OSError, subprocess.SubprocessError) as error:
             said = (getattr(error, "stderr", None) or str(error)).strip().split("\n")[-1]
             return f"cannot be installed: {said[:120]}"

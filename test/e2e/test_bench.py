@@ -103,6 +103,44 @@ class Sharing(Bench):
         self.assertIn("| one sleeps |", text)
 
 
+class Accuracy(Bench):
+    def test_the_published_test_at_a_few_streams(self):
+        text, figures = self.run_bench("accuracy/accuracy.py", "--programs", PARTS, "--only",
+                                       "paced", "--streams", "3", "--events", "20", "--rounds",
+                                       "1", "--divide", "300")
+        self.assertEqual(text.count("| streams | ttft |"), 2)
+        for rows in figures["paced"].values():
+            seen = rows["3"]
+            self.assertEqual((seen["completed"], seen["first_events"]), (9, 9))
+            self.assertEqual((seen["gaps"], seen["gaps_true"]), (9 * 19, 9 * 19))
+            self.assertEqual(seen["in_flight_peak"], 3)
+            self.assertGreaterEqual(seen["ttft_true_ms"], 50)
+            self.assertIn(seen["verdict"], ("valid", "degraded", "invalid"))
+
+    def test_flood_start_open_loop_and_burst_in_small(self):
+        text, figures = self.run_bench("accuracy/accuracy.py", "--programs", PARTS, "--only",
+                                       "flood,start,open,burst", "--divide", "50")
+        self.assertEqual(figures["flood"]["events"], figures["flood"]["events_sent"])
+        self.assertEqual(figures["flood"]["crowded"], 0)
+        self.assertGreater(figures["start"]["ms"], 0)
+        self.assertEqual((figures["open"]["failed"], figures["burst"]["failed"]), (0, 0))
+        self.assertEqual(figures["burst"]["came"], 2 * figures["burst"]["size"])
+        self.assertIn("| open loop of 100 requests/s", text)
+
+
+class Beside(Bench):
+    def test_those_that_are_not_there_are_rows_that_say_so(self):
+        with tempfile.TemporaryDirectory() as empty:
+            text, figures = self.run_bench("peers/peers.py", "--programs", PARTS, "--streams", "3",
+                                           "--no-install", "--folder", empty)
+        rows = figures["streams"]["3"]
+        self.assertEqual((rows["leat"]["completed"], rows["leat"]["at_once"]), (9, 3))
+        self.assertGreaterEqual(rows["leat"]["true_ttft"], 50)
+        for name in ("aiperf", "guidellm", "vllm", "locust", "k6"):
+            self.assertIn("why", rows[name])
+            self.assertIn(f"| {name} |", text)
+
+
 class Scripts(unittest.TestCase):
     def test_shell_scripts_parse(self):
         for path in shell_scripts():

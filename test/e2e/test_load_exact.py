@@ -5,8 +5,8 @@ than were asked for, starts that come as the arrivals say, and latencies that a 
 hide from.
 
 The server's own view is exact: it counts a request from its head to its answer's last byte, and its
-log of arrivals has the kernel's stamps. Where a busy machine could bend a figure, what is checked is
-either the bound that the report itself gives, or follows from what the server wrote down."""
+log of arrivals has the kernel's stamps. Where a busy machine could bend a figure, what is checked
+is either the bound that the report itself gives, or follows from what the server wrote down."""
 import json
 import math
 import unittest
@@ -66,7 +66,8 @@ class UnderWay(Case):
     def test_an_open_loop_keeps_to_its_cap(self):
         for threads in ("1", "2"):
             with self.subTest(threads=threads):
-                server, _ = self.peak("--rate", "2000", "-n", "400", "-c", "5", "--threads", threads)
+                server, _ = self.peak("--rate", "2000", "-n", "400", "-c", "5", "--threads",
+                                      threads)
                 self.assertEqual(server, 5)
 
     def test_all_at_once_under_a_cap(self):
