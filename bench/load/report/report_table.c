@@ -16,9 +16,10 @@
 #include "bench/load/report/report.h"
 #include "bindings/cli/say.h"
 
-#define COLUMNS 100
-#define INDENT  15 /* where the text behind a key begins */
-#define FINDING 19 /* and behind one of the certificate's */
+#define COLUMNS     100
+#define PARTS_SHOWN 64
+#define INDENT      15 /* where the text behind a key begins */
+#define FINDING     19 /* and behind one of the certificate's */
 
 typedef struct number {
   char text[40];
@@ -405,6 +406,18 @@ static void put_facts(const result_certificate *c, cli_out *out) {
   if (l.used) put_finding(out, "machine", &l);
 }
 
+/* What the lag comes to for the figures above. */
+static void put_bound(const result_certificate *c, cli_out *out) {
+  line l = {.used = 0};
+  if (c->verdict == RESULT_VALID || !has_samples(c->receive_lag)) return;
+  add(&l,
+      "of 100 events 99 were read at most %s ms late, none more than %s: no latency above is "
+      "longer than the server's by more",
+      stat_of(c->receive_lag, FIGURE_PERCENTILE, 99).text,
+      stat_of(c->receive_lag, FIGURE_MAX, 0).text);
+  put_finding(out, "bound", &l);
+}
+
 static void put_reasons(const result_certificate *c, cli_out *out) {
   for (size_t i = 0; i < c->reason_count; i++) {
     const result_reason *why = &c->reasons[i];
@@ -434,6 +447,7 @@ static void put_certificate(const result_point *p, const char *of, cli_out *out)
   put_lag("kernel lag", c->kernel_lag, NULL, out);
   put_busy(c, out);
   put_facts(c, out);
+  put_bound(c, out);
   put_reasons(c, out);
 }
 
@@ -510,6 +524,21 @@ static void put_single(const result_point *p, cli_out *out) {
   put_certificate(p, NULL, out);
 }
 
+/* The shards of a merged result, and what is known of their clocks, on which its window hangs. */
+static void put_parts(const result *r, cli_out *out) {
+  double first = r->parts[0].begun_at;
+  for (size_t i = 1; i < r->part_count; i++) first = fmin(first, r->parts[i].begun_at);
+  for (size_t i = 0; i < r->part_count && i < PARTS_SHOWN; i++) {
+    const result_part *part = &r->parts[i];
+    line l = {.used = 0};
+    add(&l, "%d, %s, began %.3f s behind the first", part->shard,
+        result_verdict_name(part->verdict), part->begun_at - first);
+    if (part->clock_error_ms >= 0) add(&l, ", clock within %.3f ms", part->clock_error_ms);
+    if (part->clock_error_ms < 0) add(&l, ", nothing known of its clock's error");
+    put_line(out, i == 0 ? "shards" : "", &l);
+  }
+}
+
 void report_table(const result *r, cli_out *out) {
   if (r->title[0]) {
     put_wrapped(out, 0, r->title);
@@ -518,6 +547,7 @@ void report_table(const result *r, cli_out *out) {
   if (r->interrupted) cli_out_text(out, "interrupted: this is what was measured until then\n");
   if (r->shards > 1)
     cli_out_format(out, "%-*s %d of %d\n", INDENT - 1, "shard", r->shard, r->shards);
+  if (r->part_count) put_parts(r, out);
   if (r->point_count == 0) {
     cli_out_text(out, "nothing was measured\n");
     return;
