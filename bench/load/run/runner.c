@@ -165,7 +165,8 @@ void *runner_main(void *arg) {
   }
   bool staged = spec->kind == RESULT_CLOSED || spec->kind == RESULT_OPEN;
   if (length != SHAPE_FOREVER && staged) r->end_ns = r->shared->begin_ns + length;
-  if (window != SHAPE_FOREVER) bound_window(r, r->shared->begin_ns + window);
+  r->window_ns = window == SHAPE_FOREVER ? UINT64_MAX : r->shared->begin_ns + window;
+  if (r->window_ns != UINT64_MAX) bound_window(r, r->window_ns);
   gauge_mark(r->gauge, uv_hrtime());
   uv_timer_start(&r->tick, on_tick, TICK_MS, TICK_MS);
   uv_unref((uv_handle_t *)&r->tick);
@@ -236,7 +237,9 @@ void runner_measure(runner *r, uint64_t now_ns) {
   uint64_t unset = 0;
   if (r->measuring) return;
   r->measuring = true;
-  atomic_compare_exchange_strong(&r->shared->measure_ns, &unset, now_ns);
+  /* A window that begins at a time has begun then, however long the first start took to come. */
+  uint64_t from_ns = r->window_ns == UINT64_MAX ? now_ns : r->window_ns;
+  atomic_compare_exchange_strong(&r->shared->measure_ns, &unset, from_ns);
   score_window(&r->score, atomic_load(&r->shared->measure_ns));
   if (!r->starts && r->shared->plan->shape->warmup_requests) {
     bound_window(r, atomic_load(&r->shared->measure_ns));

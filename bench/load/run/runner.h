@@ -81,6 +81,7 @@ struct runner {
   size_t live;         /* streams with a conversation, thinking ones included */
   size_t live_content; /* of the first wave, with content */
   size_t wanted;       /* a closed loop's share */
+  uint64_t window_ns;  /* when the measured window begins; UINT64_MAX: with its first request */
   uint64_t end_ns;     /* nothing begins from here on */
   uint64_t cut_ns;     /* and here what runs is cut */
   uint64_t lead_ns;    /* how long before its instant a burst is begun */
