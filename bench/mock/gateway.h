@@ -307,7 +307,12 @@ struct mock {
   mock_config config;
   char *texts; /* the copies that config points at */
   lti_alloc alloc;
-  uv_poll_t listener, clock;
+  uv_poll_t listener;
+#ifndef LEAT_PORTABLE
+  uv_poll_t clock;
+#else
+  uv_timer_t clock;
+#endif
   uv_timer_t second;
   int listen_fd, clock_fd;
   uint16_t port;
