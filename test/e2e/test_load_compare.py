@@ -180,7 +180,11 @@ class Merge(Folder):
         ran = mock.leat("merge", *self.shards(3, "-n", "50", "-c", "7"), "--json",
                         self.path("all.json"))
         self.assertEqual(ran.returncode, 0, ran.stderr)
-        self.assertEqual(ran.stderr.count("clock's error") + ran.stderr.count("clock error"), 3)
+        told = ran.stdout.count("clock's error") + ran.stdout.count("clock within")
+        self.assertEqual(told, 3, ran.stdout)
+        again = mock.leat("report", self.path("all.json"), "-o", self.path("all.html"))
+        self.assertEqual((again.returncode, again.stdout), (ran.returncode, ran.stdout))
+        self.assertIn("Shard 2", self.read("all.html"))
         sums = json.loads(self.read("all.json"))
         parts = [json.loads(self.read(f"{i}.json")) for i in range(3)]
         self.assertEqual(sums["points"][0]["counts"]["started"], 50)
@@ -190,6 +194,9 @@ class Merge(Folder):
                          sum(part["points"][0]["latencies"]["itl"]["sent"]["count"]
                              for part in parts))
         self.assertEqual((sums["shard"], sums["shards"]), (0, 1))
+        self.assertEqual([part["shard"] for part in sums["parts"]], [0, 1, 2])
+        self.assertFalse({"shard", "start-at"} & set(sums["config"]))
+        self.assertEqual(sums["config"]["requests"], 50)
         self.assertEqual(sums["points"][0]["latencies"]["e2e"]["sent"]["max"],
                          max(part["points"][0]["latencies"]["e2e"]["sent"]["max"]
                              for part in parts))

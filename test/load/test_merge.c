@@ -189,6 +189,10 @@ static void the_head_is_that_of_the_load(void **state) {
   l.sum = merge_shards(l.shards, names, SHARDS, why, sizeof why);
   assert_non_null(l.sum);
   assert_int_equal(l.sum->shards, 1);
+  assert_string_equal(l.sum->config, "{\"rate\":30,\"output\":[\"0\"]}");
+  assert_int_equal(l.sum->part_count, SHARDS);
+  assert_int_equal(l.sum->parts[2].shard, 2);
+  assert_true(l.sum->parts[1].clock_error_ms == 0.5);
   assert_int_equal(l.sum->machine.cores, 6);
   assert_true(l.sum->interrupted);
   assert_true(l.sum->clock_error_ms == 1);

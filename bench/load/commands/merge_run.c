@@ -1,5 +1,5 @@
-/* `leat merge FILE...`: one result a file, each a shard, to one result. What is known of the
- * shards' clocks is said for each, since rates hang on the window that their clocks agree on. */
+/* `leat merge FILE...`: one result a file, each a shard, to one result, which says of each shard
+ * what is known of its clock, since rates hang on the window that the clocks agree on. */
 #include <math.h>
 #include <stdio.h>
 
@@ -28,25 +28,6 @@ static bool read_shards(const cli_options *o, runs *r) {
   return true;
 }
 
-static double first_begin(const runs *r) {
-  double first = INFINITY;
-  for (size_t i = 0; i < r->count; i++) first = fmin(first, r->items[i]->points[0].begun_at);
-  return first;
-}
-
-static void say_shards(const cli_options *o, const runs *r) {
-  double first = first_begin(r);
-  if (o->quiet) return;
-  for (size_t i = 0; i < r->count; i++) {
-    const result *one = r->items[i];
-    char clock[48] = "nothing is known of its clock's error";
-    if (one->clock_error_ms >= 0)
-      snprintf(clock, sizeof clock, "clock error at most %.3f ms", one->clock_error_ms);
-    cli_say("shard %d of %d, %s: began %.3f s behind the first, %s, %s", one->shard, one->shards,
-            o->args[i], one->points[0].begun_at - first, clock, one->machine.system);
-  }
-}
-
 static int publish(const cli_options *o, result *merged) {
   gates g;
   if (!gates_init(&g, o)) return CLI_WRONG;
@@ -66,7 +47,6 @@ int merge_run(const cli_options *o) {
   if (outlet_check(o) && gates_init(&g, o) && read_shards(o, &r)) {
     result *merged = merge_shards(r.items, (const char *const *)o->args, r.count, why, sizeof why);
     if (merged) {
-      say_shards(o, &r);
       code = publish(o, merged);
     } else {
       cli_say("%s", why);

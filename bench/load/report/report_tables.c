@@ -9,9 +9,10 @@
 #include "bindings/cli/program.h"
 #include "report_parts.h"
 
-#define WORDS_MAX  400
-#define CONFIG_MAX (1u << 20) /* of the configuration as it is laid out */
-#define BAR_WIDTH  320.0
+#define WORDS_MAX   400
+#define CONFIG_MAX  (1u << 20) /* of the configuration as it is laid out */
+#define BAR_WIDTH   320.0
+#define PARTS_SHOWN 64
 
 /* ---- failures */
 
@@ -280,6 +281,21 @@ void report_tables_traffic(const result_point *p, cli_out *out) {
 
 /* ---- where it comes from */
 
+/* The shards of a merged result. */
+static void put_parts(const result *r, cli_out *out) {
+  double first = INFINITY;
+  for (size_t i = 0; i < r->part_count; i++) first = fmin(first, r->parts[i].begun_at);
+  for (size_t i = 0; i < r->part_count && i < PARTS_SHOWN; i++) {
+    const result_part *part = &r->parts[i];
+    char name[32], line[WORDS_MAX], late[PAGE_FIGURE_MAX], clock[PAGE_FIGURE_MAX];
+    snprintf(name, sizeof name, "Shard %d", part->shard);
+    snprintf(line, sizeof line, "%s; began %s behind the first, clock within %s",
+             result_verdict_name(part->verdict), page_time((part->begun_at - first) * 1e6, late),
+             page_time(part->clock_error_ms * 1e3, clock));
+    page_term(out, name, line);
+  }
+}
+
 static void put_machine(const result *r, cli_out *out) {
   const result_machine *m = &r->machine;
   char line[WORDS_MAX], text[PAGE_FIGURE_MAX];
@@ -304,6 +320,7 @@ static void put_machine(const result *r, cli_out *out) {
              page_time(r->clock_error_ms * 1e3, text));
     page_term(out, "Shard", line);
   }
+  put_parts(r, out);
   page_terms_end(out);
 }
 

@@ -8,7 +8,9 @@
 
 #include "bench/load/config.h"
 #include "bench/load/result/merge_point.h"
+#include "bindings/cli/jsonw.h"
 #include "bindings/cli/program.h"
+#include "wire/json.h"
 
 /* What shards of one load may differ in: which they are, and what lies elsewhere on each machine.
  */
@@ -118,12 +120,45 @@ static void sum_machines(const merger *m, result *r) {
   r->machine.memory_kb = memory;
 }
 
+/* The load's config: that of a shard without what made it one. */
 static bool copy_config(const result *from, result *to) {
-  if (!from->config) return true;
-  size_t size = strlen(from->config) + 1;
-  to->config = lti_alloc_get(cli_program_alloc(), size);
-  if (to->config) memcpy(to->config, from->config, size);
+  cli_jsonw w;
+  lti_json r;
+  lti_json_text key;
+  leat_slice value;
+  cli_jsonw_init(&w, cli_program_alloc());
+  cli_jsonw_open(&w, NULL, '{');
+  lti_json_init(&r, config_of(from));
+  if (lti_json_enter_object(&r))
+    while (lti_json_next_key(&r, &key)) {
+      char name[64];
+      bool its = lti_json_key_is(key, "shard") || lti_json_key_is(key, "start-at");
+      if (its || key.escaped || key.raw.size >= sizeof name || !lti_json_raw(&r, &value)) continue;
+      snprintf(name, sizeof name, "%.*s", (int)key.raw.size, key.raw.data);
+      cli_jsonw_raw(&w, name, value);
+    }
+  cli_jsonw_close(&w, '}');
+  if (w.error == LEAT_OK) to->config = lti_alloc_text(cli_program_alloc(), lti_buf_slice(&w.buf));
+  cli_jsonw_deinit(&w);
   return to->config != NULL;
+}
+
+static bool add_parts(const merger *m, result *r) {
+  r->parts = lti_alloc_zero(cli_program_alloc(), m->count * sizeof *r->parts);
+  if (!r->parts) return false;
+  r->part_count = m->count;
+  for (size_t i = 0; i < m->count; i++) {
+    const result *from = m->shards[i];
+    result_part *part = &r->parts[i];
+    part->shard = from->shard;
+    part->begun_at = from->points[0].begun_at;
+    part->clock_error_ms = from->clock_error_ms;
+    memcpy(part->system, from->machine.system, sizeof part->system);
+    for (size_t k = 0; k < from->point_count; k++)
+      if (from->points[k].certificate.verdict > part->verdict)
+        part->verdict = from->points[k].certificate.verdict;
+  }
+  return true;
 }
 
 /* Clocks of which nothing is known make the sum's unknown. */
@@ -160,7 +195,7 @@ static result *sum(const merger *m) {
   r->clock_error_ms = clock_error(m);
   for (size_t i = 0; i < m->count; i++) r->interrupted |= m->shards[i]->interrupted;
   sum_machines(m, r);
-  if (copy_config(m->shards[0], r) && sum_points(m, r)) return r;
+  if (copy_config(m->shards[0], r) && add_parts(m, r) && sum_points(m, r)) return r;
   result_free(r);
   return NULL;
 }

@@ -14,7 +14,7 @@
 
 #include "bench/load/result/result.h"
 
-#define MERGE_SHARDS_MAX 10000
+#define MERGE_SHARDS_MAX RESULT_PARTS_MAX
 
 /* Shares of the longest window during which all shards ran, below which the sum is degraded, and
  * invalid. */

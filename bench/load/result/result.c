@@ -22,6 +22,7 @@ void result_free(result *r) {
   if (!r) return;
   for (size_t i = 0; i < r->point_count; i++) result_point_deinit(&r->points[i]);
   lti_alloc_put(cli_program_alloc(), r->points);
+  lti_alloc_put(cli_program_alloc(), r->parts);
   lti_alloc_put(cli_program_alloc(), r->config);
   lti_alloc_put(cli_program_alloc(), r);
 }

@@ -25,6 +25,7 @@
 #define RESULT_STEPS_MAX   512 /* events of a track */
 #define RESULT_REASONS_MAX 16
 #define RESULT_POINTS_MAX  256
+#define RESULT_PARTS_MAX   10000
 
 /* Both forms of one latency. `intended` is NULL where it is the same (a closed loop) or has no
  * meaning; `sent` NULL where there was no sample. */
@@ -223,6 +224,15 @@ typedef struct result_knee {
   char level[120]; /* "ttft.p99<500ms"; where not found, with why: "...: met by every point" */
 } result_knee;
 
+/* A shard that is in a merged result. */
+typedef struct result_part {
+  int shard;
+  enum result_verdict verdict; /* of its own certificates, the worst */
+  double begun_at;             /* Unix seconds, by its own clock */
+  double clock_error_ms;       /* -1: nothing is known */
+  char system[96];
+} result_part;
+
 typedef struct result {
   char *config; /* a JSON object: every option by its name, as --config takes it; never a key */
   char title[120];
@@ -232,7 +242,9 @@ typedef struct result {
   bool interrupted;
   result_machine machine;
   result_knee knee;
-  size_t repeat; /* which of --repeat, from 0 */
+  size_t repeat;     /* which of --repeat, from 0 */
+  size_t part_count; /* 0: not merged */
+  result_part *parts;
   size_t point_count;
   result_point *points;
 } result;

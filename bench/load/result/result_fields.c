@@ -165,6 +165,11 @@ static const result_field track_rows[] = {AT(result_track, index, U64),
                                           AT(result_track, done_us, I64_OR_NULL)};
 TABLE(track);
 
+static const result_field part_rows[] = {
+    AT(result_part, shard, INT), AT(result_part, verdict, VERDICT), AT(result_part, begun_at, REAL),
+    AT(result_part, clock_error_ms, REAL_OR_NULL), AT(result_part, system, TEXT)};
+TABLE(part);
+
 /* --- writing --- */
 
 /* The text of an array of fixed size, without a character that did not fit whole. */

@@ -41,7 +41,7 @@ extern const result_fields result_fields_head, result_fields_machine, result_fie
     result_fields_point, result_fields_offer, result_fields_counts, result_fields_volume,
     result_fields_conns, result_fields_process, result_fields_lengths, result_fields_certificate,
     result_fields_reason, result_fields_error, result_fields_status, result_fields_slo,
-    result_fields_slot, result_fields_dot, result_fields_track;
+    result_fields_slot, result_fields_dot, result_fields_track, result_fields_part;
 
 /* Each as a member of the open object. */
 void result_fields_write(const result_fields *fields, const void *of, cli_jsonw *w);

@@ -2,7 +2,7 @@
  *
  *     "leat_load": 1, "leat": the version, then the first point's figures under the names that they
  *     have always had (requests, events, connections, ttft, gap, e2e, ...), for who reads one run;
- *     title, seed, shard, machine, knee, measures (what each is), config;
+ *     title, seed, shard, machine, knee, parts (merged shards), measures (what each is), config;
  *     "points": all points in full, from which alone a document is read back.
  *
  * Figures that follow from others (percentiles, rates) are written for readers who want no
@@ -332,6 +332,8 @@ void result_json_write(const result *r, cli_jsonw *w) {
   result_fields_write(&result_fields_head, r, w);
   put_object(&result_fields_machine, "machine", &r->machine, w);
   put_object(&result_fields_knee, "knee", &r->knee, w);
+  list parts = {r->parts, r->part_count, sizeof *r->parts};
+  if (r->part_count) put_list(&result_fields_part, "parts", parts, w);
   put_measures(w);
   cli_jsonw_open(w, "points", '[');
   for (size_t i = 0; i < r->point_count; i++) put_point(&r->points[i], w);

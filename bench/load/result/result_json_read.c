@@ -422,11 +422,32 @@ static void take_config(loader *x, result *r) {
   }
 }
 
+static void take_parts(loader *x, result *r) {
+  growing g = {(char *)r->parts, r->part_count, r->part_count, sizeof *r->parts, RESULT_PARTS_MAX};
+  if (r->parts) {
+    fail(x, "it stands here twice");
+    return;
+  }
+  if (!enter_array(x)) return;
+  while (going(x) && lti_json_next_value(&x->r)) {
+    size_t mark = step_index(x, g.count);
+    result_part *part = grow(x, &g);
+    if (part) {
+      g.count++;
+      take_object(x, &result_fields_part, part, NULL);
+    }
+    step_back(x, mark);
+  }
+  r->parts = (result_part *)(void *)g.rows;
+  r->part_count = g.count;
+}
+
 static void take_top(loader *x, lti_json_text key, void *of) {
   result *r = of;
   if (lti_json_key_is(key, "leat_load")) take_version(x);
   if (lti_json_key_is(key, "config")) take_config(x, r);
   if (lti_json_key_is(key, "points")) take_points(x, r);
+  if (lti_json_key_is(key, "parts")) take_parts(x, r);
   if (lti_json_key_is(key, "machine")) take_object(x, &result_fields_machine, &r->machine, NULL);
   if (lti_json_key_is(key, "knee")) take_object(x, &result_fields_knee, &r->knee, NULL);
 }
