@@ -262,8 +262,10 @@ typedef struct place {
   long x, y;
 } place;
 
+/* Kept near the drawing, whatever a file that was read claims. */
 static place inner(const chart *c, double x, double y) {
-  place p = {lround(along(&c->x, x) * INNER_WIDTH), lround((y_px(c, y) - BAND) * INNER_SCALE)};
+  double across = fmin(fmax(along(&c->x, x), -1), 2);
+  place p = {lround(across * INNER_WIDTH), lround((y_px(c, y) - BAND) * INNER_SCALE)};
   return p;
 }
 
@@ -311,7 +313,7 @@ static void put_cloud(cli_out *out, const chart *c, const chart_cloud *cloud) {
   place last = {0, 0};
   cli_out_format(out, "<path class=\"s dot %s\" d=\"M0 0", cloud->colour);
   for (size_t i = 0; i < cloud->count; i++) {
-    if (cloud->y[i] < 0) continue;
+    if (!(cloud->y[i] >= 0)) continue;
     place p = inner(c, (double)cloud->x[i], (double)cloud->y[i]);
     cli_out_format(out, "m%ld %ldh0", p.x - last.x, p.y - last.y);
     last = p;

@@ -41,7 +41,7 @@ static void note_bound(hand *h, const result_certificate *c) {
   double p99 = report_parts_percentile(c->receive_lag, 99);
   size_t used = strlen(note_of(h));
   if (c->verdict == RESULT_VALID || !isfinite(p99)) return;
-  snprintf(note_of(h) + used, NOTE_MAX - used, "; ours may be %s of each", page_time(p99, bound));
+  snprintf(note_of(h) + used, NOTE_MAX - used, "; up to %s of it ours", page_time(p99, bound));
 }
 
 static void deal_latency(hand *h, const char *name, enum measure m, const result_point *p) {

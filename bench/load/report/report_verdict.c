@@ -138,6 +138,17 @@ static void put_reasons(cli_out *out, const result_certificate *c) {
   cli_out_text(out, "</ul>\n");
 }
 
+/* What the lag comes to for the figures of a run that is not valid. */
+static void put_bound(cli_out *out, const result_certificate *c) {
+  char p99[PAGE_FIGURE_MAX], most[PAGE_FIGURE_MAX];
+  double late = report_parts_percentile(c->receive_lag, 99);
+  if (c->verdict == RESULT_VALID || !isfinite(late)) return;
+  cli_out_format(out,
+                 "<p>Of 100 events 99 were read at most <strong>%s</strong> late, and none more "
+                 "than %s: no latency here is longer than the server's by more.</p>\n",
+                 page_time(late, p99), page_time((double)lti_hist_max(c->receive_lag), most));
+}
+
 /* Of several loads: which one this is the certificate of, and what the others are. */
 static void put_others(cli_out *out, const result *r, size_t main) {
   size_t counts[3] = {0, 0, 0};
@@ -168,6 +179,7 @@ void report_verdict(const result *r, cli_out *out) {
                  nothing ? NOTHING : headlines[c->verdict],
                  nothing ? "The run ended before anything came." : meanings[c->verdict]);
   put_others(out, r, main);
+  put_bound(out, c);
   put_reasons(out, c);
   put_bounds(out, &r->points[main]);
   cli_out_text(out,
