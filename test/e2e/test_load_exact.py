@@ -64,11 +64,14 @@ class UnderWay(Case):
         self.assertEqual(self.peak("-c", "1", "-n", "20", "--threads", "2")[0], 1)
 
     def test_an_open_loop_keeps_to_its_cap(self):
+        """That it comes up to it follows from its rate, if the machine lets both threads run."""
         for threads in ("1", "2"):
             with self.subTest(threads=threads):
-                server, _ = self.peak("--rate", "2000", "-n", "400", "-c", "5", "--threads",
-                                      threads)
-                self.assertEqual(server, 5)
+                server, said = self.peak("--rate", "2000", "-n", "400", "-c", "5", "--threads",
+                                         threads)
+                self.assertLessEqual(server, 5)
+                self.assertLessEqual(said, 5)
+                self.assertGreaterEqual(server, 3)
 
     def test_all_at_once_under_a_cap(self):
         self.assertEqual(self.peak("--rate", "inf", "-n", "100", "-c", "9")[0], 9)
