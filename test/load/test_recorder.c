@@ -135,6 +135,36 @@ static void a_line_tells_of_a_request(void **state) {
   free(text);
 }
 
+/* One line's text, to be freed. */
+static char *line_of(const leat_result *a) {
+  recorder_request q = request_of(a);
+  recorder *r = recorder_open(path, false, BASE);
+  assert_non_null(r);
+  assert_true(recorder_add(r, &q));
+  assert_true(recorder_close(r, NULL));
+  return file_text();
+}
+
+static void a_connection_that_was_there_has_no_times_of_its_own(void **state) {
+  (void)state;
+  leat_result a = whole_answer();
+  a.times.connected_ns = BASE + 1200000;
+  a.times.tls_ns = BASE + 1400000;
+  char *text = line_of(&a);
+  assert_member(lti_slice(text, strlen(text) - 1), "/connected_ms", "0.2000");
+  assert_member(lti_slice(text, strlen(text) - 1), "/tls_ms", "0.4000");
+  free(text);
+  a.times.tls_ns = a.times.connected_ns; /* plain */
+  text = line_of(&a);
+  assert_member(lti_slice(text, strlen(text) - 1), "/tls_ms", "null");
+  free(text);
+  a.reused_connection = true;
+  text = line_of(&a);
+  assert_member(lti_slice(text, strlen(text) - 1), "/connected_ms", "null");
+  assert_member(lti_slice(text, strlen(text) - 1), "/reused", "true");
+  free(text);
+}
+
 static void a_failure_tells_why(void **state) {
   (void)state;
   leat_result a = whole_answer();
@@ -242,6 +272,8 @@ static void a_file_that_cannot_be_written_is_said(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_line_tells_of_a_request, open_path, remove_path),
+      cmocka_unit_test_setup_teardown(a_connection_that_was_there_has_no_times_of_its_own,
+                                      open_path, remove_path),
       cmocka_unit_test_setup_teardown(a_failure_tells_why, open_path, remove_path),
       cmocka_unit_test_setup_teardown(lines_of_many_threads_stay_whole_and_in_their_order,
                                       open_path, remove_path),

@@ -177,8 +177,8 @@ static void put_times(cli_jsonw *w, const entry *e) {
   const leat_times *t = &e->times;
   put_time(w, "submitted_ms", e, e->submitted_ns);
   put_time(w, "leased_ms", e, t->leased_ns);
-  put_time(w, "connected_ms", e, t->connected_ns);
-  put_time(w, "tls_ms", e, t->tls_ns);
+  put_time(w, "connected_ms", e, e->reused_connection ? 0 : t->connected_ns);
+  put_time(w, "tls_ms", e, e->reused_connection || t->tls_ns == t->connected_ns ? 0 : t->tls_ns);
   put_time(w, "sent_ms", e, t->sent_ns);
   put_time(w, "head_ms", e, t->head_ns);
   put_time(w, "first_content_ms", e, t->first_content_ns);
