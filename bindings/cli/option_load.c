@@ -69,9 +69,9 @@ static const cli_option table[] = {
 
     /* what they say */
     {"endpoint", 0, CLI_TEXT, "NAME", CLI_LOAD, FIELD(endpoint),
-     "call this endpoint (see leat endpoints), with --body or --dataset; a family of jobs runs "
-     "each "
-     "to its end",
+     "call this endpoint (see leat endpoints), with --body, --dataset or a prompt; a family of "
+     "jobs "
+     "runs each to its end",
      NULL, 0, 0},
     {"param", 0, CLI_LIST, "NAME=TEXT", CLI_LOAD, FIELD(params),
      "what stands for {NAME} in its path; repeatable", NULL, 0, 0},
@@ -94,8 +94,9 @@ static const cli_option table[] = {
     {"dataset-order", 0, CLI_CHOICE, "HOW", CLI_LOAD, FIELD(dataset_order),
      "as the file has them, or shuffled by the seed [file]", "file shuffle", 0, 0},
     {"template", 0, CLI_FLAG, NULL, CLI_LOAD, FIELD(template),
-     "fill in {{index}}, {{uuid}}, {{random 1 6}}, {{prompt}} and {{env NAME}} in --body, --prompt "
-     "and --header",
+     "fill in {{index}}, {{turn}}, {{uuid}}, {{random 1 6}}, {{prompt}} and {{env NAME}} in "
+     "--body, "
+     "--prompt and --header",
      NULL, 0, 0},
     {"seed", 0, CLI_INT, "N", CLI_LOAD, FIELD(seed), "of arrivals, prompts and orders [1]", NULL, 0,
      INT64_MAX},

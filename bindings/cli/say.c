@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 
-#define SECRETS_MAX    8
+#define SECRETS_MAX    32
 #define SECRET_SIZE    512
 #define SECRET_MIN     4
 #define SECRET_SURE    8

@@ -15,7 +15,7 @@
 
 /* The command's name in front of every line; NULL: none. Returns the one before. */
 const char *cli_say_command(const char *name);
-/* Registers text that must never be shown: copied. At most 8; shorter than 4 bytes is ignored. */
+/* Registers text that must never be shown: copied. At most 32; shorter than 4 bytes is ignored. */
 void cli_say_secret(leat_slice secret);
 /* Whether a registered secret is in `text`. One of less than 8 bytes ("none", "test") stands for no
  * key, and would be found in many a name. */

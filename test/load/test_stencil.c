@@ -139,6 +139,23 @@ static void what_the_environment_gives_is_not_said_again(void **state) {
   assert_non_null(strstr(said, "***"));
 }
 
+/* Their number is bounded, since they are looked for in every line that is said. */
+static void more_secrets_than_can_be_hidden_are_refused(void **state) {
+  stencil *s = NULL;
+  (void)state;
+  for (int i = 0; i < 100; i++) {
+    char value[64];
+    snprintf(value, sizeof value, "%d is a long secret", i + 100);
+    setenv("LEAT_TEST_MANY", value, 1);
+    s = stencil_open(lti_slice_of("{{env LEAT_TEST_MANY}}"), "--body", false, why);
+    if (!s) break;
+    assert_true(cli_say_is_secret(lti_slice_of(value)));
+    stencil_free(s);
+  }
+  assert_null(s);
+  assert_non_null(strstr(why, "more variables than can be kept out of reports"));
+}
+
 static void filled_json_is_json_whatever_the_prompt_says(void **state) {
   static const char hard[] = "line\nbreak \\ \"quote\" \t \x01 \xff {{index}}";
   size_t offset;
@@ -179,6 +196,7 @@ int main(void) {
       cmocka_unit_test(what_the_environment_gives_is_not_said_again),
       cmocka_unit_test(filled_json_is_json_whatever_the_prompt_says),
       cmocka_unit_test(what_holes_there_are_can_be_asked),
+      cmocka_unit_test(more_secrets_than_can_be_hidden_are_refused), /* last: they stay */
   };
   lti_buf_init(&filled, cli_program_alloc(), (size_t)1 << 20, LEAT_EBODYMAX);
   int failed = cmocka_run_group_tests(tests, NULL, NULL);

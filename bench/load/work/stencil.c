@@ -14,6 +14,7 @@
 
 #define HOLE_SIZE_MAX 200
 #define ENV_MAX       65536
+#define SECRET_LEAST  8
 
 enum hole { HOLE_NONE, HOLE_INDEX, HOLE_TURN, HOLE_UUID, HOLE_RANDOM, HOLE_PROMPT, HOLE_ENV };
 
@@ -78,7 +79,9 @@ static bool read_env(const stencil *s, leat_slice hole, leat_slice name, piece *
   if (!p->value) return refuse(s, hole, "the environment has no such variable");
   if (strlen(p->value) > ENV_MAX) return refuse(s, hole, "the variable is longer than 65536 bytes");
   cli_say_secret(lti_slice_of(p->value));
-  return true;
+  /* Short ones are no keys; of the others none may be told by accident. */
+  bool hidden = strlen(p->value) < SECRET_LEAST || cli_say_is_secret(lti_slice_of(p->value));
+  return hidden ? true : refuse(s, hole, "more variables than can be kept out of reports");
 }
 
 static bool read_random(const stencil *s, leat_slice hole, leat_slice words, piece *p) {
