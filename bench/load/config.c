@@ -36,38 +36,40 @@ config_file *config_open(const cli_options *given) {
   return config_open_file(given, given->load.config);
 }
 
-static bool read_file(config_file *c, const char *path) {
+config_file *config_open_file(const cli_options *given, const char *path) {
   lti_buf text;
+  if (!path) return config_open_text(given, NULL, lti_slice(NULL, 0));
   lti_buf_init(&text, cli_program_alloc(), CONFIG_SIZE_MAX, LEAT_EBODYMAX);
-  bool fine = cli_input_read(&text, path) && read_members(c, lti_buf_slice(&text), path);
+  config_file *c =
+      cli_input_read(&text, path) ? config_open_text(given, path, lti_buf_slice(&text)) : NULL;
   lti_buf_deinit(&text);
-  if (!fine) return false;
-  const char *slash = strrchr(path, '/');
-  const char *command = cli_say_command(slash ? slash + 1 : path);
+  return c;
+}
+
+static bool read_text(config_file *c, const char *name, leat_slice text) {
+  if (!read_members(c, text, name)) return false;
+  const char *slash = strrchr(name, '/');
+  const char *command = cli_say_command(slash ? slash + 1 : name);
   c->parsed = true;
   enum cli_parsed parsed = cli_options_parse(&c->read, CLI_LOAD, (int)c->word_count, c->words);
   cli_say_command(command);
   return parsed == CLI_PARSED_OK;
 }
 
-config_file *config_open_file(const cli_options *given, const char *path) {
+config_file *config_open_text(const cli_options *given, const char *name, leat_slice text) {
   config_file *c = calloc(1, sizeof *c);
   if (!c) {
     cli_say("no memory");
     return NULL;
   }
-  if (path && !read_file(c, path)) {
-    config_close(c);
-    return NULL;
-  }
+  bool fine = !name || read_text(c, name, text);
   c->all = c->read;
-  lay_over(&c->all, given);
-  if (!c->all.load.shard && !shard_from_environment(c->shard, sizeof c->shard)) {
-    config_close(c);
-    return NULL;
-  }
+  if (fine) lay_over(&c->all, given);
+  if (fine && !c->all.load.shard) fine = shard_from_environment(c->shard, sizeof c->shard);
   if (c->shard[0]) c->all.load.shard = c->shard;
-  return c;
+  if (fine) return c;
+  config_close(c);
+  return NULL;
 }
 
 const cli_options *config_options(const config_file *c) {
@@ -154,9 +156,9 @@ static bool add_word(reader *r, leat_slice value) {
   return true;
 }
 
-/* A proxy's URL in which somebody logs in. */
+/* A URL in which somebody logs in. The path of a socket may hold an @ of its own. */
 static bool has_login(leat_slice url) {
-  return memchr(url.data, '@', url.size) != NULL;
+  return url.size > 0 && !lti_slice_starts(url, "unix:") && memchr(url.data, '@', url.size);
 }
 
 static bool add_value(reader *r, leat_slice value) {
@@ -167,12 +169,14 @@ static bool add_value(reader *r, leat_slice value) {
     return refuse(r,
                   "a config holds no secrets: give this header on the command line, or the key "
                   "in LEAT_API_KEY");
-  if (r->row->value == CLI_PROXY && value.size && has_login(value))
+  if (r->row->value == CLI_PROXY && has_login(value))
     return refuse(r, "a config holds no secrets: set HTTPS_PROXY or ALL_PROXY");
+  if (strcmp(r->row->name, "base-url") == 0 && has_login(value))
+    return refuse(r, "a config holds no secrets: leave who logs in out of it");
   return add_word(r, value);
 }
 
-static bool read_text(reader *r) {
+static bool read_string(reader *r) {
   lti_json_text text;
   leat_slice value;
   if (!lti_json_string(&r->json, &text)) return true; /* the syntax is wrong: said at the end */
@@ -197,7 +201,7 @@ static bool read_value(reader *r) {
     return true;
   }
   if (r->row->value == CLI_FLAG && type != LTI_JSON_NONE) return refuse(r, "it is true or false");
-  if (type == LTI_JSON_STRING) return read_text(r);
+  if (type == LTI_JSON_STRING) return read_string(r);
   if (type == LTI_JSON_ARRAY) return refuse(r, "it takes one value, not an array");
   if (type == LTI_JSON_OBJECT && r->row->value != CLI_TEXT)
     return refuse(r, "it takes a text or a number, not an object");

@@ -34,6 +34,8 @@ typedef struct config_file config_file;
 config_file *config_open(const cli_options *given);
 /* The same, of this file. */
 config_file *config_open_file(const cli_options *given, const char *path);
+/* The same, of this text; `name` is what it is called where something is wrong. */
+config_file *config_open_text(const cli_options *given, const char *name, leat_slice text);
 const cli_options *config_options(const config_file *c);
 void config_close(config_file *c);
 

@@ -106,9 +106,9 @@ static void sum_machines(const merger *m, result *r) {
   bool alike = true;
   for (size_t i = 0; i < m->count; i++) {
     const result_machine *one = &m->shards[i]->machine;
-    cores += one->cores;
-    threads += one->threads;
-    memory += one->memory_kb;
+    cores = merge_sum(cores, one->cores > 0 ? one->cores : 0);
+    threads = merge_sum(threads, one->threads > 0 ? one->threads : 0);
+    memory = merge_sum(memory, one->memory_kb > 0 ? one->memory_kb : 0);
     alike = alike && strcmp(one->processor, r->machine.processor) == 0;
   }
   char processor[sizeof r->machine.processor];

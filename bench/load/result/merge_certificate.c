@@ -17,7 +17,7 @@ static bool add_hist(lti_hist **to, const lti_hist *from) {
 
 /* Unknown parts leave the sum unknown. */
 static int64_t sum_of(int64_t a, int64_t b) {
-  return a < 0 || b < 0 ? -1 : a + b;
+  return a < 0 || b < 0 ? -1 : merge_sum(a, b);
 }
 
 /* One that is known is a lower bound of the largest, and says more than nothing. */

@@ -12,6 +12,12 @@
 #include "bench/load/result/result_fields.h"
 #include "bindings/cli/program.h"
 
+#define DELAY_MAX_S 1e9
+
+int64_t merge_sum(int64_t a, int64_t b) {
+  return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
 static bool add_hist(lti_hist **to, const lti_hist *from) {
   if (!from) return true;
   if (!*to) *to = lti_hist_new(cli_program_alloc());
@@ -31,7 +37,7 @@ static void add_counters(const result_fields *fields, void *to, const void *from
       *sum += *(const uint64_t *)(const void *)of;
     } else if (f->kind == RESULT_FIELD_I64_OR_NULL) {
       int64_t *sum = (int64_t *)(void *)at, one = *(const int64_t *)(const void *)of;
-      *sum = *sum < 0 || one < 0 ? -1 : *sum + one;
+      *sum = *sum < 0 || one < 0 ? -1 : merge_sum(*sum, one);
     }
   }
 }
@@ -39,7 +45,7 @@ static void add_counters(const result_fields *fields, void *to, const void *from
 /* Tokens are known of the answers that told them: a shard without any takes nothing from others. */
 static void add_tokens(int64_t *sum, int64_t one) {
   if (one < 0) return;
-  *sum = *sum < 0 ? one : *sum + one;
+  *sum = *sum < 0 ? one : merge_sum(*sum, one);
 }
 
 static void add_volume(result_volume *to, const result_volume *from) {
@@ -204,7 +210,7 @@ static bool add_dots(result_point *to, const result_point *from, double delay_s,
   to->dots = dots;
   for (size_t i = 0; i < from->dot_count; i += step) {
     dots[to->dot_count] = from->dots[i];
-    dots[to->dot_count++].start_s += (float)delay_s;
+    dots[to->dot_count++].start_s += (float)fmin(delay_s, DELAY_MAX_S);
   }
   return true;
 }

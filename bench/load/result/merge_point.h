@@ -8,6 +8,8 @@
  * be deinited. */
 bool merge_point(result_point *to, result *const *shards, size_t count, size_t k);
 
+/* The sum of two figures that are not negative; it stops at the largest there is. */
+int64_t merge_sum(int64_t a, int64_t b);
 /* Sums begin at 0; what is the largest or the strictest of all is not known yet. */
 void merge_certificate_init(result_certificate *c);
 /* Adds one shard's certificate: the worse verdict, its reasons by the shard's number. */

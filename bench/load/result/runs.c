@@ -90,11 +90,15 @@ static bool read_values(reader *r, leat_slice text) {
   return false;
 }
 
+bool runs_read_text(runs *out, const char *name, leat_slice text) {
+  reader r = {.runs = out, .path = name};
+  return read_values(&r, text);
+}
+
 bool runs_read(runs *out, const char *path) {
-  reader r = {.runs = out, .path = path};
   lti_buf text;
   lti_buf_init(&text, cli_program_alloc(), RUNS_SIZE_MAX, LEAT_EBODYMAX);
-  bool fine = cli_input_read(&text, path) && read_values(&r, lti_buf_slice(&text));
+  bool fine = cli_input_read(&text, path) && runs_read_text(out, path, lti_buf_slice(&text));
   lti_buf_deinit(&text);
   return fine;
 }

@@ -18,6 +18,8 @@ typedef struct runs {
 /* Adds the runs of a file, "-" being standard input, to `r` (zeroed at first). False, and said:
  * it cannot be read, or is not whole. runs_free is due in any case. */
 bool runs_read(runs *r, const char *path);
+/* The same, of this text; `name` is what it is called where something is wrong. */
+bool runs_read_text(runs *r, const char *name, leat_slice text);
 /* Takes `one` over, even where there is no room (false). */
 bool runs_add(runs *r, result *one);
 void runs_free(runs *r);
