@@ -5,8 +5,12 @@
  * slept, the bytes woke it: a read is late by its stamp less the poll's return, and by what the
  * thread then waited for a core (the growth of its run delay). A loop that should have been woken
  * by its heartbeat and was not (a process that was stopped does not know it) is held to the entry
- * of that poll instead. What is recorded is thus a bound from above, but for stops that end before
- * the heartbeat is due, and for bytes behind the first 64 KiB that wait on one connection. */
+ * of that poll instead.
+ *
+ * What is recorded is thus a bound from above, but for three things: stops that end before the
+ * heartbeat is due, bytes behind the first 64 KiB that wait on one connection, and the time that a
+ * virtual machine's halted core takes to wake, which no clock in there sees. The kernel's stamps
+ * (--rx-timestamps) see all three. */
 #ifndef LOAD_GAUGE_H
 #define LOAD_GAUGE_H
 

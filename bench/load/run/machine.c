@@ -51,7 +51,7 @@ static char *value_of(char *text, const char *key) {
 static void describe_processor(result_machine *m) {
   char text[FILE_MAX];
   char *name = read_text("/proc/cpuinfo", text) ? value_of(text, "model name") : NULL;
-  snprintf(m->processor, sizeof m->processor, "%s", name ? name : "");
+  snprintf(m->processor, sizeof m->processor, "%.95s", name ? name : "");
 }
 
 /* Those that this process may use. */
