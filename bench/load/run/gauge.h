@@ -10,7 +10,7 @@
  * What is recorded is thus a bound from above, but for three things: stops that end before the
  * heartbeat is due, bytes behind the first 64 KiB that wait on one connection, and the time that a
  * virtual machine's halted core takes to wake, which no clock in there sees. The kernel's stamps
- * (--rx-timestamps) see all three. */
+ * (--rx-timestamps) see all three, by the last segment of each read. */
 #ifndef LOAD_GAUGE_H
 #define LOAD_GAUGE_H
 
