@@ -80,7 +80,7 @@ static const cli_option table[] = {
     {"output-tokens", 0, CLI_TEXT, "M[,SD]", CLI_LOAD, FIELD(output_tokens),
      "ask for answers of at most M tokens", NULL, 0, 0},
     {"shared-prefix-tokens", 0, CLI_INT, "N", CLI_LOAD, FIELD(shared_prefix),
-     "all prompts begin with the same N tokens [0]", NULL, 0, COUNT_MAX},
+     "all prompts begin with the same N tokens, which count among the M [0]", NULL, 0, COUNT_MAX},
     {"tokens-by", 0, CLI_CHOICE, "HOW", CLI_LOAD, FIELD(tokens_by),
      "how lengths are made right: ids (exact, openai-completions), usage (calibrated by the "
      "answers' usage), tokenize (by the server's /tokenize), or words (not at all) [ids where it "

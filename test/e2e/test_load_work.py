@@ -184,7 +184,8 @@ class Kept(Case):
 
     def load(self, *options, code=0, **env):
         self.server.kept.clear()
-        ran, report = mock.load("--base-url", self.url, "--no-stream", *options, **env)
+        whole = () if "--endpoint" in options else ("--no-stream",)
+        ran, report = mock.load("--base-url", self.url, *whole, *options, **env)
         self.assertEqual(ran.returncode, code, ran.stderr)
         return ran, report
 
@@ -239,6 +240,15 @@ class Kept(Case):
             with open(path, encoding="utf-8") as file:
                 written += file.read()
         self.assertNotIn("sk-very-secret-words", written)
+
+    def test_an_endpoint_gets_its_own_providers_key(self):
+        self.load("--endpoint", "messages.count_tokens", "--body", '{"model":"m"}', "-n", "1",
+                  ANTHROPIC_API_KEY="key-of-theirs", OPENAI_API_KEY="key-of-others")
+        _, headers, body = self.server.kept[0]
+        headers = {name.lower(): value for name, value in headers.items()}
+        self.assertEqual(headers.get("x-api-key"), "key-of-theirs")
+        self.assertNotIn("authorization", headers)
+        self.assertEqual(body, {"model": "m"})
 
     def test_conversations_send_back_what_the_server_answered(self):
         talk = {"conversations": [{"from": "human", "value": "q1"},
