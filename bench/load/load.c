@@ -113,7 +113,7 @@ static bool describe(load *l, size_t repeat) {
   bool fine = config_write(l->options, l->settings.config.base_url, &config) == LEAT_OK &&
               lti_buf_text(&config, "") == LEAT_OK;
   leat_slice text = lti_buf_slice(&config);
-  r->config = fine ? malloc(text.size + 1) : NULL;
+  r->config = fine ? lti_alloc_get(cli_program_alloc(), text.size + 1) : NULL;
   if (r->config) {
     memcpy(r->config, text.data, text.size);
     r->config[text.size] = '\0';
@@ -210,14 +210,15 @@ static bool set_up(load *l) {
   return l->watch && plan_crew(l);
 }
 
-static void tear_down(load *l) {
-  uint64_t dropped = 0;
-  if (l->recorder) recorder_close(l->recorder, &dropped);
+/* False: the file of requests is not whole, which is said. */
+static bool tear_down(load *l) {
+  bool whole = !l->recorder || recorder_close(l->recorder, NULL);
   watch_close(l->watch);
   sweep_free(l->sweep);
   work_free(l->work);
   shape_spec_free(&l->shape);
   cli_settings_free(&l->settings);
+  return whole;
 }
 
 int load_once(const cli_options *options, size_t repeat, result **out) {
@@ -236,8 +237,8 @@ int load_once(const cli_options *options, size_t repeat, result **out) {
     *out = l.result;
   else if (l.result)
     result_free(l.result);
-  tear_down(&l);
-  return code;
+  bool whole = tear_down(&l);
+  return code == CLI_DONE && !whole ? CLI_FAILED : code;
 }
 
 /* What does not hold in any run; the first code counts. */
@@ -261,6 +262,16 @@ static bool check_repeat(const cli_load *o) {
   return false;
 }
 
+/* Between two runs. False: a signal ended it. */
+static bool rest(const cli_options *o) {
+  watch *w = watch_open();
+  if (!w) return false;
+  watch_rest(w, pause_ms(o));
+  bool whole = !watch_interrupted(w);
+  watch_close(w);
+  return whole;
+}
+
 /* The runs of --repeat, reports, gates. */
 static int run_all(const cli_options *o) {
   size_t wanted = o->load.repeat.set ? (size_t)o->load.repeat.value : 1, count = 0;
@@ -268,7 +279,10 @@ static int run_all(const cli_options *o) {
   result **runs = calloc(wanted, sizeof *runs);
   int code = runs ? CLI_DONE : CLI_FAILED;
   while (count < wanted && code == CLI_DONE) {
-    if (count > 0) uv_sleep(pause_ms(o));
+    if (count > 0 && !rest(o)) {
+      code = CLI_INTERRUPTED;
+      break;
+    }
     code = load_once(o, count, &runs[count]);
     if (!runs[count]) break;
     count++;

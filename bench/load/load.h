@@ -10,7 +10,8 @@
 int load_run(const cli_options *options);
 
 /* One load, all points of its sweep: its result, to be freed with result_free, and CLI_DONE; else
- * NULL and the exit code, with the reason said. An interrupted one has a result all the same. */
+ * NULL and the exit code, with the reason said. An interrupted one has a result all the same, and
+ * so has one whose --jsonl is not whole (CLI_FAILED). */
 int load_once(const cli_options *options, size_t repeat, result **out);
 
 #endif

@@ -190,6 +190,7 @@ static void sum_slot(result_slot *to, score *const *scores, size_t count, size_t
 }
 
 static bool make_timeline(result_point *p, score *const *scores, size_t count) {
+  lti_alloc *alloc = cli_program_alloc();
   uint64_t slot_ns = 0;
   size_t used = 0;
   for (size_t t = 0; t < count; t++)
@@ -201,20 +202,21 @@ static bool make_timeline(result_point *p, score *const *scores, size_t count) {
   }
   p->timeline.slot_s = (double)slot_ns / 1e9;
   p->timeline.count = used;
-  p->timeline.slots = calloc(used ? used : 1, sizeof *p->timeline.slots);
+  p->timeline.slots = lti_alloc_zero(alloc, used * sizeof *p->timeline.slots);
   if (!p->timeline.slots) return false;
   for (size_t i = 0; i < used; i++) sum_slot(&p->timeline.slots[i], scores, count, i);
   return true;
 }
 
 static bool gather_samples(result_point *p, score *const *scores, size_t count) {
+  lti_alloc *alloc = cli_program_alloc();
   size_t dots = 0, tracks = 0;
   for (size_t t = 0; t < count; t++) {
     dots += scores[t]->dot_count;
     tracks += scores[t]->track_count;
   }
-  p->dots = calloc(dots ? dots : 1, sizeof *p->dots);
-  p->tracks = calloc(tracks ? tracks : 1, sizeof *p->tracks);
+  p->dots = lti_alloc_zero(alloc, dots * sizeof *p->dots);
+  p->tracks = lti_alloc_zero(alloc, tracks * sizeof *p->tracks);
   if (!p->dots || !p->tracks) return false;
   for (size_t t = 0; t < count; t++) {
     memcpy(p->dots + p->dot_count, scores[t]->dots, scores[t]->dot_count * sizeof *p->dots);
