@@ -4,6 +4,8 @@
 #include "wire/json.h"
 #include "work_inside.h"
 
+#define LENGTH_SPICE UINT64_C(0x4c656e67746873) /* lengths follow from other numbers than words */
+
 /* What is drawn for a turn, in this order whatever is used of it. */
 typedef struct lot {
   int64_t input, output; /* -1: not asked for */
@@ -14,7 +16,7 @@ static lot draw(const work_talk *t) {
   lti_prng chance;
   lot l = {t->input_tokens, t->output_tokens};
   if (w->input.sd > 0 || w->output.sd > 0)
-    lti_prng_seed(&chance, draw_mix(draw_mix(~w->seed, t->index), t->turn));
+    lti_prng_seed(&chance, draw_mix(draw_mix(w->seed ^ LENGTH_SPICE, t->index), t->turn));
   if (w->input.mean > 0 && l.input < 0) l.input = draw_length_one(&w->input, &chance);
   if (w->output.mean > 0 && l.output < 0) l.output = draw_length_one(&w->output, &chance);
   if (l.output < 0 && w->rows) l.output = t->row.output_tokens;
