@@ -1,12 +1,14 @@
 /* When things are due: one heap of connections and exchanges keyed by uv_hrtime and one timerfd
  * behind it.
  *
- * Deadlines ahead of now are rounded up to whole milliseconds of the monotonic clock, so that the
- * events of thousands of streams share a wake-up a millisecond instead of costing one each;
- * lateness is counted from the rounded time. Schedules are absolute: a late event does not move the
- * next. libuv's own timers would add up to a millisecond more, because a sleep starts at a cached
- * time: built with LEAT_PORTABLE they serve instead, set a millisecond early and then again and
- * again, which keeps the loop awake until the time has come. */
+ * Deadlines ahead of now are rounded up to whole ticks of the monotonic clock, a millisecond where
+ * nothing else is asked for, so that the events of thousands of streams share a wake-up instead of
+ * costing one each; lateness is counted from the rounded time. Of the events that share a tick the
+ * last is late by what the others cost, so a finer tick is a more punctual gateway. Schedules are
+ * absolute: a late event does not move the next. libuv's own timers would add up to a millisecond
+ * more, because a sleep starts at a cached time: built with LEAT_PORTABLE they serve instead, set a
+ * millisecond early and then again and again, which keeps the loop awake until the time has come.
+ */
 #include <errno.h>
 #include <string.h>
 #ifndef LEAT_PORTABLE
@@ -16,7 +18,6 @@
 
 #include "bench/mock/gateway.h"
 
-#define MS_NS    1000000u
 #define TURN_MAX 2048 /* served before the loop looks at its sockets again */
 
 static void run(mock *m);
@@ -69,7 +70,8 @@ void mock_cadence_turn(mock *m) {
 }
 
 bool mock_cadence_set(mock *m, mock_due *d, uint64_t due_ns, void (*on_due)(mock_due *)) {
-  if (due_ns > uv_hrtime()) due_ns = (due_ns + MS_NS - 1) / MS_NS * MS_NS;
+  uint64_t tick_ns = m->config.tick_us * 1000;
+  if (due_ns > uv_hrtime()) due_ns = (due_ns + tick_ns - 1) / tick_ns * tick_ns;
   d->on_due = on_due;
   if (lti_heap_set(&m->due, &d->node, due_ns)) return false;
   if (!m->running_due && lti_heap_min(&m->due)->key < m->armed_ns) arm(m);
@@ -130,6 +132,6 @@ static void set_clock(mock *m, uint64_t at_ns) {
   uv_timer_stop(&m->clock);
   if (at_ns == MOCK_NEVER) return;
   uv_update_time(m->loop);
-  uv_timer_start(&m->clock, on_clock, at_ns > now ? (at_ns - now) / MS_NS : 0, 0);
+  uv_timer_start(&m->clock, on_clock, at_ns > now ? (at_ns - now) / 1000000u : 0, 0);
 }
 #endif

@@ -10,6 +10,7 @@
  *
  * The log of arrivals is kept on demand and has a fixed size: what comes beyond it is only counted.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,12 +22,26 @@
 #define ARRIVALS_USUAL 10000u
 #define ARRIVALS_MAX   1000000u
 
+/* Connections have the option from the socket that accepts them. POSIX alone has no such stamps. */
 bool mock_flight_stamp(const mock *m, int listener) {
   int one = 1;
-  return !m->config.rx_stamps ||
-         setsockopt(listener, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one) == 0;
+  if (!m->config.rx_stamps) return true;
+#ifdef LEAT_PORTABLE
+  (void)listener, (void)one;
+  errno = ENOTSUP;
+  return false;
+#else
+  return setsockopt(listener, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one) == 0;
+#endif
 }
 
+#ifdef LEAT_PORTABLE
+ssize_t mock_flight_read(mock *m, int fd, char *out, size_t cap) {
+  ssize_t n = recv(fd, out, cap, 0);
+  m->read_ns = uv_hrtime();
+  return n;
+}
+#else
 static uint64_t ns_of(const struct timespec *t) {
   return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
 }
@@ -54,6 +69,7 @@ ssize_t mock_flight_read(mock *m, int fd, char *out, size_t cap) {
   if (n > 0 && m->config.rx_stamps) note_stamp(m, &message);
   return n;
 }
+#endif
 
 static bool is_watcher(const mock_exchange *x) {
   const char *url = mock_exchange_url(x);

@@ -364,7 +364,7 @@ void mock_cadence_close(mock *m);
 static inline void mock_due_init(mock_due *d) {
   lti_heap_node_init(&d->node);
 }
-/* Calls on_due at `due_ns` (uv_hrtime), rounded up to whole ms of that clock. False: no memory. */
+/* Calls on_due at `due_ns` (uv_hrtime), rounded up to whole ticks. False: no memory. */
 bool mock_cadence_set(mock *m, mock_due *d, uint64_t due_ns, void (*on_due)(mock_due *));
 void mock_cadence_stop(mock *m, mock_due *d);
 /* Serves what is due now: called before each connection's reading, so that a handshake delays

@@ -31,6 +31,7 @@ void mock_config_init(mock_config *config) {
   config->h2_window = 1u << 20;
   config->ttft_us = 20000;
   config->gap_us = 5000;
+  config->tick_us = 1000;
   config->events = 40;
   config->keepalive_ms = 75000;
   config->task_queued_ms = 100;

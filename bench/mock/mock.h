@@ -89,7 +89,8 @@ typedef struct mock_config {
   uint32_t h2_window_delay_ms;      /* it is given back so long after reading, 0 */
   bool h2_coalesce;                 /* many frames in a TLS record */
   uint32_t conns_max;               /* 0: the hard descriptor limit less 64 */
-  bool rx_stamps; /* requests came when the kernel took them in, not when they were read */
+  bool rx_stamps;   /* requests came when the kernel took them in, not when they were read */
+  uint64_t tick_us; /* times ahead are rounded up to multiples of this, 1000 */
   uint64_t freeze_at_us, freeze_us; /* its loop sleeps so long, once, so long after the first
                                      * request; 0: never */
 } mock_config;

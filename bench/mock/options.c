@@ -23,6 +23,7 @@ enum option_kind {
   AS_TIME_US,
   AS_TIME_MS,
   AS_SPAN_MS, /* not 0 */
+  AS_TICK,    /* in us */
   AS_COUNT,
   AS_SIZE,
   AS_PORT,
@@ -65,6 +66,8 @@ static const struct option options[] = {
     {"--ttft", "TIME", AS_TIME_US, AT(config.ttft_us), "before the first event (20ms)"},
     {"--gap", "TIME", AS_TIME_US, AT(config.gap_us), "between events (5ms)"},
     {"--jitter", "TIME", AS_TIME_US, AT(config.jitter_us), "added to each, at random (0)"},
+    {"--tick", "TIME", AS_TICK, AT(config.tick_us),
+     "round times up to multiples of this, 10us to 1s: finer is more punctual (1ms)"},
     {"--events", "N", AS_COUNT, AT(config.events), "in an answer that names no max_tokens (40)"},
     {"--bytes", "N", AS_COUNT, AT(config.bytes), "of content in each event (20 to 46)"},
     {"--gzip", NULL, AS_FLAG, AT(config.gzip), "compress what is not streamed, if accepted"},
@@ -130,7 +133,8 @@ static void print_help(void) {
       "A loopback gateway: every endpoint of chat, images, audio, video, music, embeddings, files\n"
       "and batches, with text, cadence and faults of your choice. Prints one line when it is "
       "ready\n"
-      "and runs until it is stopped. Times are seconds, or have ms, s, m, h; sizes take K, M, G.\n"
+      "and runs until it is stopped. Times are seconds, or have us, ms, s, m, h; sizes take K, M,\n"
+      "G.\n"
       "\n");
   for (size_t i = 0; i < OPTION_COUNT; i++) {
     char left[64];
@@ -176,6 +180,8 @@ static bool read_time(const char *text, double *seconds) {
   if (!read_number(text, seconds, &unit)) return false;
   if (strcmp(unit, "ms") == 0)
     *seconds /= 1000;
+  else if (strcmp(unit, "us") == 0)
+    *seconds /= 1e6;
   else if (strcmp(unit, "m") == 0)
     *seconds *= 60;
   else if (strcmp(unit, "h") == 0)
@@ -273,6 +279,10 @@ static bool set_option(struct options *o, const struct option *option, const cha
       return true;
     case AS_TIME_US:
       if (!read_time(text, &number)) return false;
+      *(uint64_t *)field = (uint64_t)llround(number * 1e6);
+      return true;
+    case AS_TICK:
+      if (!read_time(text, &number) || number < 1e-5 || number > 1) return false;
       *(uint64_t *)field = (uint64_t)llround(number * 1e6);
       return true;
     case AS_TIME_MS:

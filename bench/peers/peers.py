@@ -123,8 +123,8 @@ def measure(given, streams, client):
     """One harness against a fresh gateway. `client`: (command, env, read) of a gateway, a path and
     a folder. -> its row, or {"why": ...}"""
     path = "/v1/chat/completions"
-    options = ("--plain", "--rx-stamps", "--ttft", f"{TTFT_MS}ms", "--gap", f"{GAP_MS}ms",
-               "--events", TOKENS)
+    options = ("--plain", "--rx-stamps", "--tick", "250us", "--ttft", f"{TTFT_MS}ms", "--gap",
+               f"{GAP_MS}ms", "--events", TOKENS)
     with bench.fresh(given.leat, *options) as gateway, tempfile.TemporaryDirectory() as folder:
         command, env, read = client(gateway, path, folder)
         ran = launch(given, command, folder, env)

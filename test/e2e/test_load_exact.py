@@ -4,9 +4,10 @@
 than were asked for, starts that come as the arrivals say, and latencies that a frozen server cannot
 hide from.
 
-The server's own view is exact: it counts a request from its head to its answer's last byte, and its
-log of arrivals has the kernel's stamps. Where a busy machine could bend a figure, what is checked
-is either the bound that the report itself gives, or follows from what the server wrote down."""
+The server's own view is exact: it counts a request from its head to its answer's last byte, and
+its log of arrivals can have the kernel's stamps. Where a busy machine could bend a figure, what is
+checked is either the bound that the report itself gives, or follows from what the server wrote
+down."""
 import json
 import math
 import unittest
@@ -123,7 +124,13 @@ class Arrivals(Case):
     def arrive(self):
         """One run of Poisson starts -> (arrivals in seconds, the report's point). A connection
         each, so that every request has a stamp of its own."""
-        with mock.Mock("--plain", "--rx-stamps", "--ttft", "0", "--events", "1") as gateway:
+        try:
+            gateway = mock.Mock("--plain", "--rx-stamps", "--ttft", "0", "--events", "1")
+        except RuntimeError as error:
+            if "not supported" not in str(error):
+                raise
+            self.skipTest("built for POSIX alone, which has no stamps of the kernel")
+        with gateway:
             ask(gateway, f"/mock/arrivals?max={STARTS}", "POST")
             point = self.load(gateway, "--rate", str(RATE), "--arrivals", "poisson", "-n",
                               str(STARTS), "--http", "1.1", "--seed", "7")
@@ -184,8 +191,8 @@ class Omission(Case):
 
     def run_frozen(self, *more):
         freeze = f"{FREEZE_AT_S}s,{FREEZE_S}s"
-        with mock.Mock("--plain", "--rx-stamps", "--freeze", freeze, "--ttft", f"{TTFT_S * 1e3}ms",
-                       "--gap", f"{GAP_S * 1e3}ms", "--events", str(EVENTS), "--h2-streams",
+        with mock.Mock("--plain", "--freeze", freeze, "--ttft", f"{TTFT_S * 1e3}ms", "--gap",
+                       f"{GAP_S * 1e3}ms", "--events", str(EVENTS), "--h2-streams",
                        "500") as gateway:
             ask(gateway, "/mock/arrivals?max=1", "POST")
             point = self.load(gateway, "--rate", str(OPEN_RATE), "--arrivals", "constant", "-n",
