@@ -17,6 +17,7 @@
 #define CLOCK_TRIES   5
 #define EPOCH_MAX_S   INT64_C(9000000000)
 #define FRACTION_SIZE 9
+#define YEAR_MAX      2200 /* 64 bits hold nanoseconds until 2262 */
 
 static bool read_whole(const char **at, const char *end, int most, int *value) {
   char *rest = NULL;
@@ -89,7 +90,8 @@ static int64_t days_of(const civil *c) {
 
 static bool is_date(const civil *c) {
   static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  if (c->year < 1970 || c->month < 1 || c->month > 12 || c->day < 1) return false;
+  if (c->year < 1970 || c->year > YEAR_MAX || c->month < 1 || c->month > 12 || c->day < 1)
+    return false;
   int leap_day = c->month == 2 && is_leap(c->year) ? 1 : 0;
   return c->day <= lengths[c->month - 1] + leap_day;
 }
