@@ -44,7 +44,7 @@ _leat_options() {
         --tasks-max --task-median --task-sigma --task-lost --task-stuck --task-absent
         --task-status --task-forms --task-urls --content-redirect --ledger
         --rpm --tpm --limit-window --limit-burst --polls-per-second --retry-after
-        --in-flight-max --freeze --rx-stamps
+        --in-flight-max --freeze --rx-stamps --tick
         --poll-envelope --poll-after --json --quiet --help"
       ;;
     help) echo "--help" ;;
