@@ -131,6 +131,8 @@ def targets(way, row):
                              ("added sigma, ms", "sigma_added_ms", 0.3)):
         yield (where + what, f"{row[name]:.3f}", f"<= {most}", abs(row[name]) <= most)
     yield (where + "certificate", row["verdict"], "valid", row["verdict"] == "valid")
+    yield (where + "gateway late p99, ms; rounds again",
+           f"{row['late_p99_ms']:.2f}; {row['again']}", "", None)
 
 
 def run(given):
