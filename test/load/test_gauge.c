@@ -285,16 +285,21 @@ static void marks_begin_anew(void **state) {
   (void)state;
   scene s;
   set_up(&s);
+  s.wanted = 4;
+  s.echoes = 3;
   s.work_ns = 12 * MS;
-  pid_t writer = start_writer(&s, 2, MS);
+  write_now(s.pipe[1]);
   run_for(&s, 20000);
-  gauge_mark(s.gauge, uv_hrtime());
   gauge_reading r;
   gauge_read(s.gauge, uv_hrtime(), &r);
+  assert_true(r.stalls >= 3);
+  gauge_stall_above(s.gauge, 60000 * MS);
+  gauge_mark(s.gauge, uv_hrtime());
+  gauge_read(s.gauge, uv_hrtime(), &r);
   assert_int_equal(r.stalls, 0);
+  assert_int_equal(r.stall_max_us, 0);
   assert_true(r.wall_s < 10);
   assert_true(r.busy_s <= r.wall_s);
-  reap(writer);
   tear_down(&s);
 }
 
