@@ -262,8 +262,7 @@ static bool check_repeat(const cli_load *o) {
   return false;
 }
 
-/* Between two runs. False: a signal ended it. */
-static bool rest(const cli_options *o) {
+bool load_rest(const cli_options *o) {
   watch *w = watch_open();
   if (!w) return false;
   watch_rest(w, pause_ms(o));
@@ -279,7 +278,7 @@ static int run_all(const cli_options *o) {
   result **runs = calloc(wanted, sizeof *runs);
   int code = runs ? CLI_DONE : CLI_FAILED;
   while (count < wanted && code == CLI_DONE) {
-    if (count > 0 && !rest(o)) {
+    if (count > 0 && !load_rest(o)) {
       code = CLI_INTERRUPTED;
       break;
     }

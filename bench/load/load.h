@@ -13,5 +13,7 @@ int load_run(const cli_options *options);
  * NULL and the exit code, with the reason said. An interrupted one has a result all the same, and
  * so has one whose --jsonl is not whole (CLI_FAILED). */
 int load_once(const cli_options *options, size_t repeat, result **out);
+/* The rest between two runs, --pause. False: a signal ended it. */
+bool load_rest(const cli_options *options);
 
 #endif

@@ -3,6 +3,7 @@
 """Results of real loads beside each other, again, and together: compare, report, merge, configs."""
 import json
 import os
+import signal
 import tempfile
 import time
 import unittest
@@ -109,6 +110,18 @@ class Compare(Folder):
         self.assertTrue(self.read("c.html").startswith("<!"))
         self.assertLess(time.time() - started, 60)
 
+    def test_an_interrupted_contest_tells_what_it_has(self):
+        self.write("a.json", {"base-url": self.gateway.url, "model": "m", "prompt": "hi",
+                              "max-tokens": 3})
+        running = mock.Server([mock.PROGRAM, "compare", "--run", self.path("a.json"),
+                               self.path("a.json"), "--pause", "1m", "--repeat", "1"])
+        self.addCleanup(running.stop)
+        running.wait_until(lambda: "run 1 of 2" in running.text())
+        time.sleep(1)  # the run is over long before, and the rest lasts a minute
+        running.process.send_signal(signal.SIGINT)
+        self.assertEqual(running.process.wait(20), 130, running.text())
+        self.assertIn("interrupted", running.text())
+
     def test_a_run_that_failed_is_an_exit_code(self):
         self.write("a.json", {"base-url": self.gateway.url, "prompt": "hi", "model": "m",
                               "header": "x-mock-fault: status=500"})
@@ -167,7 +180,7 @@ class Report(Folder):
 
 class Merge(Folder):
     def shards(self, count, *more):
-        start = str(time.time() + 2)
+        start = str(time.time() + 4)  # a busy machine needs some time to start them
         running = [mock.Server([mock.PROGRAM, "load", *options(
             self.gateway, "-q", "--shard", f"{i}/{count}", "--start-at", start, "--json",
             self.path(f"{i}.json"), *more)]) for i in range(count)]

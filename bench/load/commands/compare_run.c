@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "bench/load/commands/commands.h"
 #include "bench/load/config.h"
@@ -16,7 +15,6 @@
 #include "bindings/cli/say.h"
 
 #define REPEAT_USUAL 5
-#define PAUSE_MS     1000
 
 typedef struct contest {
   const cli_options *options;
@@ -128,9 +126,9 @@ static bool run_one(contest *c, int side, size_t number) {
 static void run_in_turns(contest *c) {
   const cli_load *o = &c->options->load;
   size_t repeat = o->repeat.set ? (size_t)o->repeat.value : REPEAT_USUAL;
-  int64_t pause = !o->pause.set ? PAUSE_MS : o->pause.value == LEAT_NONE ? 0 : o->pause.value;
   for (size_t i = 0; i < 2 * repeat; i++) {
-    if (i > 0) uv_sleep((unsigned)pause);
+    if (i > 0 && !load_rest(c->options)) c->code = CLI_INTERRUPTED;
+    if (c->code == CLI_INTERRUPTED) return;
     if (!c->options->quiet)
       cli_say("run %zu of %zu: %s", i + 1, 2 * repeat, c->options->args[i % 2]);
     if (!run_one(c, (int)(i % 2), i / 2)) return;
@@ -175,6 +173,7 @@ int compare_run(const cli_options *o) {
     fine = runs_read(&c.runs[0], o->args[0]) && runs_read(&c.runs[1], o->args[1]);
   }
   if (!fine) c.code = CLI_WRONG;
+  if (c.code == CLI_INTERRUPTED) cli_say("interrupted: this is what was measured until then");
   if (fine && c.runs[0].count > 0 && c.runs[1].count > 0) publish(&c);
   for (int i = 0; i < 2; i++) {
     runs_free(&c.runs[i]);
