@@ -32,8 +32,9 @@ static const command commands[] = {
     {"ws", CLI_WS, cli_ws_run, "[URL]",
      "a WebSocket: each line of standard input is a message, each message that comes a line",
      "--json prints one JSON line an event, and one with `done` at the end."},
-    {"load", CLI_LOAD, load_run, "",
-     "measure a gateway: a closed loop of exactly C requests at once", NULL},
+    {"load", CLI_LOAD, load_run, "", "measure a gateway under load, and this client with it",
+     "Exit: 0 done, 1 requests failed, 2 usage, 3 a --require is missed, 4 --strict and the\n"
+     "certificate does not say valid, 130 interrupted."},
     {"compare", CLI_COMPARE, compare_run, "A.json B.json",
      "two sets of runs of load: what differs by more than from run to run",
      "A file holds the runs of --repeat. --run takes two files of --config and runs them in "
