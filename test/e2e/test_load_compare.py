@@ -4,6 +4,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -143,6 +145,18 @@ class Compare(Folder):
             ran = mock.leat("compare", *arguments)
             self.assertEqual(ran.returncode, 2, arguments)
             self.assertIn(said, ran.stderr)
+
+
+class Bench(unittest.TestCase):
+    def test_false_differences_are_counted(self):
+        bench = os.path.join(mock.SOURCE, "bench/compare_runs.py")
+        ran = subprocess.run([sys.executable, bench, "--leat", mock.PROGRAM, "--runs", "10",
+                              "--seconds", "0.2", "--side", "4", "--pairs", "2",
+                              "--slower", "3"], capture_output=True, text=True, timeout=120,
+                             check=False, env=mock.environment())
+        self.assertIn(ran.returncode, (0, 1), ran.stderr)
+        self.assertIn("of 2 pairs differ in any figure", ran.stdout)
+        self.assertIn("B slower by 200%: ", ran.stdout)
 
 
 class Report(Folder):
