@@ -1,6 +1,9 @@
 """The published test: C streams at once in a closed loop, the first token due 50 ms after the
 request, then one each 10 ms, 100 in all; each stream's place is used three times. Plain HTTP/1.1 on
-a connection a stream, as published, and TLS with HTTP/2 on four connections.
+a connection a stream, as published, and TLS with HTTP/2 on four connections. "at once" begins all
+streams together, as a closed loop does, so that they also end together: three times a run all of
+them are to be begun anew within milliseconds. "spread" begins them over the length of one answer
+(--ramp), so that at any time C streams are somewhere in their midst.
 
 Truth is what the gateway wrote down about itself, with the same clock: every event carries the time
 at which it was made, and GET /mock/timing has, from the same stamps, how long after the arrival of
@@ -32,7 +35,7 @@ from typing import NamedTuple
 import gateway as bench
 
 TTFT_MS, GAP_MS = 50, 10
-WAVES, REQUESTS_LEAST = 3, 8
+WAVES, REQUESTS_LEAST = 3, 6
 LATE_P99_US, AGAIN_MAX = 1000, 3
 SHARED_CONNECTIONS = 4
 WORST = ("valid", "degraded", "invalid")
@@ -46,11 +49,15 @@ class Way(NamedTuple):
     options: tuple  # of the gateway
     http: str
     connections: int  # 0: one a stream
+    spread: bool  # the streams begin over the length of an answer
 
 
 PUNCTUAL = ("--rx-stamps", "--tick", "250us")
-WAYS = (Way("plain HTTP/1.1", ("--plain", *PUNCTUAL), "1.1", 0),
-        Way("TLS HTTP/2 on 4", ("--h2-streams", 1000, *PUNCTUAL), "2", SHARED_CONNECTIONS))
+PLAIN, SHARED = ("--plain", *PUNCTUAL), ("--h2-streams", 1000, *PUNCTUAL)
+WAYS = (Way("plain HTTP/1.1, at once", PLAIN, "1.1", 0, False),
+        Way("plain HTTP/1.1, spread", PLAIN, "1.1", 0, True),
+        Way("TLS HTTP/2 on 4, at once", SHARED, "2", SHARED_CONNECTIONS, False),
+        Way("TLS HTTP/2 on 4, spread", SHARED, "2", SHARED_CONNECTIONS, True))
 COLUMNS = (("ttft_ms", 2), ("ttft_true_ms", 2), ("ttft_error_ms", 2), ("itl_p99_ms", 2),
            ("itl_true_p99_ms", 2), ("itl_error_ms", 2), ("sigma_ms", 3), ("sigma_true_ms", 3),
            ("sigma_added_ms", 3), ("lag_p50_ms", 3), ("lag_p99_ms", 3), ("late_p99_ms", 2),
@@ -63,12 +70,13 @@ def measure(given, way, streams):
     """One round -> what the client said, what the kernel said of it, the gateway's own times."""
     path = (f"/v1/chat/completions?n={given.events}&ms={GAP_MS}&ttft={TTFT_MS}&stamp=1")
     requests = max(WAVES * streams, min(REQUESTS_LEAST, WAVES * TARGET_STREAMS // given.divide))
-    waves = math.ceil(requests / streams)
-    limit = 30 + 4 * waves * (TTFT_MS + given.events * GAP_MS) / 1000
+    waves, answer_ms = math.ceil(requests / streams), TTFT_MS + given.events * GAP_MS
+    limit = 30 + 4 * waves * answer_ms / 1000
+    ramp = ("--ramp", f"{answer_ms}ms") if way.spread and streams > 1 else ()
     with bench.fresh(given.leat, *way.options) as gateway:
         command = bench.load(given.leat, gateway, path, "--http", way.http, "--requests", requests,
                              "--concurrency", streams, "--connections", way.connections or streams,
-                             "--header", "x-mock-stamp: 1")
+                             "--header", "x-mock-stamp: 1", *ramp)
         ran = bench.measure(f"{given.programs}/pinned", command, limit)
         return {**ran, "timing": gateway.ask("/mock/timing"), "stats": gateway.stats()}
 

@@ -108,12 +108,12 @@ class Accuracy(Bench):
         text, figures = self.run_bench("accuracy/accuracy.py", "--programs", PARTS, "--only",
                                        "paced", "--streams", "3", "--events", "20", "--rounds",
                                        "1", "--divide", "300")
-        self.assertEqual(text.count("| streams | ttft |"), 2)
+        self.assertEqual(text.count("| streams | ttft |"), 4)
         for rows in figures["paced"].values():
             seen = rows["3"]
             self.assertEqual((seen["completed"], seen["first_events"]), (9, 9))
             self.assertEqual((seen["gaps"], seen["gaps_true"]), (9 * 19, 9 * 19))
-            self.assertEqual(seen["in_flight_peak"], 3)
+            self.assertLessEqual(seen["in_flight_peak"], 3)
             self.assertGreaterEqual(seen["ttft_true_ms"], 50)
             self.assertIn(seen["verdict"], ("valid", "degraded", "invalid"))
 
