@@ -1,21 +1,22 @@
 /* Trusted CA certificates: from memory, from a file, or from the system's places.
  *
- * The files are read through mbedTLS, whose memory is malloc's; their PEM by our own reader, since
- * mbedTLS decodes base64 in constant time: of the first TLS request of a program that was a third
- * of all instructions. What has no PEM may be one certificate in DER. Parsing 140 of them takes a
- * millisecond or two even so: it is done once a context. */
+ * Their PEM is taken apart by our own reader, since mbedTLS decodes base64 in constant time: of the
+ * first TLS request of a program that was nearly half of all instructions. What has no PEM may be
+ * one certificate in DER. Parsing 140 of them takes a millisecond even so: it is done once a
+ * context. */
 #include "wire/tls_trust.h"
 
-#include <mbedtls/pk.h>
-#include <mbedtls/platform.h>
 #include <mbedtls/x509_crt.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "wire/tls.h"
 #include "wire/tls_code.h"
 #include "wire/tls_pem.h"
+
+#define FILE_BYTES_MAX ((size_t)64 << 20)
 
 static int load_text(lti_alloc *alloc, leat_slice text, mbedtls_x509_crt *trusted);
 static int load_file(lti_alloc *alloc, const char *path, mbedtls_x509_crt *trusted);
@@ -77,13 +78,26 @@ static int load_text(lti_alloc *alloc, leat_slice text, mbedtls_x509_crt *truste
   return error;
 }
 
+/* The whole file; empty: it cannot be read, or holds nothing, or more than any bundle does. */
+static int read_file(lti_alloc *alloc, const char *path, lti_buf *text) {
+  char piece[8192];
+  FILE *file = fopen(path, "rbe");
+  int error = LTI_OK;
+  lti_buf_init(text, alloc, FILE_BYTES_MAX, LEAT_ENOCA);
+  if (!file) return LEAT_ENOCA;
+  for (size_t n = 1; n > 0 && error == LTI_OK;) {
+    n = fread(piece, 1, sizeof piece, file);
+    error = lti_buf_append(text, lti_slice(piece, n));
+  }
+  if (error == LTI_OK && ferror(file)) error = LEAT_ENOCA;
+  fclose(file);
+  return error;
+}
+
 static int load_file(lti_alloc *alloc, const char *path, mbedtls_x509_crt *trusted) {
-  unsigned char *bytes;
-  size_t size;
-  int native = mbedtls_pk_load_file(path, &bytes, &size);
-  if (lti_tls_code_is_memory(native)) return LEAT_ENOMEM;
-  if (native != 0) return LEAT_ENOCA;
-  int error = load_text(alloc, lti_slice((char *)bytes, size), trusted);
-  mbedtls_free(bytes);
+  lti_buf text;
+  int error = read_file(alloc, path, &text);
+  if (error == LTI_OK) error = load_text(alloc, lti_buf_slice(&text), trusted);
+  lti_buf_deinit(&text);
   return error;
 }
