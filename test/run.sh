@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs what is missing, configures, builds and runs the tests.
 #
-# usage: test/run.sh [--peers | --servers] [--preset NAME] [--label LABEL]
+# usage: test/run.sh [--peers | --servers] [--preset NAME] [--label LABEL] [--without REGEX]
 #   --peers         also installs the servers that some e2e tests run against (nginx, h2o, Go
 #                   and more) and clang; without them those tests are skipped, and ctest lists them
 #   --servers       installs only those of them that are small: no Go, Node, Chromium or clang
 #   --preset NAME   release (default), dev, asan
+#   --without REGEX all but the tests whose names fit
 #   --label LABEL   only tests of this label: unit, fuzz, e2e, peers, slow, tidy
 # exit: 0 all passed, 1 some failed or the build did, 2 wrong use or missing packages
 # The results stay in build/PRESET/results.xml (JUnit).
@@ -14,17 +15,18 @@ cd "$(dirname "$0")/.." || exit 2
 . test/packages.sh
 
 usage() {
-  sed -n '4,9s/^# \{0,1\}//p' test/run.sh >&2
+  sed -n '4,10s/^# \{0,1\}//p' test/run.sh >&2
   exit 2
 }
 
-preset=release label='' groups=(build)
+preset=release label='' without='' groups=(build)
 while [ $# -gt 0 ]; do
   case $1 in
     --peers) groups+=(servers languages compare) ;;
     --servers) groups+=(servers) ;;
     --preset) preset=${2:-}; shift ;;
     --label) label=${2:-}; shift ;;
+    --without) without=${2:-}; shift ;;
     *) usage ;;
   esac
   shift || usage
@@ -49,4 +51,5 @@ cmake --build "$build" || exit 1
 tests=(--test-dir "$build" --output-on-failure --timeout 300 --no-tests=error
   --parallel "$(nproc)" --output-junit results.xml)
 [ -n "$label" ] && tests+=(--label-regex "^$label\$")
+[ -n "$without" ] && tests+=(--exclude-regex "$without")
 ctest "${tests[@]}" </dev/null || exit 1
