@@ -32,7 +32,7 @@ typedef struct gates {
 bool gates_init(gates *g, const cli_options *options);
 /* "ttft:500 tpot:50 e2el:5000", each text with one or many, in ms or with a unit of their own, by
  * our names or those of other tools, for what a request has one figure of: ttft, ttfo, ttst, itl
- * (its mean gap), tpot and e2e.
+ * (its longest gap; the mean one is tpot's business), tpot and e2e.
  * False, and said. */
 bool gates_levels(result_goodput *goodput, const cli_list *levels);
 /* CLI_DONE, CLI_FAILED, GATES_MISSED or GATES_NOT_VALID; what does not hold is said. */
