@@ -1,0 +1,255 @@
+"""The client for asyncio."""
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, AsyncIterator, Generator, Iterable, Mapping, Sequence
+
+from . import _core
+from ._base import Base
+from ._core import Event
+from ._errors import LeatLoopError
+from ._options import (Body, ChatOptions, ClientOptions, Headers, Message, RequestOptions, body_of,
+                       call_fields, chat_fields, request_fields, task_fields)
+from ._types import Completion, Head, Reply, Result, TaskResult, TaskUpdate, fold
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self, Unpack
+
+
+class Stream(_core.Stream):
+    """An answer as it comes: `async for event in stream`.
+
+    Leaving the loop early does not end the request while the stream lives: close it, by `async
+    with` or `aclose`, or let go of it. Whoever is cancelled while waiting for it ends it, too.
+    """
+
+    __slots__ = ("_client",)
+    _client: Client
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.cancel()
+
+    async def aclose(self) -> None:
+        """Ends the request; its events are dropped."""
+        self.cancel()
+
+    @property
+    def result(self) -> Result | None:
+        """How it ended; None before."""
+        ending = self.ending
+        return None if ending is None else Result.of(ending)
+
+    async def complete(self) -> Completion:
+        """Reads what is left of the answer, and joins it."""
+        events = [event async for event in self]
+        return fold(events, self.ending or {})
+
+
+class Call(Stream):
+    """A call of an endpoint: await it for its whole reply, or take its events as they come."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, Reply]:
+        return self.reply().__await__()
+
+    async def reply(self) -> Reply:
+        head, data = Head(0, []), []
+        async for event in self:
+            if event.head is not None:
+                head = event.head
+            elif event.data is not None:
+                data.append(event.data)
+        return Reply(head.status, head.headers, b"".join(data), Result.of(self.ending or {}))
+
+
+class RawStream(Call):
+    """A response as it comes: `head()` first, then `chunks()`; or awaited, all of it."""
+
+    __slots__ = ()
+
+    async def head(self) -> Head:
+        """Status and headers. To be called once, before anything else."""
+        async for event in self:
+            if event.head is not None:
+                return event.head
+        raise RuntimeError("the response was closed")
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body, in pieces as they come."""
+        async for event in self:
+            if event.data:
+                yield event.data
+
+
+class Task(Stream):
+    """A job: await it for its result, or iterate over what is told of it."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, TaskResult]:
+        return self.wait().__await__()
+
+    async def updates(self) -> AsyncIterator[TaskUpdate]:
+        """Every change of its state, progress or URL, until its end."""
+        async for event in self:
+            if event.update is not None:
+                yield event.update
+
+    async def wait(self) -> TaskResult:
+        """The result of a job that ended well; otherwise raises."""
+        data = [event.data async for event in self if event.kind == "content"]
+        return task_result(self.ending or {}, b"".join(piece for piece in data if piece))
+
+
+def task_result(ending: Mapping[str, Any], data: bytes) -> TaskResult:
+    return TaskResult(task_id=ending["task_id"], status=ending["task_status"], url=ending["url"],
+                      raw=ending["raw"], polls=ending["polls"], bytes=ending["bytes"], data=data,
+                      earlier_run=ending["earlier_run"], result=Result.of(ending))
+
+
+class Client(Base):
+    """Carries requests of one event loop over a small pool of connections.
+
+    The engine runs on a thread of its own, which is started by the first request and never takes
+    the interpreter's lock. A client belongs to the loop that it was first used on.
+
+        async with leat.Client("https://gateway.example", key) as client:
+            async for event in client.chat("Why is the sky blue?", model="gpt-5"):
+                print(event.text, end="")
+    """
+
+    def __init__(self, base_url: str | None = None, api_key: str | None = None,
+                 **options: Unpack[ClientOptions]) -> None:
+        super().__init__(base_url, api_key, dict(options))
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._mailbox: _core.Mailbox | None = None
+
+    async def __aenter__(self) -> Self:
+        self._bind()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        traceback: TracebackType | None) -> None:
+        await self.aclose()
+
+    def _bind(self) -> tuple[_core.Engine, _core.Mailbox]:
+        self._check()
+        loop = asyncio.get_running_loop()
+        if self._engine is None or self._mailbox is None:
+            self._mailbox = _core.Mailbox(self._held_max)
+            self._engine = self._open(self._mailbox)
+            self._loop = loop
+            loop.add_reader(self._mailbox.fileno(), self._mailbox.drain)
+        elif loop is not self._loop:
+            raise LeatLoopError("this client belongs to the event loop that it was first used on: "
+                                "make one for each loop")
+        return self._engine, self._mailbox
+
+    def _send(self, stream: Stream, fields: dict[str, Any], gathers: bool = False) -> None:
+        engine, mailbox = self._bind()
+        stream._client = self
+        stream._loop = self._loop
+        engine.submit(stream, mailbox, fields, gathers)
+
+    # ---- requests
+    def chat(self, prompt: str | Sequence[Message] | None = None, /,
+             **options: Unpack[ChatOptions]) -> Stream:
+        """Asks, and streams the answer. `prompt` is a text, or messages as OpenAI has them."""
+        stream = Stream()
+        self._send(stream, chat_fields(prompt, dict(options), True))
+        return stream
+
+    async def complete(self, prompt: str | Sequence[Message] | None = None, /, *,
+                       stream: bool = False, **options: Unpack[ChatOptions]) -> Completion:
+        """Asks for a whole answer. With `stream` it is streamed on its way to here, which keeps
+        gateways from giving up on long ones, and leaves what had come of it in an error's text."""
+        answer = Stream()
+        self._send(answer, chat_fields(prompt, dict(options), stream), True)
+        await answer.finished()
+        answer.check()
+        return fold(answer.take_all(), answer.ending or {})
+
+    def call(self, endpoint: str, body: Body | None = None,
+             params: Mapping[str, Any] | None = None, *,
+             form: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
+             **options: Unpack[RequestOptions]) -> Call:
+        """Calls an endpoint of the registry by its name: `await client.call("models.list")`."""
+        call = Call()
+        self._send(call, call_fields(endpoint, body, params, form, dict(options)))
+        return call
+
+    def request(self, method: str, url: str, headers: Headers | None = None,
+                body: bytes | str | None = None,
+                **options: Unpack[RequestOptions]) -> RawStream:
+        """Any HTTP request, whose answer is passed on as it comes: no status is an error, no
+        redirect is followed, no content-coding undone. `url` is a path or a whole address."""
+        stream = RawStream()
+        fields = request_fields({**options, "headers": headers or ()})
+        fields.update(protocol="raw", method=method, body=body_of(body))
+        fields["base_url" if "://" in url else "path"] = url
+        self._send(stream, fields)
+        return stream
+
+    def task(self, endpoint: str | None = None, body: Body | None = None,
+             params: Mapping[str, Any] | None = None, **options: Any) -> Task:
+        """Starts a job: `await client.task("suno.music", {...})`, or `task(family="video",
+        model=..., prompt=...)`. Other options: task_id, custom_id, resubmit, poll, first_poll and
+        deadline (seconds), download, file, and what requests have."""
+        engine, mailbox = self._bind()
+        task = Task()
+        task._client = self
+        task._loop = self._loop
+        engine.task(task, mailbox, task_fields(endpoint, body, params, options), False)
+        return task
+
+    # ---- the end
+    def _unwatch(self) -> None:
+        if self._mailbox is not None and self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._mailbox.fileno())
+
+    def close(self) -> None:
+        """Closes without waiting: what runs is cancelled."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._engine is None or self._engine.forked:
+            return
+        self._engine.close()
+        self._unwatch()
+
+    async def aclose(self) -> None:
+        """Cancels what runs, and waits until the engine has ended."""
+        engine, mailbox, loop = self._engine, self._mailbox, self._loop
+        if self._closed or engine is None or mailbox is None or loop is None or engine.forked:
+            self._closed = True
+            return
+        if asyncio.get_running_loop() is not loop:
+            raise LeatLoopError("a client is closed on the event loop that it belongs to")
+        self._closed = True
+        gone: asyncio.Future[None] = loop.create_future()
+
+        def drain() -> None:
+            mailbox.drain()
+            if engine.wait(0) and not gone.done():
+                gone.set_result(None)
+
+        loop.add_reader(mailbox.fileno(), drain)
+        engine.close()
+        try:
+            await gone
+            mailbox.drain()
+        finally:
+            self._unwatch()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            self.close()
+
+
+__all__ = ["Call", "Client", "Event", "RawStream", "Stream", "Task"]
