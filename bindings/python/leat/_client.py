@@ -8,7 +8,7 @@ from . import _core
 from ._base import Base
 from ._core import Event
 from ._errors import LeatLoopError
-from ._options import (Body, ChatOptions, ClientOptions, Headers, Message, RequestOptions, body_of,
+from ._options import (Body, ChatOptions, ClientOptions, Message, RequestOptions, body_of,
                        call_fields, chat_fields, request_fields, task_fields)
 from ._types import Completion, Head, Reply, Result, TaskResult, TaskUpdate, fold
 
@@ -109,7 +109,7 @@ class Task(Stream):
 
 def task_result(ending: Mapping[str, Any], data: bytes) -> TaskResult:
     return TaskResult(task_id=ending["task_id"], status=ending["task_status"], url=ending["url"],
-                      raw=ending["raw"], polls=ending["polls"], bytes=ending["bytes"], data=data,
+                      raw=ending["raw"], polls=ending["polls"], downloaded=ending["bytes"], data=data,
                       earlier_run=ending["earlier_run"], result=Result.of(ending))
 
 
@@ -184,13 +184,12 @@ class Client(Base):
         self._send(call, call_fields(endpoint, body, params, form, dict(options)))
         return call
 
-    def request(self, method: str, url: str, headers: Headers | None = None,
-                body: bytes | str | None = None,
+    def request(self, method: str, url: str, body: bytes | str | None = None,
                 **options: Unpack[RequestOptions]) -> RawStream:
         """Any HTTP request, whose answer is passed on as it comes: no status is an error, no
         redirect is followed, no content-coding undone. `url` is a path or a whole address."""
         stream = RawStream()
-        fields = request_fields({**options, "headers": headers or ()})
+        fields = request_fields(dict(options))
         fields.update(protocol="raw", method=method, body=body_of(body))
         fields["base_url" if "://" in url else "path"] = url
         self._send(stream, fields)

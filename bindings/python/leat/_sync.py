@@ -12,7 +12,7 @@ from . import _core
 from ._base import Base
 from ._client import task_result
 from ._core import Event
-from ._options import (Body, ChatOptions, ClientOptions, Headers, Message, RequestOptions, body_of,
+from ._options import (Body, ChatOptions, ClientOptions, Message, RequestOptions, body_of,
                        call_fields, chat_fields, request_fields, task_fields)
 from ._types import Completion, Head, Reply, Result, TaskResult, TaskUpdate, fold
 
@@ -214,12 +214,11 @@ class SyncClient(Base):
         with call:
             return call.reply()
 
-    def request(self, method: str, url: str, headers: Headers | None = None,
-                body: bytes | str | None = None,
+    def request(self, method: str, url: str, body: bytes | str | None = None,
                 **options: Unpack[RequestOptions]) -> SyncRawStream:
         """Any HTTP request, whose answer is passed on as it comes; see `leat.Client.request`."""
         stream = SyncRawStream()
-        fields = request_fields({**options, "headers": headers or ()})
+        fields = request_fields(dict(options))
         fields.update(protocol="raw", method=method, body=body_of(body))
         fields["base_url" if "://" in url else "path"] = url
         self._send(stream, fields)

@@ -23,7 +23,7 @@ class Head(NamedTuple):
 class ToolCall(NamedTuple):
     """A fragment of a tool call (id and name come with the first), or a whole one."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # the tuple's own method is not missed
     id: str
     name: str
     arguments: str
@@ -67,7 +67,7 @@ class TaskUpdate(NamedTuple):
     state: str
     progress: int
     polls: int
-    bytes: int
+    downloaded: int
     task_id: str
     status: str
     url: str
@@ -231,14 +231,14 @@ class Reply:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """How a task ended well. `data` is the content where it was downloaded into memory."""
+    """How a task ended well; `downloaded` counts bytes, and `data` is the content where it was downloaded into memory."""
 
     task_id: str
     status: str
     url: str
     raw: bytes
     polls: int
-    bytes: int
+    downloaded: int
     data: bytes
     earlier_run: bool
     result: Result
