@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""What an event costs a Python program: process CPU of all threads, beside aiohttp's.
+
+Each client runs in a process of its own against one `leat mock`: so many streams at once, each of
+so many events, one every 20 ms. The cost of an event is the difference between a long and a short
+run, so that start and connecting do not hide in it.
+
+usage: measure.py [--streams N] [--events N] [--rounds N] [--clients NAME,...] [--program FILE]
+clients: leat-2, leat-1.1 (native), aiohttp, openai-leat, openai (the SDK over each transport)
+"""
+import argparse
+import asyncio
+import ctypes
+import json
+import os
+import re
+import resource
+import signal
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+SHORT_SHARE = 4
+SECONDS = 120
+CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+
+
+def cpu():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+# ---- the clients: each counts the events of all streams
+
+async def run_leat(url, ca, streams, http, headers):
+    import leat
+
+    async def one(client):
+        n = 0
+        async for event in client.chat("hi", model="m", headers=headers):
+            if event.text:
+                n += 1
+        return n
+
+    async with leat.Client(url, "k", ca_file=ca, http=http, conns_max=streams) as client:
+        return sum(await asyncio.gather(*(one(client) for _ in range(streams))))
+
+
+async def run_aiohttp(url, ca, streams, headers):
+    import aiohttp
+
+    async def one(session):
+        n = 0
+        async with session.post(f"{url}/v1/chat/completions", json=CHAT,
+                                headers=headers) as response:
+            async for line in response.content:
+                if not line.startswith(b"data: {"):
+                    continue
+                choices = json.loads(line[6:]).get("choices")
+                if choices and choices[0]["delta"].get("content"):
+                    n += 1
+        return n
+
+    connector = aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context(cafile=ca))
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(
+            total=None), headers={"authorization": "Bearer k"}) as session:
+        return sum(await asyncio.gather(*(one(session) for _ in range(streams))))
+
+
+async def run_openai(url, ca, streams, headers, ours):
+    import httpx2
+    import openai
+    options = {"timeout": None}
+    if ours:
+        import leat.httpx2
+        options["transport"] = leat.httpx2.AsyncTransport(ca_file=ca)
+    else:
+        options["verify"] = ssl.create_default_context(cafile=ca)
+        options["limits"] = httpx2.Limits(max_connections=None)
+    client = openai.AsyncOpenAI(api_key="k", base_url=f"{url}/v1", max_retries=0,
+                                http_client=openai.DefaultAsyncHttpx2Client(**options))
+
+    async def one():
+        n = 0
+        async for chunk in await client.chat.completions.create(**CHAT, extra_headers=headers):
+            if chunk.choices and chunk.choices[0].delta.content:
+                n += 1
+        return n
+
+    async with client:
+        return sum(await asyncio.gather(*(one() for _ in range(streams))))
+
+
+def child(name, url, ca, streams, events):
+    headers = {"x-mock-events": str(events), "x-mock-gap-ms": "20", "x-mock-ttft-ms": "500",
+               "x-mock-bytes": "20"}
+    runs = {"leat-2": lambda: run_leat(url, ca, streams, "2", headers),
+            "leat-1.1": lambda: run_leat(url, ca, streams, "1.1", headers),
+            "aiohttp": lambda: run_aiohttp(url, ca, streams, headers),
+            "openai-leat": lambda: run_openai(url, ca, streams, headers, True),
+            "openai": lambda: run_openai(url, ca, streams, headers, False)}
+    started = time.monotonic()
+    count = asyncio.run(runs[name]())
+    assert count == streams * events, f"{count} events of {streams * events}"
+    print(json.dumps({"cpu": cpu(), "wall": time.monotonic() - started,
+                      "kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+
+
+# ---- the comparison
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def measure(name, gateway, streams, events):
+    ran = subprocess.run([sys.executable, __file__, "--child", name, *gateway, str(streams),
+                          str(events)], capture_output=True, text=True, timeout=SECONDS)
+    if ran.returncode:
+        sys.exit(f"{name}: {ran.stderr}")
+    return json.loads(ran.stdout)
+
+
+def main():
+    if sys.argv[1:2] == ["--child"]:
+        name, url, ca, streams, events = sys.argv[2:]
+        child(name, url, ca, int(streams), int(events))
+        return
+    options = argparse.ArgumentParser()
+    options.add_argument("--streams", type=int, default=500)
+    options.add_argument("--events", type=int, default=200)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--clients", default="leat-2,leat-1.1,aiohttp")
+    options.add_argument("--program", default=str(ROOT / "build/release/leat"))
+    chosen = options.parse_args()
+    short = max(1, chosen.events // SHORT_SHARE)
+    with tempfile.TemporaryDirectory() as folder:
+        ca = os.path.join(folder, "ca.pem")
+        mock = subprocess.Popen([chosen.program, "mock", "--port", "0", "--quiet", "--ca-out", ca],
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                preexec_fn=die_with_parent)
+        try:
+            url = re.search(r"https://\S+", mock.stdout.readline())[0]
+            costs = {}
+            for _ in range(chosen.rounds):
+                for name in chosen.clients.split(","):
+                    low = measure(name, (url, ca), chosen.streams, short)
+                    high = measure(name, (url, ca), chosen.streams, chosen.events)
+                    spent = (high["cpu"] - low["cpu"]) / chosen.streams / (chosen.events - short)
+                    costs.setdefault(name, []).append((spent * 1e6, high["kb"], high["wall"]))
+        finally:
+            mock.terminate()
+            mock.wait(10)
+    for name, rows in costs.items():
+        us, kb, wall = (statistics.median(row[i] for row in rows) for i in range(3))
+        print(f"{name:12} {us:7.2f} us/event   {kb / 1024:6.0f} MB   {wall:5.1f} s")
+
+
+if __name__ == "__main__":
+    main()
