@@ -78,6 +78,7 @@ LAYERS = (
                           "protocols/*.h")),
     Layer("bindings/cli/*", TOOLS, ANY),
     Layer("bindings/examples/*", ("engine/leat.h",), ("libuv",)),
+    Layer("bindings/python/src/*", ("engine/leat.h", "bindings/python/src/*.h"), ("cpython",)),
     Layer("bench/compare/*", ("bench/compare/*.h",), ANY),
     Layer("bench/*", TOOLS, ANY),
     Layer("test/*", ANY, ANY),
@@ -87,6 +88,7 @@ THIRD_PARTY = (("uv.h", "libuv"), ("uv/", "libuv"), ("llhttp.h", "llhttp"), ("zl
                ("sqlite3.h", "sqlite3"),
                ("nghttp2/", "nghttp2"), ("wslay/", "wslay"),
                ("mbedtls/", "mbedtls"), ("psa/", "mbedtls"), ("cmocka.h", "cmocka"),
+               ("Python.h", "cpython"), ("structmember.h", "cpython"),
                ("curl/", "libcurl"), ("openssl/", "openssl"), ("jansson.h", "jansson"))
 SYSTEM_HEADERS = frozenset(
     "assert ctype errno float inttypes limits locale math setjmp signal stdalign stdarg stdatomic "

@@ -97,7 +97,7 @@ async def run_openai(url, ca, streams, headers, ours):
 
 
 def child(name, url, ca, streams, events):
-    headers = {"x-mock-events": str(events), "x-mock-gap-ms": "20", "x-mock-ttft-ms": "500",
+    headers = {"x-mock-events": str(events), "x-mock-gap-ms": "20", "x-mock-ttft-ms": "3000",
                "x-mock-bytes": "20"}
     runs = {"leat-2": lambda: run_leat(url, ca, streams, "2", headers),
             "leat-1.1": lambda: run_leat(url, ca, streams, "1.1", headers),

@@ -109,8 +109,8 @@ class Task(Stream):
 
 def task_result(ending: Mapping[str, Any], data: bytes) -> TaskResult:
     return TaskResult(task_id=ending["task_id"], status=ending["task_status"], url=ending["url"],
-                      raw=ending["raw"], polls=ending["polls"], downloaded=ending["bytes"], data=data,
-                      earlier_run=ending["earlier_run"], result=Result.of(ending))
+                      raw=ending["raw"], polls=ending["polls"], downloaded=ending["bytes"],
+                      data=data, earlier_run=ending["earlier_run"], result=Result.of(ending))
 
 
 class Client(Base):

@@ -12,8 +12,9 @@ Headers = Union[Mapping[str, str], Iterable[tuple[str, str]]]
 Body = Union[bytes, str, Mapping[str, Any], Sequence[Any]]
 
 NONE = -1
-AUTHS = ("default", "bearer", "raw", "x-api-key", "api-key", "x-goog-api-key", "query",
-         "mj-api-secret", "none")
+AUTHS = {word: i for i, word in enumerate((
+    "default", "bearer", "raw", "x-api-key", "api-key", "x-goog-api-key", "query",
+    "mj-api-secret", "none"))}
 HTTPS = {"auto": 0, "1.1": 1, "1": 1, "2": 2}
 
 
@@ -162,10 +163,10 @@ def headers(given: Headers) -> list[tuple[str, str]]:
     return list(given.items() if isinstance(given, Mapping) else given)
 
 
-def _word(words: Mapping[str, int] | Sequence[str], given: str, what: str) -> int:
+def _word(words: Mapping[str, int], given: str, what: str) -> int:
     try:
-        return words.index(given) if isinstance(words, tuple) else dict(words)[given]  # type: ignore
-    except (KeyError, ValueError):
+        return words[given]
+    except KeyError:
         raise ValueError(f"{what}: {given!r} is none of {', '.join(words)}") from None
 
 

@@ -231,7 +231,8 @@ class Reply:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """How a task ended well; `downloaded` counts bytes, and `data` is the content where it was downloaded into memory."""
+    """How a task ended well. `data` is the content where it was downloaded into memory, and
+    `downloaded` counts its bytes wherever it went."""
 
     task_id: str
     status: str

@@ -43,8 +43,7 @@ void lpy_cell_drop(lpy_cell *cell) {
  * events one at a time, and nobody waits for ever. */
 static bool may_flow(const lpy_cell *cell, size_t held) {
   if (held == 0) return true;
-  return held <= cell->held_max / 2 &&
-         atomic_load(&cell->mailbox->held) <= cell->mailbox->held_max;
+  return held <= cell->held_max / 2 && atomic_load(&cell->mailbox->held) <= cell->mailbox->held_max;
 }
 
 bool lpy_cell_consume(lpy_cell *cell, size_t bytes) {
@@ -251,18 +250,31 @@ static void own_texts(lpy_ending *e) {
   leat_result *r = &e->result;
   leat_response *a = &e->response;
   leat_task_update *u = &e->update;
-  leat_slice *texts[] = {&r->message,          &r->provider_type, &r->provider_code,
-                         &r->provider_message, &r->request_id,    &r->body,
-                         &a->id,               &a->model,         &a->system_fingerprint,
-                         &a->service_tier,     &a->role,          &u->task_id,
-                         &u->status,           &u->url,           &u->error_code,
-                         &u->error_message,    &u->raw};
+  leat_slice *texts[] = {&r->message,
+                         &r->provider_type,
+                         &r->provider_code,
+                         &r->provider_message,
+                         &r->request_id,
+                         &r->body,
+                         &a->id,
+                         &a->model,
+                         &a->system_fingerprint,
+                         &a->service_tier,
+                         &a->role,
+                         &u->task_id,
+                         &u->status,
+                         &u->url,
+                         &u->error_code,
+                         &u->error_message,
+                         &u->raw};
   size_t count = sizeof texts / sizeof texts[0], size = 1;
   for (size_t i = 0; i < count; i++) size += texts[i]->size;
   char *at = e->texts = malloc(size);
   for (size_t i = 0; i < count; i++) {
-    if (!at) *texts[i] = (leat_slice){NULL, 0};
-    else copy_text(texts[i], &at);
+    if (!at)
+      *texts[i] = (leat_slice){NULL, 0};
+    else
+      copy_text(texts[i], &at);
   }
 }
 
@@ -280,8 +292,10 @@ static void tell_done(lpy_cell *cell) {
     m->done_end = &cell->next_done;
   }
   pthread_mutex_unlock(&m->lock);
-  if (closed) lpy_cell_drop(cell);
-  else lpy_engine_mark(cell->engine, m);
+  if (closed)
+    lpy_cell_drop(cell);
+  else
+    lpy_engine_mark(cell->engine, m);
 }
 
 void lpy_cell_on_done(leat_engine *engine, leat_id id, const leat_result *result, void *user) {

@@ -164,10 +164,9 @@ static bool ask(PyObject *self, void (*question)(leat_engine *, void *), void *u
   lpy_engine *e = engine_of(self);
   int r;
   if (lpy_client_forked(e)) return false;
-  Py_BEGIN_ALLOW_THREADS
-  r = lpy_engine_ask(e, question, user);
-  Py_END_ALLOW_THREADS
-  if (r != LEAT_OK) lpy_raise(r, r == LEAT_ECLOSED ? "the client is closed" : leat_error_text(r));
+  Py_BEGIN_ALLOW_THREADS r = lpy_engine_ask(e, question, user);
+  Py_END_ALLOW_THREADS if (r != LEAT_OK)
+      lpy_raise(r, r == LEAT_ECLOSED ? "the client is closed" : leat_error_text(r));
   return r == LEAT_OK;
 }
 
@@ -179,21 +178,52 @@ static PyObject *engine_stats(PyObject *self, PyObject *nothing) {
   (void)nothing;
   leat_stats stats = {0};
   if (!ask(self, ask_stats, &stats)) return NULL;
-#define ROW(field) {#field, stats.field}
+#define ROW(field) \
+  { #field, stats.field }
   const struct {
     const char *name;
     uint64_t count;
-  } rows[] = {ROW(requests_started), ROW(requests_completed), ROW(requests_failed),
-              ROW(requests_cancelled), ROW(requests_retried), ROW(requests_live),
-              ROW(requests_queued), ROW(requests_live_peak), ROW(tasks_started),
-              ROW(tasks_live), ROW(tasks_done), ROW(task_polls), ROW(records), ROW(events),
-              ROW(content_bytes), ROW(bytes_received), ROW(bytes_decrypted), ROW(bytes_sent),
-              ROW(bytes_copied), ROW(conns_opened), ROW(conns_open), ROW(conns_peak),
-              ROW(conns_failed), ROW(conns_reused), ROW(conns_h2), ROW(requests_replayed),
-              ROW(handshakes_full), ROW(handshakes_resumed), ROW(allocations), ROW(held_bytes),
-              ROW(turns), ROW(reads), ROW(requests_superseded), ROW(requests_resumed),
-              ROW(requests_limited), ROW(lanes_live), ROW(limiter_waits), ROW(limit_refusals),
-              ROW(budget_refusals), ROW(circuits_opened), ROW(circuits_open)};
+  } rows[] = {ROW(requests_started),
+              ROW(requests_completed),
+              ROW(requests_failed),
+              ROW(requests_cancelled),
+              ROW(requests_retried),
+              ROW(requests_live),
+              ROW(requests_queued),
+              ROW(requests_live_peak),
+              ROW(tasks_started),
+              ROW(tasks_live),
+              ROW(tasks_done),
+              ROW(task_polls),
+              ROW(records),
+              ROW(events),
+              ROW(content_bytes),
+              ROW(bytes_received),
+              ROW(bytes_decrypted),
+              ROW(bytes_sent),
+              ROW(bytes_copied),
+              ROW(conns_opened),
+              ROW(conns_open),
+              ROW(conns_peak),
+              ROW(conns_failed),
+              ROW(conns_reused),
+              ROW(conns_h2),
+              ROW(requests_replayed),
+              ROW(handshakes_full),
+              ROW(handshakes_resumed),
+              ROW(allocations),
+              ROW(held_bytes),
+              ROW(turns),
+              ROW(reads),
+              ROW(requests_superseded),
+              ROW(requests_resumed),
+              ROW(requests_limited),
+              ROW(lanes_live),
+              ROW(limiter_waits),
+              ROW(limit_refusals),
+              ROW(budget_refusals),
+              ROW(circuits_opened),
+              ROW(circuits_open)};
 #undef ROW
   PyObject *dict = PyDict_New();
   for (size_t i = 0; dict && i < sizeof rows / sizeof rows[0]; i++) {
@@ -230,8 +260,10 @@ static PyObject *engine_metrics(PyObject *self, PyObject *nothing) {
   page p = {NULL, 0, LEAT_OK};
   PyObject *text = NULL;
   if (ask(self, ask_metrics, &p)) {
-    if (p.error != LEAT_OK) lpy_raise(p.error, leat_error_text(p.error));
-    else text = PyUnicode_DecodeUTF8(p.text, (Py_ssize_t)p.size, NULL);
+    if (p.error != LEAT_OK)
+      lpy_raise(p.error, leat_error_text(p.error));
+    else
+      text = PyUnicode_DecodeUTF8(p.text, (Py_ssize_t)p.size, NULL);
   }
   free(p.text);
   return text;
@@ -250,10 +282,8 @@ static PyObject *engine_wait(PyObject *self, PyObject *timeout_ms) {
   bool gone;
   if (ms == -1 && PyErr_Occurred()) return NULL;
   if (lpy_engine_forked(e)) Py_RETURN_TRUE;
-  Py_BEGIN_ALLOW_THREADS
-  gone = lpy_engine_wait(e, ms);
-  Py_END_ALLOW_THREADS
-  return PyBool_FromLong(gone);
+  Py_BEGIN_ALLOW_THREADS gone = lpy_engine_wait(e, ms);
+  Py_END_ALLOW_THREADS return PyBool_FromLong(gone);
 }
 
 static PyObject *get_forked(PyObject *self, void *closure) {

@@ -31,14 +31,12 @@ typedef struct lpy_core {
 extern lpy_core lpy_state; /* one interpreter: the module refuses a second one */
 
 typedef struct lpy_mailbox_object {
-  PyObject_HEAD
-  lpy_mailbox *mailbox;
+  PyObject_HEAD lpy_mailbox *mailbox;
   int forks;
 } lpy_mailbox_object;
 
 typedef struct lpy_engine_object {
-  PyObject_HEAD
-  lpy_engine *engine;
+  PyObject_HEAD lpy_engine *engine;
 } lpy_engine_object;
 
 /* event.c: NULL with an exception set. */

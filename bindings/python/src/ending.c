@@ -22,10 +22,11 @@ static bool put_failure(PyObject *d, const leat_result *r) {
          put(d, "class", PyLong_FromLong((long)leat_error_class(r->error))) &&
          put(d, "layer", PyUnicode_FromString(leat_layer_name(r->layer))) &&
          put(d, "native", PyLong_FromLong(r->native)) &&
-         put_slice(d, "message", r->message.size || !r->error
-                                     ? r->message
-                                     : (leat_slice){leat_error_text(r->error),
-                                                    strlen(leat_error_text(r->error))}) &&
+         put_slice(
+             d, "message",
+             r->message.size || !r->error
+                 ? r->message
+                 : (leat_slice){leat_error_text(r->error), strlen(leat_error_text(r->error))}) &&
          put_slice(d, "provider_type", r->provider_type) &&
          put_slice(d, "provider_code", r->provider_code) &&
          put_slice(d, "provider_message", r->provider_message) &&
@@ -53,11 +54,16 @@ static bool put_times(PyObject *d, const leat_times *t) {
   const struct {
     const char *name;
     uint64_t at;
-  } stamps[] = {{"queued_ns", t->queued_ns},           {"leased_ns", t->leased_ns},
-                {"connected_ns", t->connected_ns},     {"tls_ns", t->tls_ns},
-                {"sent_ns", t->sent_ns},               {"head_ns", t->head_ns},
-                {"first_event_ns", t->first_event_ns}, {"first_content_ns", t->first_content_ns},
-                {"last_content_ns", t->last_content_ns}, {"done_ns", t->done_ns}};
+  } stamps[] = {{"queued_ns", t->queued_ns},
+                {"leased_ns", t->leased_ns},
+                {"connected_ns", t->connected_ns},
+                {"tls_ns", t->tls_ns},
+                {"sent_ns", t->sent_ns},
+                {"head_ns", t->head_ns},
+                {"first_event_ns", t->first_event_ns},
+                {"first_content_ns", t->first_content_ns},
+                {"last_content_ns", t->last_content_ns},
+                {"done_ns", t->done_ns}};
   bool ok = true;
   for (size_t i = 0; ok && i < sizeof stamps / sizeof stamps[0]; i++)
     ok = put(d, stamps[i].name, PyLong_FromUnsignedLongLong(stamps[i].at));
@@ -72,9 +78,9 @@ static bool put_response(PyObject *d, const leat_response *a) {
 }
 
 static bool put_task(PyObject *d, const leat_task_update *u) {
-  return put(d, "state", PyLong_FromLong((long)u->state)) &&
-         put_slice(d, "task_id", u->task_id) && put_slice(d, "task_status", u->status) &&
-         put_slice(d, "url", u->url) && put_slice(d, "error_code", u->error_code) &&
+  return put(d, "state", PyLong_FromLong((long)u->state)) && put_slice(d, "task_id", u->task_id) &&
+         put_slice(d, "task_status", u->status) && put_slice(d, "url", u->url) &&
+         put_slice(d, "error_code", u->error_code) &&
          put_slice(d, "error_message", u->error_message) &&
          put(d, "raw", PyBytes_FromStringAndSize(u->raw.data, (Py_ssize_t)u->raw.size)) &&
          put(d, "progress", PyLong_FromLong(u->progress)) &&
@@ -86,9 +92,8 @@ static bool put_task(PyObject *d, const leat_task_update *u) {
 PyObject *lpy_ending_dict(const lpy_ending *e) {
   PyObject *d = PyDict_New();
   if (!d) return NULL;
-  if (put_failure(d, &e->result) && put_exchange(d, &e->result) &&
-      put_times(d, &e->result.times) && put_response(d, &e->response) &&
-      (!e->is_task || put_task(d, &e->update)))
+  if (put_failure(d, &e->result) && put_exchange(d, &e->result) && put_times(d, &e->result.times) &&
+      put_response(d, &e->response) && (!e->is_task || put_task(d, &e->update)))
     return d;
   Py_DECREF(d);
   return NULL;

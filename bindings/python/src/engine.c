@@ -38,8 +38,10 @@ static void link_all(lpy_engine *e) {
 
 static void unlink_all(lpy_engine *e) {
   pthread_mutex_lock(&all_lock);
-  if (e->prev) e->prev->next = e->next;
-  else all = e->next;
+  if (e->prev)
+    e->prev->next = e->next;
+  else
+    all = e->next;
   if (e->next) e->next->prev = e->prev;
   pthread_mutex_unlock(&all_lock);
 }
@@ -136,8 +138,10 @@ static void run_commands(leat_engine *engine, void *user) {
     wish->wishes = 0;
     pthread_mutex_unlock(&e->lock);
     /* An id that is done already is not found, and nothing is wanted of it. */
-    if (wish->id && (wishes & LPY_WISH_CANCEL)) leat_cancel(e->engine, wish->id);
-    else if (wish->id && (wishes & LPY_WISH_RESUME)) leat_resume(e->engine, wish->id);
+    if (wish->id && (wishes & LPY_WISH_CANCEL))
+      leat_cancel(e->engine, wish->id);
+    else if (wish->id && (wishes & LPY_WISH_RESUME))
+      leat_resume(e->engine, wish->id);
     lpy_cell_drop(wish);
     wish = next;
   }

@@ -7,8 +7,7 @@
 #include <structmember.h> /* wants what Python.h declares */
 
 typedef struct event {
-  PyObject_HEAD
-  unsigned long long received_ns, segment_ns;
+  PyObject_HEAD unsigned long long received_ns, segment_ns;
   unsigned int choice, attempt;
   int kind;
   PyObject *value; /* text, bytes, or the maker's object */
@@ -37,10 +36,9 @@ static PyObject *make_head(const lpy_record *r, uint32_t count) {
   PyObject *fields = PyList_New((Py_ssize_t)(count / 2));
   for (uint32_t i = 0; fields && i + 1 < count; i += 2) {
     leat_slice name = lpy_record_part(r, i), value = lpy_record_part(r, i + 1);
-    PyObject *pair = Py_BuildValue("(NN)", PyUnicode_DecodeLatin1(name.data, (Py_ssize_t)name.size,
-                                                                  NULL),
-                                   PyUnicode_DecodeLatin1(value.data, (Py_ssize_t)value.size,
-                                                          NULL));
+    PyObject *pair =
+        Py_BuildValue("(NN)", PyUnicode_DecodeLatin1(name.data, (Py_ssize_t)name.size, NULL),
+                      PyUnicode_DecodeLatin1(value.data, (Py_ssize_t)value.size, NULL));
     if (!pair || PyList_SetItem(fields, (Py_ssize_t)(i / 2), pair) != 0) Py_CLEAR(fields);
   }
   if (!fields) return NULL;
@@ -66,11 +64,11 @@ static PyObject *make_call(const lpy_record *r) {
 }
 
 static PyObject *make_media(const lpy_record *r) {
-  return make(LPY_MAKE_MEDIA,
-              Py_BuildValue("(NNNNNN)", lpy_text(lpy_record_part(r, 0)),
-                            lpy_text(lpy_record_part(r, 1)), lpy_text(lpy_record_part(r, 2)),
-                            lpy_text(lpy_record_part(r, 3)), lpy_text(lpy_record_part(r, 4)),
-                            PyBool_FromLong((long)r->numbers[0])));
+  return make(
+      LPY_MAKE_MEDIA,
+      Py_BuildValue("(NNNNNN)", lpy_text(lpy_record_part(r, 0)), lpy_text(lpy_record_part(r, 1)),
+                    lpy_text(lpy_record_part(r, 2)), lpy_text(lpy_record_part(r, 3)),
+                    lpy_text(lpy_record_part(r, 4)), PyBool_FromLong((long)r->numbers[0])));
 }
 
 static PyObject *make_update(const lpy_record *r) {
@@ -149,8 +147,7 @@ static PyObject *get_object(PyObject *self, void *closure) {
 static PyObject *get_media(PyObject *self, void *closure) {
   (void)closure;
   event *e = (event *)self;
-  return Py_NewRef(e->kind == LEAT_EVENT_IMAGE || e->kind == LEAT_EVENT_AUDIO ? e->value
-                                                                             : Py_None);
+  return Py_NewRef(e->kind == LEAT_EVENT_IMAGE || e->kind == LEAT_EVENT_AUDIO ? e->value : Py_None);
 }
 
 static PyObject *get_bytes(PyObject *self, void *closure) {
@@ -205,12 +202,10 @@ static PyMemberDef event_members[] = {
      "when the kernel had it, 0: not known"},
     {NULL, 0, 0, 0, NULL}};
 
-static PyType_Slot event_slots[] = {{Py_tp_dealloc, event_dealloc},
-                                    {Py_tp_getset, event_getset},
-                                    {Py_tp_members, event_members},
-                                    {Py_tp_repr, event_repr},
-                                    {Py_tp_doc, "One event of an answer."},
-                                    {0, NULL}};
+static PyType_Slot event_slots[] = {
+    {Py_tp_dealloc, event_dealloc},         {Py_tp_getset, event_getset},
+    {Py_tp_members, event_members},         {Py_tp_repr, event_repr},
+    {Py_tp_doc, "One event of an answer."}, {0, NULL}};
 
 static PyType_Spec event_spec = {"leat.Event", sizeof(event), 0,
                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
@@ -231,6 +226,6 @@ bool lpy_event_ready(PyObject *module) {
     if (!(lpy_state.kind_names[names[i].kind] = PyUnicode_InternFromString(names[i].name)))
       return false;
   lpy_state.event_type = (PyTypeObject *)PyType_FromSpec(&event_spec);
-  return lpy_state.event_type && PyModule_AddObjectRef(module, "Event",
-                                                       (PyObject *)lpy_state.event_type) == 0;
+  return lpy_state.event_type &&
+         PyModule_AddObjectRef(module, "Event", (PyObject *)lpy_state.event_type) == 0;
 }

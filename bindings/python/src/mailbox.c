@@ -72,7 +72,8 @@ void lpy_mailbox_close(lpy_mailbox *m) {
 
 void lpy_mailbox_take(lpy_mailbox *m, lpy_batch *batch) {
   uint64_t count;
-  while (read(m->read_fd, &count, sizeof count) < 0 && errno == EINTR) {}
+  while (read(m->read_fd, &count, sizeof count) < 0 && errno == EINTR) {
+  }
   pthread_mutex_lock(&m->lock);
   m->signalled = false;
   batch->records = m->in;
@@ -90,7 +91,8 @@ void lpy_mailbox_signal(lpy_mailbox *m) {
   m->signalled = m->signalled || needed;
   pthread_mutex_unlock(&m->lock);
   /* At most one count is ever in the descriptor, so that it cannot be full. */
-  while (needed && write(m->write_fd, &one, sizeof one) < 0 && errno == EINTR) {}
+  while (needed && write(m->write_fd, &one, sizeof one) < 0 && errno == EINTR) {
+  }
 }
 
 const lpy_record *lpy_batch_next(const lpy_batch *batch, const lpy_record *record) {

@@ -36,7 +36,7 @@ typedef struct lpy_record {
   uint32_t part_count;
   uint8_t kind, flags;
   int64_t numbers[4]; /* by kind: status; index; partial; state, progress, polls, bytes */
-} lpy_record; /* then uint64_t lengths[part_count], then the bytes */
+} lpy_record;         /* then uint64_t lengths[part_count], then the bytes */
 
 typedef struct lpy_records {
   char *bytes;

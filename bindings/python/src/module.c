@@ -22,10 +22,8 @@ static PyObject *configure(PyObject *module, PyObject *arguments) {
 
 static PyObject *close_all(PyObject *module, PyObject *nothing) {
   (void)module, (void)nothing;
-  Py_BEGIN_ALLOW_THREADS
-  lpy_engine_close_all(EXIT_MS);
-  Py_END_ALLOW_THREADS
-  Py_RETURN_NONE;
+  Py_BEGIN_ALLOW_THREADS lpy_engine_close_all(EXIT_MS);
+  Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 static PyObject *version(PyObject *module, PyObject *nothing) {
@@ -37,9 +35,8 @@ static PyObject *row_of(const leat_endpoint *row) {
   return Py_BuildValue("{ss ss ss ss ss sz ss ss sO}", "name", row->name, "summary",
                        row->summary ? row->summary : "", "method", row->method, "path", row->path,
                        "body", leat_body_kind_name(row->body), "protocol", row->protocol, "reply",
-                       leat_reply_kind_name(row->reply), "group",
-                       leat_reply_group_name(row->group), "confirmed",
-                       row->confirmed ? Py_True : Py_False);
+                       leat_reply_kind_name(row->reply), "group", leat_reply_group_name(row->group),
+                       "confirmed", row->confirmed ? Py_True : Py_False);
 }
 
 static PyObject *endpoints(PyObject *module, PyObject *nothing) {
@@ -61,8 +58,8 @@ static PyMethodDef methods[] = {
     {"endpoints", endpoints, METH_NOARGS, "The built-in rows of the registry."},
     {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "leat._core", NULL, -1, methods,
-                                        NULL, NULL, NULL, NULL};
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "leat._core", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
 static bool ready(PyObject *module) {
   lpy_state.call_soon_name = PyUnicode_InternFromString("call_soon");

@@ -5,33 +5,40 @@
 
 #include "fields.h"
 
-#define PLAIN(type, field, kind) {#field, kind, offsetof(type, field), LPY_NONE, NULL, 0}
+#define PLAIN(type, field, kind) \
+  { #field, kind, offsetof(type, field), LPY_NONE, NULL, 0 }
 #define MAYBE(type, field, kind) \
-  {#field, kind, offsetof(type, field), offsetof(type, has_##field), NULL, 0}
+  { #field, kind, offsetof(type, field), offsetof(type, has_##field), NULL, 0 }
 #define COUNTED(type, field, count, kind) \
-  {#field, kind, offsetof(type, field), offsetof(type, count), NULL, 0}
+  { #field, kind, offsetof(type, field), offsetof(type, count), NULL, 0 }
 #define LISTED(type, field, count, rows, element) \
-  {#field, LPY_LIST, offsetof(type, field), offsetof(type, count), rows, sizeof(element)}
+  { #field, LPY_LIST, offsetof(type, field), offsetof(type, count), rows, sizeof(element) }
 #define INSIDE(type, field, rows) \
-  {#field, LPY_STRUCT, offsetof(type, field), LPY_NONE, rows, 0}
+  { #field, LPY_STRUCT, offsetof(type, field), LPY_NONE, rows, 0 }
 #define POINTED(type, field, rows, element) \
-  {#field, LPY_STRUCT, offsetof(type, field), LPY_NONE, rows, sizeof(element)}
+  { #field, LPY_STRUCT, offsetof(type, field), LPY_NONE, rows, sizeof(element) }
 #define END \
   { NULL, LPY_TEXT, 0, LPY_NONE, NULL, 0 }
 
-static const lpy_field deadline_rows[] = {
-    PLAIN(leat_deadlines, dns_ms, LPY_INT64),   PLAIN(leat_deadlines, connect_ms, LPY_INT64),
-    PLAIN(leat_deadlines, head_ms, LPY_INT64),  PLAIN(leat_deadlines, first_ms, LPY_INT64),
-    PLAIN(leat_deadlines, gap_ms, LPY_INT64),   PLAIN(leat_deadlines, idle_ms, LPY_INT64),
-    PLAIN(leat_deadlines, queue_ms, LPY_INT64), PLAIN(leat_deadlines, total_ms, LPY_INT64),
-    END};
+static const lpy_field deadline_rows[] = {PLAIN(leat_deadlines, dns_ms, LPY_INT64),
+                                          PLAIN(leat_deadlines, connect_ms, LPY_INT64),
+                                          PLAIN(leat_deadlines, head_ms, LPY_INT64),
+                                          PLAIN(leat_deadlines, first_ms, LPY_INT64),
+                                          PLAIN(leat_deadlines, gap_ms, LPY_INT64),
+                                          PLAIN(leat_deadlines, idle_ms, LPY_INT64),
+                                          PLAIN(leat_deadlines, queue_ms, LPY_INT64),
+                                          PLAIN(leat_deadlines, total_ms, LPY_INT64),
+                                          END};
 
-static const lpy_field part_rows[] = {
-    PLAIN(leat_part, kind, LPY_INT),     PLAIN(leat_part, text, LPY_SLICE),
-    PLAIN(leat_part, data, LPY_SLICE),   PLAIN(leat_part, url, LPY_TEXT),
-    PLAIN(leat_part, detail, LPY_TEXT),  PLAIN(leat_part, format, LPY_TEXT),
-    PLAIN(leat_part, file_id, LPY_TEXT), PLAIN(leat_part, filename, LPY_TEXT),
-    END};
+static const lpy_field part_rows[] = {PLAIN(leat_part, kind, LPY_INT),
+                                      PLAIN(leat_part, text, LPY_SLICE),
+                                      PLAIN(leat_part, data, LPY_SLICE),
+                                      PLAIN(leat_part, url, LPY_TEXT),
+                                      PLAIN(leat_part, detail, LPY_TEXT),
+                                      PLAIN(leat_part, format, LPY_TEXT),
+                                      PLAIN(leat_part, file_id, LPY_TEXT),
+                                      PLAIN(leat_part, filename, LPY_TEXT),
+                                      END};
 
 static const lpy_field use_rows[] = {PLAIN(leat_tool_use, id, LPY_TEXT),
                                      PLAIN(leat_tool_use, name, LPY_TEXT),
@@ -98,7 +105,8 @@ static const lpy_field form_rows[] = {PLAIN(leat_form_field, name, LPY_TEXT),
                                       PLAIN(leat_form_field, value, LPY_SLICE),
                                       POINTED(leat_form_field, source, source_rows, leat_source),
                                       PLAIN(leat_form_field, filename, LPY_TEXT),
-                                      PLAIN(leat_form_field, content_type, LPY_TEXT), END};
+                                      PLAIN(leat_form_field, content_type, LPY_TEXT),
+                                      END};
 
 static const lpy_field request_rows[] = {
     PLAIN(leat_request, protocol, LPY_TEXT),
@@ -128,34 +136,32 @@ static const lpy_field request_rows[] = {
     PLAIN(leat_request, tokens, LPY_INT64),
     END};
 
-static const lpy_field task_rows[] = {
-    PLAIN(leat_task, family, LPY_TEXT),
-    PLAIN(leat_task, endpoint, LPY_TEXT),
-    COUNTED(leat_task, params, param_count, LPY_PARAMS),
-    PLAIN(leat_task, auth, LPY_INT),
-    PLAIN(leat_task, base_url, LPY_TEXT),
-    PLAIN(leat_task, api_key, LPY_TEXT),
-    COUNTED(leat_task, headers, header_count, LPY_HEADERS),
-    INSIDE(leat_task, deadlines, deadline_rows),
-    PLAIN(leat_task, retries, LPY_INT),
-    PLAIN(leat_task, body, LPY_SLICE),
-    PLAIN(leat_task, model, LPY_TEXT),
-    PLAIN(leat_task, prompt, LPY_TEXT),
-    PLAIN(leat_task, task_id, LPY_TEXT),
-    PLAIN(leat_task, custom_id, LPY_TEXT),
-    PLAIN(leat_task, resubmit, LPY_BOOL),
-    PLAIN(leat_task, poll_ms, LPY_INT64),
-    PLAIN(leat_task, first_poll_ms, LPY_INT64),
-    PLAIN(leat_task, jitter_percent, LPY_INT),
-    PLAIN(leat_task, deadline_ms, LPY_INT64),
-    PLAIN(leat_task, download, LPY_BOOL),
-    PLAIN(leat_task, file, LPY_TEXT),
-    END};
+static const lpy_field task_rows[] = {PLAIN(leat_task, family, LPY_TEXT),
+                                      PLAIN(leat_task, endpoint, LPY_TEXT),
+                                      COUNTED(leat_task, params, param_count, LPY_PARAMS),
+                                      PLAIN(leat_task, auth, LPY_INT),
+                                      PLAIN(leat_task, base_url, LPY_TEXT),
+                                      PLAIN(leat_task, api_key, LPY_TEXT),
+                                      COUNTED(leat_task, headers, header_count, LPY_HEADERS),
+                                      INSIDE(leat_task, deadlines, deadline_rows),
+                                      PLAIN(leat_task, retries, LPY_INT),
+                                      PLAIN(leat_task, body, LPY_SLICE),
+                                      PLAIN(leat_task, model, LPY_TEXT),
+                                      PLAIN(leat_task, prompt, LPY_TEXT),
+                                      PLAIN(leat_task, task_id, LPY_TEXT),
+                                      PLAIN(leat_task, custom_id, LPY_TEXT),
+                                      PLAIN(leat_task, resubmit, LPY_BOOL),
+                                      PLAIN(leat_task, poll_ms, LPY_INT64),
+                                      PLAIN(leat_task, first_poll_ms, LPY_INT64),
+                                      PLAIN(leat_task, jitter_percent, LPY_INT),
+                                      PLAIN(leat_task, deadline_ms, LPY_INT64),
+                                      PLAIN(leat_task, download, LPY_BOOL),
+                                      PLAIN(leat_task, file, LPY_TEXT),
+                                      END};
 
-static const lpy_field limit_rows[] = {PLAIN(leat_limit, model, LPY_TEXT),
-                                       PLAIN(leat_limit, requests_per_minute, LPY_INT64),
-                                       PLAIN(leat_limit, tokens_per_minute, LPY_INT64),
-                                       PLAIN(leat_limit, concurrency, LPY_INT), END};
+static const lpy_field limit_rows[] = {
+    PLAIN(leat_limit, model, LPY_TEXT), PLAIN(leat_limit, requests_per_minute, LPY_INT64),
+    PLAIN(leat_limit, tokens_per_minute, LPY_INT64), PLAIN(leat_limit, concurrency, LPY_INT), END};
 
 static const lpy_field config_rows[] = {
     PLAIN(leat_config, base_url, LPY_TEXT),
@@ -245,8 +251,10 @@ static void run_task(lpy_engine *e, lpy_command *command) {
 
 static submit *new_submit(lpy_cell *cell) {
   submit *s = calloc(1, sizeof *s);
-  if (s) s->cell = cell;
-  else PyErr_NoMemory();
+  if (s)
+    s->cell = cell;
+  else
+    PyErr_NoMemory();
   return s;
 }
 
@@ -292,8 +300,7 @@ void lpy_raise(int error, const char *message) {
   ending.result.message = (leat_slice){message, strlen(message)};
   PyObject *told = lpy_ending_dict(&ending);
   if (!told) return;
-  PyObject *failure =
-      PyObject_CallFunctionObjArgs(lpy_state.makers[LPY_MAKE_ERROR], told, NULL);
+  PyObject *failure = PyObject_CallFunctionObjArgs(lpy_state.makers[LPY_MAKE_ERROR], told, NULL);
   Py_DECREF(told);
   if (!failure) return;
   PyErr_SetObject((PyObject *)Py_TYPE(failure), failure);

@@ -18,8 +18,7 @@ typedef struct entry {
 } entry;
 
 typedef struct stream {
-  PyObject_HEAD
-  lpy_cell *cell;
+  PyObject_HEAD lpy_cell *cell;
   PyObject *loop, *waiter;
   entry *ring;
   unsigned head, count, room; /* room: a power of two */
@@ -29,8 +28,7 @@ typedef struct stream {
 } stream;
 
 typedef struct next {
-  PyObject_HEAD
-  stream *of;
+  PyObject_HEAD stream *of;
   bool awaits_end;
 } next;
 
@@ -180,8 +178,8 @@ static PyObject *end_of(stream *s) {
   if (s->lost) return PyErr_NoMemory();
   if (s->closed || !s->cell || s->cell->ending.result.error == LEAT_OK) Py_RETURN_NONE;
   PyObject *told = lpy_ending_dict(&s->cell->ending);
-  PyObject *text = PyUnicode_DecodeUTF8(s->text ? s->text : "", (Py_ssize_t)s->text_size,
-                                        "replace");
+  PyObject *text =
+      PyUnicode_DecodeUTF8(s->text ? s->text : "", (Py_ssize_t)s->text_size, "replace");
   PyObject *failure = NULL;
   if (told && text && PyDict_SetItemString(told, "text", text) == 0)
     failure = PyObject_CallFunctionObjArgs(lpy_state.makers[LPY_MAKE_ERROR], told, NULL);
@@ -300,14 +298,11 @@ static PyMethodDef next_methods[] = {{"send", next_send_method, METH_O, NULL},
                                      {"close", next_close, METH_NOARGS, NULL},
                                      {NULL, NULL, 0, NULL}};
 
-static PyType_Slot next_slots[] = {{Py_tp_dealloc, next_dealloc},
-                                   {Py_tp_traverse, next_traverse},
-                                   {Py_tp_iter, PyObject_SelfIter},
-                                   {Py_tp_iternext, next_iternext},
-                                   {Py_am_await, PyObject_SelfIter},
-                                   {Py_am_send, next_send},
-                                   {Py_tp_methods, next_methods},
-                                   {0, NULL}};
+static PyType_Slot next_slots[] = {
+    {Py_tp_dealloc, next_dealloc},    {Py_tp_traverse, next_traverse},
+    {Py_tp_iter, PyObject_SelfIter},  {Py_tp_iternext, next_iternext},
+    {Py_am_await, PyObject_SelfIter}, {Py_am_send, next_send},
+    {Py_tp_methods, next_methods},    {0, NULL}};
 
 static PyType_Spec next_spec = {
     "leat._core.Next", sizeof(next), 0,
@@ -416,8 +411,7 @@ static void stream_dealloc(PyObject *self) {
     s->cell->owner = NULL;
     lpy_cell_drop(s->cell);
   }
-  for (unsigned i = 0; i < s->count; i++)
-    Py_DECREF(s->ring[(s->head + i) & (s->room - 1)].event);
+  for (unsigned i = 0; i < s->count; i++) Py_DECREF(s->ring[(s->head + i) & (s->room - 1)].event);
   free(s->ring);
   free(s->text);
   stream_clear(self);
@@ -442,12 +436,15 @@ static PyGetSetDef stream_getset[] = {
     {"_loop", get_loop, set_loop, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
-static PyType_Slot stream_slots[] = {
-    {Py_tp_new, stream_new},           {Py_tp_dealloc, stream_dealloc},
-    {Py_tp_traverse, stream_traverse}, {Py_tp_clear, stream_clear},
-    {Py_am_aiter, PyObject_SelfIter},  {Py_am_anext, stream_anext},
-    {Py_tp_methods, stream_methods},   {Py_tp_getset, stream_getset},
-    {0, NULL}};
+static PyType_Slot stream_slots[] = {{Py_tp_new, stream_new},
+                                     {Py_tp_dealloc, stream_dealloc},
+                                     {Py_tp_traverse, stream_traverse},
+                                     {Py_tp_clear, stream_clear},
+                                     {Py_am_aiter, PyObject_SelfIter},
+                                     {Py_am_anext, stream_anext},
+                                     {Py_tp_methods, stream_methods},
+                                     {Py_tp_getset, stream_getset},
+                                     {0, NULL}};
 
 static PyType_Spec stream_spec = {"leat._core.Stream", sizeof(stream), 0,
                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,

@@ -2,8 +2,7 @@
 #include "waiter.h"
 
 typedef struct waiter {
-  PyObject_HEAD
-  PyObject *loop, *callback, *context;
+  PyObject_HEAD PyObject *loop, *callback, *context;
   bool armed, blocking, cancelled;
 } waiter;
 
@@ -34,8 +33,7 @@ static void schedule(waiter *w, PyObject *callback, PyObject *context) {
   PyObject *arguments = PyTuple_Pack(2, callback, (PyObject *)w);
   PyObject *keywords = context ? PyDict_New() : NULL;
   bool ok = call_soon && arguments && (!context || keywords) &&
-            (!context ||
-             PyDict_SetItem(keywords, lpy_state.context_keyword, context) == 0);
+            (!context || PyDict_SetItem(keywords, lpy_state.context_keyword, context) == 0);
   PyObject *made = ok ? PyObject_Call(call_soon, arguments, keywords) : NULL;
   if (!made) PyErr_Clear();
   Py_XDECREF(made);
@@ -173,9 +171,8 @@ static PyGetSetDef waiter_getset[] = {
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyType_Slot waiter_slots[] = {
-    {Py_tp_dealloc, waiter_dealloc}, {Py_tp_traverse, waiter_traverse},
-    {Py_tp_clear, waiter_clear},     {Py_tp_methods, waiter_methods},
-    {Py_tp_getset, waiter_getset},   {0, NULL}};
+    {Py_tp_dealloc, waiter_dealloc}, {Py_tp_traverse, waiter_traverse}, {Py_tp_clear, waiter_clear},
+    {Py_tp_methods, waiter_methods}, {Py_tp_getset, waiter_getset},     {0, NULL}};
 
 static PyType_Spec waiter_spec = {
     "leat._core.Waiter", sizeof(waiter), 0,
