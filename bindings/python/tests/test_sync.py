@@ -142,3 +142,11 @@ def test_the_official_clients_run_unchanged(mock: Mock, sdk: str) -> None:
 
     ours, theirs = run(told(module.AsyncTransport(ca_file=mock.ca))), run(told(None))
     assert len(ours) > 20 and ours == theirs
+
+
+def test_free_threaded_builds_are_told(mock: Mock) -> None:
+    script = ("import sysconfig\nsysconfig.get_config_var = lambda name: 1\n"
+              "try:\n    import leat\nexcept ImportError as error:\n    print(error)")
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
+                         timeout=20)
+    assert "free-threaded" in ran.stdout and ran.returncode == 0
