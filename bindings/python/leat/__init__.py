@@ -15,12 +15,12 @@ if _sysconfig.get_config_var("Py_GIL_DISABLED"):
 import atexit as _atexit
 
 from . import _core
-from ._client import Call, Client, RawStream, Stream, Task
+from ._client import Call, Client, RawStream, Stream, Task, WebSocket
 from ._core import Event, endpoints
 from ._errors import (CancelledError, ConnectError, DeadlineError, HTTPError, LeatError,
                       LeatForkError, LeatLoopError, LimitError, ResolveError, StatusError,
                       StreamError, SupersededError, TaskError, TLSError, UsageError, make_error)
-from ._options import ChatOptions, ClientOptions, Limit, RequestOptions, Timeouts
+from ._options import ChatOptions, ClientOptions, Limit, RequestOptions, SocketOptions, Timeouts
 from ._sync import SyncClient, SyncRawStream, SyncStream, SyncTask
 from ._types import (Choice, Completion, Head, Media, Reply, Result, TaskResult, TaskUpdate,
                      ToolCall, Usage, make_update)
@@ -31,10 +31,11 @@ _atexit.register(_core.close_all)
 __version__ = _core.version()
 
 __all__ = [
-    "Call", "CancelledError", "ChatOptions", "Choice", "Client", "ClientOptions", "Completion",
-    "ConnectError", "DeadlineError", "Event", "HTTPError", "Head", "LeatError", "LeatForkError",
-    "LeatLoopError", "Limit", "LimitError", "Media", "RawStream", "Reply", "RequestOptions",
-    "ResolveError", "Result", "StatusError", "Stream", "StreamError", "SupersededError",
-    "SyncClient", "SyncRawStream", "SyncStream", "SyncTask", "TLSError", "Task", "TaskError",
-    "TaskResult", "TaskUpdate", "Timeouts", "ToolCall", "Usage", "UsageError", "endpoints",
+    "Call", "CancelledError", "ChatOptions", "Choice", "Client", "ClientOptions",
+    "Completion", "ConnectError", "DeadlineError", "Event", "HTTPError", "Head", "LeatError",
+    "LeatForkError", "LeatLoopError", "Limit", "LimitError", "Media", "RawStream", "Reply",
+    "RequestOptions", "ResolveError", "Result", "SocketOptions", "StatusError", "Stream",
+    "StreamError", "SupersededError", "SyncClient", "SyncRawStream", "SyncStream", "SyncTask",
+    "TLSError", "Task", "TaskError", "TaskResult", "TaskUpdate", "Timeouts", "ToolCall",
+    "Usage", "UsageError", "WebSocket", "endpoints",
 ]

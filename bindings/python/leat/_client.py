@@ -8,8 +8,9 @@ from . import _core
 from ._base import Base
 from ._core import Event
 from ._errors import LeatLoopError
-from ._options import (Body, ChatOptions, ClientOptions, Message, RequestOptions, body_of,
-                       call_fields, chat_fields, request_fields, task_fields)
+from ._options import (Body, ChatOptions, ClientOptions, Message, RequestOptions,
+                       SocketOptions, body_of, call_fields, chat_fields, request_fields,
+                       socket_fields, task_fields)
 from ._types import Completion, Head, Reply, Result, TaskResult, TaskUpdate, fold
 
 if TYPE_CHECKING:
@@ -107,6 +108,53 @@ class Task(Stream):
         return task_result(self.ending or {}, b"".join(piece for piece in data if piece))
 
 
+class WebSocket(Stream):
+    """A socket: `send` and `messages`, or with a protocol turns, by `chat(..., socket=ws)`.
+
+    Leaving `async with` closes it as RFC 6455 wants it; unread messages are dropped then.
+    """
+
+    __slots__ = ()
+
+    async def __aexit__(self, *failed: object) -> None:
+        try:
+            if failed[0] is None and not self.done:
+                await self.close()
+        finally:
+            self.cancel()
+
+    async def send(self, message: str | bytes) -> None:
+        """Sends text or bytes, as soon as what was sent before leaves room for it."""
+        if not self.has_room():
+            await self.room()
+        self.send_message(message)
+
+    async def messages(self) -> AsyncIterator[str | bytes]:
+        """The peer's messages, whole, until it closes."""
+        async for event in self:
+            if event.message is not None:
+                yield event.message
+
+    async def recv(self) -> str | bytes:
+        """The next message; EOFError when the socket was closed in good order."""
+        async for event in self:
+            if event.message is not None:
+                return event.message
+        raise EOFError("the socket is closed")
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Closes, and waits for the peer's answer. A code that is no success raises."""
+        if not self.done:
+            self.send_close(code, reason)
+        async for _ in self:
+            pass
+
+    @property
+    def close_code(self) -> int | None:
+        """The peer's; None before the end."""
+        return (self.ending or {}).get("close_code")
+
+
 def task_result(ending: Mapping[str, Any], data: bytes) -> TaskResult:
     return TaskResult(task_id=ending["task_id"], status=ending["task_status"], url=ending["url"],
                       raw=ending["raw"], polls=ending["polls"], downloaded=ending["bytes"],
@@ -151,18 +199,23 @@ class Client(Base):
                                 "make one for each loop")
         return self._engine, self._mailbox
 
-    def _send(self, stream: Stream, fields: dict[str, Any], gathers: bool = False) -> None:
+    def _send(self, stream: Stream, fields: dict[str, Any], gathers: bool = False,
+              socket: WebSocket | None = None) -> None:
         engine, mailbox = self._bind()
         stream._client = self
         stream._loop = self._loop
-        engine.submit(stream, mailbox, fields, gathers)
+        if socket is None:
+            engine.submit(stream, mailbox, fields, gathers)
+        else:
+            engine.submit(stream, mailbox, fields, gathers, socket)
 
     # ---- requests
-    def chat(self, prompt: str | Sequence[Message] | None = None, /,
-             **options: Unpack[ChatOptions]) -> Stream:
-        """Asks, and streams the answer. `prompt` is a text, or messages as OpenAI has them."""
+    def chat(self, prompt: str | Sequence[Message] | None = None, /, *,
+             socket: WebSocket | None = None, **options: Unpack[ChatOptions]) -> Stream:
+        """Asks, and streams the answer. `prompt` is a text, or messages as OpenAI has them.
+        On a `socket` with the same protocol it is the next turn there."""
         stream = Stream()
-        self._send(stream, chat_fields(prompt, dict(options), True))
+        self._send(stream, chat_fields(prompt, dict(options), True), False, socket)
         return stream
 
     async def complete(self, prompt: str | Sequence[Message] | None = None, /, *,
@@ -206,6 +259,16 @@ class Client(Base):
         task._loop = self._loop
         engine.task(task, mailbox, task_fields(endpoint, body, params, options), False)
         return task
+
+    def ws(self, url: str | None = None, **options: Unpack[SocketOptions]) -> WebSocket:
+        """Opens a WebSocket; what is sent before it is open waits. Without `url` it is where the
+        protocol has it."""
+        engine, mailbox = self._bind()
+        socket = WebSocket()
+        socket._client = self
+        socket._loop = self._loop
+        engine.socket(socket, mailbox, socket_fields(url, dict(options)), False)
+        return socket
 
     # ---- the end
     def _unwatch(self) -> None:
@@ -251,4 +314,4 @@ class Client(Base):
             self.close()
 
 
-__all__ = ["Call", "Client", "Event", "RawStream", "Stream", "Task"]
+__all__ = ["Call", "Client", "Event", "RawStream", "Stream", "Task", "WebSocket"]

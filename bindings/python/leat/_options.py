@@ -93,6 +93,22 @@ class ChatOptions(RequestOptions, total=False):
     extra: Mapping[str, Any]
 
 
+class SocketOptions(TypedDict, total=False):
+    """What a WebSocket may have; `protocol` makes it one of turns (chat-ws, responses-ws)."""
+
+    protocol: str
+    model: str
+    base_url: str
+    api_key: str
+    headers: Headers
+    timeout: float | Timeouts
+    subprotocols: str
+    key_in_subprotocol: bool
+    message_bytes_max: int
+    ping: float
+    close: float
+
+
 class Limit(TypedDict, total=False):
     """What a provider allows; without `model` for all that no other limit names, each apart."""
 
@@ -358,4 +374,13 @@ def task_fields(endpoint: str | None, body: Body | None, params: Mapping[str, An
     if fields.get("file") is not None:
         fields["file"] = os.fspath(fields["file"])
         fields.setdefault("download", True)
+    return fields
+
+
+def socket_fields(url: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    fields = request_fields(options)
+    fields["url"] = url
+    for name in ("ping", "close"):
+        if name in fields:
+            fields[f"{name}_ms"] = _ms(fields.pop(name))
     return fields

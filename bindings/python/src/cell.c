@@ -35,6 +35,7 @@ void lpy_cell_drop(lpy_cell *cell) {
   atomic_fetch_sub(&cell->mailbox->held, atomic_load(&cell->held));
   lpy_mailbox_drop(cell->mailbox);
   lpy_engine_drop(cell->engine);
+  free(cell->message);
   free(cell->ending.texts);
   free(cell);
 }
@@ -210,6 +211,14 @@ int lpy_cell_on_content(leat_engine *engine, leat_id id, uint64_t offset, leat_s
   put(&p, bytes);
   append(cell, &record, &p); /* a task's content cannot pause: it is bounded by gather_max */
   return 0;
+}
+
+int lpy_cell_put(lpy_cell *cell, int kind, uint32_t choice, leat_slice part) {
+  parts p;
+  p.count = 0;
+  lpy_record record = {.kind = (uint8_t)kind, .choice = choice};
+  put(&p, part);
+  return append(cell, &record, &p);
 }
 
 static void put_update(parts *p, lpy_record *record, const leat_task_update *update) {

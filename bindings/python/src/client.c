@@ -131,18 +131,25 @@ static void engine_dealloc(PyObject *self) {
 typedef lpy_command *(*command_maker)(PyObject *fields, lpy_cell *cell);
 
 static PyObject *send_off(PyObject *self, PyObject *arguments, command_maker make) {
-  PyObject *stream, *mailbox, *fields;
+  PyObject *stream, *mailbox, *fields, *socket = NULL;
   int gathers;
   lpy_engine *e = engine_of(self);
-  if (!PyArg_ParseTuple(arguments, "O!O!Op", (PyObject *)lpy_state.stream_type, &stream,
-                        (PyObject *)lpy_state.mailbox_type, &mailbox, &fields, &gathers))
+  if (!PyArg_ParseTuple(arguments, "O!O!Op|O!", (PyObject *)lpy_state.stream_type, &stream,
+                        (PyObject *)lpy_state.mailbox_type, &mailbox, &fields, &gathers,
+                        (PyObject *)lpy_state.stream_type, &socket))
     return NULL;
   if (lpy_client_forked(e)) return NULL;
+  lpy_cell *at = socket ? lpy_stream_cell(socket) : NULL;
+  if (socket && (!at || at->engine != e)) {
+    PyErr_SetString(PyExc_ValueError, "this is no socket of this client");
+    return NULL;
+  }
   lpy_cell *cell = lpy_stream_bind(stream, ((lpy_mailbox_object *)mailbox)->mailbox, e);
   if (!cell) return NULL;
   cell->gathers = gathers;
   lpy_command *command = make(fields, cell);
   if (!command) return lpy_stream_unbind(stream), NULL;
+  if (at) lpy_request_on(command, at);
   int r = lpy_engine_push(e, command);
   if (r == LEAT_OK) Py_RETURN_NONE;
   lpy_request_free(command);
@@ -157,6 +164,10 @@ static PyObject *engine_submit(PyObject *self, PyObject *arguments) {
 
 static PyObject *engine_task(PyObject *self, PyObject *arguments) {
   return send_off(self, arguments, lpy_request_task);
+}
+
+static PyObject *engine_socket(PyObject *self, PyObject *arguments) {
+  return send_off(self, arguments, lpy_request_socket);
 }
 
 /* Waits for the engine's thread without the interpreter's lock. */
@@ -293,6 +304,7 @@ static PyObject *get_forked(PyObject *self, void *closure) {
 
 static PyMethodDef engine_methods[] = {
     {"submit", engine_submit, METH_VARARGS, "submit(stream, mailbox, fields, gathers)"},
+    {"socket", engine_socket, METH_VARARGS, "socket(stream, mailbox, fields, gathers)"},
     {"task", engine_task, METH_VARARGS, "task(stream, mailbox, fields, gathers)"},
     {"stats", engine_stats, METH_NOARGS, "The engine's counters, a dict."},
     {"metrics", engine_metrics, METH_NOARGS, "Prometheus' text."},

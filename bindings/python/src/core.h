@@ -24,7 +24,7 @@ enum lpy_maker {
 typedef struct lpy_core {
   PyObject *makers[LPY_MAKERS];
   PyTypeObject *event_type, *stream_type, *next_type, *waiter_type, *engine_type, *mailbox_type;
-  PyObject *kind_names[LPY_RECORD_CONTENT + 1];
+  PyObject *kind_names[LPY_RECORD_KINDS];
   PyObject *call_soon_name, *context_keyword, *empty, *cancelled_error;
 } lpy_core;
 
@@ -51,6 +51,8 @@ int lpy_stream_drain(lpy_mailbox *mailbox);
 /* The cell of a stream, made new; NULL with an exception set. */
 lpy_cell *lpy_stream_bind(PyObject *stream, lpy_mailbox *mailbox, lpy_engine *engine);
 void lpy_stream_unbind(PyObject *stream);
+/* NULL: it was never sent off. */
+lpy_cell *lpy_stream_cell(PyObject *stream);
 
 /* client.c */
 bool lpy_client_ready(PyObject *module);
@@ -60,6 +62,9 @@ bool lpy_client_forked(const lpy_engine *engine);
 /* request.c: a command that submits what `fields` says for `cell`; NULL with an exception set. */
 lpy_command *lpy_request_command(PyObject *fields, lpy_cell *cell);
 lpy_command *lpy_request_task(PyObject *fields, lpy_cell *cell);
+lpy_command *lpy_request_socket(PyObject *fields, lpy_cell *cell);
+/* The request is a turn on this socket. */
+void lpy_request_on(lpy_command *command, lpy_cell *socket);
 void lpy_request_free(lpy_command *command);
 /* Opens an engine; NULL with an exception set. */
 leat_engine *lpy_request_open(PyObject *fields);

@@ -93,7 +93,9 @@ PyObject *lpy_ending_dict(const lpy_ending *e) {
   PyObject *d = PyDict_New();
   if (!d) return NULL;
   if (put_failure(d, &e->result) && put_exchange(d, &e->result) && put_times(d, &e->result.times) &&
-      put_response(d, &e->response) && (!e->is_task || put_task(d, &e->update)))
+      put_response(d, &e->response) &&
+      (!e->close_code || put(d, "close_code", PyLong_FromUnsignedLong(e->close_code))) &&
+      (!e->is_task || put_task(d, &e->update)))
     return d;
   Py_DECREF(d);
   return NULL;

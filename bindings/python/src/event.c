@@ -91,6 +91,9 @@ static PyObject *value_of(const lpy_record *r, uint32_t own) {
     case LEAT_EVENT_RAW:
     case LEAT_EVENT_REPLY:
     case LPY_RECORD_CONTENT: return bytes_of(lpy_record_part(r, 0));
+    case LPY_RECORD_MESSAGE:
+      if (r->choice == LEAT_WS_BINARY) return bytes_of(lpy_record_part(r, 0));
+      return lpy_text(lpy_record_part(r, 0));
     default: return lpy_text(lpy_record_part(r, 0));
   }
 }
@@ -188,6 +191,7 @@ static PyGetSetDef event_getset[] = {
     {"usage", get_object, NULL, "token counts", KIND(LEAT_EVENT_USAGE)},
     {"head", get_object, NULL, "status and headers", KIND(LEAT_EVENT_HEAD)},
     {"update", get_object, NULL, "where a task stands", KIND(LPY_RECORD_UPDATE)},
+    {"message", get_object, NULL, "of a socket, str or bytes", KIND(LPY_RECORD_MESSAGE)},
     {"media", get_media, NULL, "an image or sound", NULL},
     {"data", get_bytes, NULL, "bytes, of raw, reply and content", NULL},
     {"logprobs", get_logprobs, NULL, "JSON beside a text", NULL},
@@ -221,7 +225,8 @@ bool lpy_event_ready(PyObject *module) {
                {LEAT_EVENT_AUDIO, "audio"},         {LEAT_EVENT_USAGE, "usage"},
                {LEAT_EVENT_FINISH, "finish"},       {LEAT_EVENT_RAW, "raw"},
                {LEAT_EVENT_SIGNATURE, "signature"}, {LEAT_EVENT_REPLY, "reply"},
-               {LPY_RECORD_UPDATE, "update"},       {LPY_RECORD_CONTENT, "content"}};
+               {LPY_RECORD_UPDATE, "update"},       {LPY_RECORD_CONTENT, "content"},
+               {LPY_RECORD_MESSAGE, "message"},     {LPY_RECORD_CLOSING, "closing"}};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     if (!(lpy_state.kind_names[names[i].kind] = PyUnicode_InternFromString(names[i].name)))
       return false;

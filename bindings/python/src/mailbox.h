@@ -24,7 +24,14 @@ typedef struct lpy_mailbox lpy_mailbox;
 typedef struct lpy_cell lpy_cell;
 
 /* Kinds of records beside those of enum leat_event_kind. */
-enum lpy_record_kind { LPY_RECORD_UPDATE = 64, LPY_RECORD_CONTENT };
+enum lpy_record_kind {
+  LPY_RECORD_UPDATE = 64,
+  LPY_RECORD_CONTENT,
+  LPY_RECORD_MESSAGE, /* of a socket, whole; `choice` is its enum leat_ws_type */
+  LPY_RECORD_CLOSING, /* the peer's Close: `choice` is its code */
+  LPY_RECORD_ROOM,    /* more may be sent; no event */
+  LPY_RECORD_KINDS
+};
 
 enum { LPY_HAS_LOGPROBS = 1, LPY_HAS_DETAIL = 2 }; /* flags: parts behind the kind's own */
 
@@ -49,7 +56,8 @@ typedef struct lpy_ending {
   leat_response response;
   leat_task_update update; /* of a task */
   bool is_task;
-  char *texts; /* what all slices above point into */
+  unsigned close_code; /* of a socket, 0: it is none */
+  char *texts;         /* what all slices above point into */
 } lpy_ending;
 
 enum { LPY_WISH_CANCEL = 1, LPY_WISH_RESUME = 2 };
@@ -69,6 +77,11 @@ struct lpy_cell {
   void *owner;              /* the reader's object, under the interpreter's lock; NULL: gone */
   int wishes;               /* under the engine's lock */
   lpy_cell *next_wish, *next_done;
+  /* of a socket */
+  char *message; /* the pieces so far; the engine's thread alone, as are its sizes */
+  size_t message_size, message_room;
+  atomic_size_t handed; /* bytes on their way to the engine */
+  atomic_bool choked, room_wanted;
   lpy_ending ending;
 };
 
@@ -123,6 +136,8 @@ void lpy_cell_on_task_done(leat_engine *engine, leat_id id, const leat_task_upda
                            const leat_result *result, void *user);
 int lpy_cell_on_content(leat_engine *engine, leat_id id, uint64_t offset, leat_slice bytes,
                         void *user);
+/* Appends a record with one part; a callback's answer. */
+int lpy_cell_put(lpy_cell *cell, int kind, uint32_t choice, leat_slice part);
 /* Ends a request that was never accepted. */
 void lpy_cell_refuse(lpy_cell *cell, int error, const char *message);
 

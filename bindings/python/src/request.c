@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fields.h"
+#include "socket.h"
 
 #define PLAIN(type, field, kind) \
   { #field, kind, offsetof(type, field), LPY_NONE, NULL, 0 }
@@ -159,6 +160,20 @@ static const lpy_field task_rows[] = {PLAIN(leat_task, family, LPY_TEXT),
                                       PLAIN(leat_task, file, LPY_TEXT),
                                       END};
 
+static const lpy_field ws_rows[] = {PLAIN(leat_ws, url, LPY_TEXT),
+                                    PLAIN(leat_ws, base_url, LPY_TEXT),
+                                    PLAIN(leat_ws, protocol, LPY_TEXT),
+                                    PLAIN(leat_ws, model, LPY_TEXT),
+                                    PLAIN(leat_ws, api_key, LPY_TEXT),
+                                    PLAIN(leat_ws, key_in_subprotocol, LPY_BOOL),
+                                    PLAIN(leat_ws, subprotocols, LPY_TEXT),
+                                    COUNTED(leat_ws, headers, header_count, LPY_HEADERS),
+                                    INSIDE(leat_ws, deadlines, deadline_rows),
+                                    PLAIN(leat_ws, close_ms, LPY_INT64),
+                                    PLAIN(leat_ws, ping_ms, LPY_INT64),
+                                    PLAIN(leat_ws, message_bytes_max, LPY_INT64),
+                                    END};
+
 static const lpy_field limit_rows[] = {
     PLAIN(leat_limit, model, LPY_TEXT), PLAIN(leat_limit, requests_per_minute, LPY_INT64),
     PLAIN(leat_limit, tokens_per_minute, LPY_INT64), PLAIN(leat_limit, concurrency, LPY_INT), END};
@@ -219,16 +234,18 @@ static const lpy_field config_rows[] = {
 
 typedef struct submit {
   lpy_command command;
-  lpy_cell *cell;
+  lpy_cell *cell, *socket; /* socket: a turn's, or NULL */
   lpy_arena arena;
   union {
     leat_request request;
     leat_task task;
+    leat_ws ws;
   };
 } submit;
 
 void lpy_request_free(lpy_command *command) {
   submit *s = (submit *)command;
+  if (s->socket) lpy_cell_drop(s->socket);
   lpy_arena_free(&s->arena);
   free(s);
 }
@@ -241,12 +258,29 @@ static void settle(lpy_engine *e, submit *s, int r) {
 
 static void run_request(lpy_engine *e, lpy_command *command) {
   submit *s = (submit *)command;
+  if (s->socket && !s->socket->id) { /* 0 would give the turn a socket of its own */
+    lpy_cell *cell = s->cell;
+    lpy_request_free(command);
+    lpy_cell_refuse(cell, LEAT_ENOTFOUND, "the socket of this turn has ended");
+    return;
+  }
+  if (s->socket) s->request.socket = s->socket->id;
   settle(e, s, leat_submit(e->engine, &s->request, &s->cell->id));
 }
 
 static void run_task(lpy_engine *e, lpy_command *command) {
   submit *s = (submit *)command;
   settle(e, s, leat_task_start(e->engine, &s->task, &s->cell->id));
+}
+
+static void run_socket(lpy_engine *e, lpy_command *command) {
+  submit *s = (submit *)command;
+  settle(e, s, leat_ws_open(e->engine, &s->ws, &s->cell->id));
+}
+
+void lpy_request_on(lpy_command *command, lpy_cell *socket) {
+  lpy_cell_keep(socket);
+  ((submit *)command)->socket = socket;
 }
 
 static submit *new_submit(lpy_cell *cell) {
@@ -290,6 +324,21 @@ lpy_command *lpy_request_task(PyObject *fields, lpy_cell *cell) {
   t->on_done = lpy_cell_on_task_done;
   if (t->download && !t->file) t->on_content = lpy_cell_on_content;
   t->user = cell;
+  return &s->command;
+}
+
+lpy_command *lpy_request_socket(PyObject *fields, lpy_cell *cell) {
+  submit *s = new_submit(cell);
+  if (!s) return NULL;
+  s->command.run = run_socket;
+  leat_ws_init(&s->ws);
+  if (!lpy_fields_fill(&s->ws, fields, ws_rows, &s->arena)) {
+    lpy_request_free(&s->command);
+    return NULL;
+  }
+  s->ws.on_event = lpy_socket_on_event;
+  s->ws.on_done = lpy_socket_on_done;
+  s->ws.user = cell;
   return &s->command;
 }
 

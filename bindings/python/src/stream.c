@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "socket.h"
 #include "waiter.h"
 
 #define RING_INITIAL   8u
@@ -20,6 +21,7 @@ typedef struct entry {
 typedef struct stream {
   PyObject_HEAD lpy_cell *cell;
   PyObject *loop, *waiter;
+  PyObject *sender; /* a second waiter, for room to send */
   entry *ring;
   unsigned head, count, room; /* room: a power of two */
   bool done, closed, lost;    /* ended; by the reader; an event found no memory */
@@ -27,9 +29,11 @@ typedef struct stream {
   size_t text_size, text_room;
 } stream;
 
+enum awaited { AWAITS_EVENT, AWAITS_END, AWAITS_ROOM };
+
 typedef struct next {
   PyObject_HEAD stream *of;
-  bool awaits_end;
+  enum awaited awaited;
 } next;
 
 /* ---- the queue */
@@ -89,6 +93,10 @@ static void wake(stream *s) {
   if (s->waiter) lpy_waiter_wake(s->waiter);
 }
 
+static void wake_sender(stream *s) {
+  if (s->sender) lpy_waiter_wake(s->sender);
+}
+
 static void lose(stream *s) {
   PyErr_Clear();
   s->lost = true;
@@ -99,6 +107,11 @@ static void take_record(const lpy_record *record) {
   stream *s = record->cell->owner;
   if (!s || s->closed || s->lost) {
     if (!record->cell->gathers) lpy_cell_consume(record->cell, record->size);
+    return;
+  }
+  if (record->kind == LPY_RECORD_ROOM) {
+    lpy_cell_consume(record->cell, record->size);
+    wake_sender(s);
     return;
   }
   PyObject *event = lpy_event_new(record);
@@ -118,6 +131,7 @@ static void take_done(lpy_cell *cell) {
   if (s) {
     s->done = true;
     wake(s);
+    wake_sender(s);
   }
   lpy_cell_drop(cell);
 }
@@ -170,6 +184,7 @@ static void give_up(stream *s) {
   if (!s->done) lpy_engine_wish(s->cell->engine, s->cell, LPY_WISH_CANCEL);
   drop_queue(s);
   wake(s);
+  wake_sender(s);
 }
 
 /* ---- the end: NULL with an exception set, or None when all is well */
@@ -198,11 +213,11 @@ static PyObject *check(PyObject *self, PyObject *nothing) {
 
 /* ---- awaiting the next event */
 
-static PyObject *make_next(stream *s, bool awaits_end) {
+static PyObject *make_next(stream *s, enum awaited awaited) {
   next *n = PyObject_GC_New(next, lpy_state.next_type);
   if (!n) return NULL;
   n->of = (stream *)Py_NewRef((PyObject *)s);
-  n->awaits_end = awaits_end;
+  n->awaited = awaited;
   PyObject_GC_Track((PyObject *)n);
   return (PyObject *)n;
 }
@@ -214,15 +229,19 @@ static PySendResult stop(stream *s) {
   return PYGEN_ERROR;
 }
 
-static PySendResult wait_on(stream *s, PyObject **value) {
+static PySendResult wait_on(stream *s, PyObject **place, PyObject **value) {
   if (!s->loop) {
     PyErr_SetString(PyExc_RuntimeError, "this stream is a synchronous client's");
     return PYGEN_ERROR;
   }
-  if (!s->waiter && !(s->waiter = lpy_waiter_new(s->loop))) return PYGEN_ERROR;
-  if (!lpy_waiter_arm(s->waiter)) return PYGEN_ERROR;
-  *value = Py_NewRef(s->waiter);
+  if (!*place && !(*place = lpy_waiter_new(s->loop))) return PYGEN_ERROR;
+  if (!lpy_waiter_arm(*place)) return PYGEN_ERROR;
+  *value = Py_NewRef(*place);
   return PYGEN_NEXT;
+}
+
+static bool may_send(stream *s) {
+  return s->done || s->closed || !s->cell || lpy_socket_room(s->cell);
 }
 
 static PySendResult next_send(PyObject *self, PyObject *sent, PyObject **value) {
@@ -231,16 +250,17 @@ static PySendResult next_send(PyObject *self, PyObject *sent, PyObject **value) 
   stream *s = n->of;
   *value = NULL;
   if (s->cell && lpy_client_forked(s->cell->engine)) return PYGEN_ERROR;
-  if (n->awaits_end && s->done) {
-    *value = Py_NewRef(Py_None);
-    return PYGEN_RETURN;
-  }
-  if (!n->awaits_end && s->count) {
+  bool over = s->done || s->closed || !s->cell;
+  if (n->awaited == AWAITS_EVENT && s->count) {
     *value = pop(s);
     return PYGEN_RETURN;
   }
-  if (!n->awaits_end && (s->done || s->closed || !s->cell)) return stop(s);
-  return wait_on(s, value);
+  if (n->awaited == AWAITS_EVENT && over) return stop(s);
+  if (n->awaited == AWAITS_END ? s->done : n->awaited == AWAITS_ROOM && may_send(s)) {
+    *value = Py_NewRef(Py_None);
+    return PYGEN_RETURN;
+  }
+  return wait_on(s, n->awaited == AWAITS_ROOM ? &s->sender : &s->waiter, value);
 }
 
 static PyObject *next_iternext(PyObject *self) {
@@ -262,7 +282,7 @@ static PyObject *next_send_method(PyObject *self, PyObject *sent) {
 static PyObject *next_throw(PyObject *self, PyObject *arguments) {
   PyObject *type, *value = NULL, *traceback = NULL;
   if (!PyArg_ParseTuple(arguments, "O|OO", &type, &value, &traceback)) return NULL;
-  give_up(((next *)self)->of);
+  if (((next *)self)->awaited != AWAITS_ROOM) give_up(((next *)self)->of);
   if (value == Py_None) value = NULL;
   if (traceback == Py_None) traceback = NULL;
   if (PyType_Check(type)) {
@@ -311,12 +331,65 @@ static PyType_Spec next_spec = {
 /* ---- methods */
 
 static PyObject *stream_anext(PyObject *self) {
-  return make_next((stream *)self, false);
+  return make_next((stream *)self, AWAITS_EVENT);
 }
 
 static PyObject *finished(PyObject *self, PyObject *nothing) {
   (void)nothing;
-  return make_next((stream *)self, true);
+  return make_next((stream *)self, AWAITS_END);
+}
+
+static PyObject *room(PyObject *self, PyObject *nothing) {
+  (void)nothing;
+  return make_next((stream *)self, AWAITS_ROOM);
+}
+
+static PyObject *has_room(PyObject *self, PyObject *nothing) {
+  (void)nothing;
+  return PyBool_FromLong(may_send((stream *)self));
+}
+
+/* What both ways of sending have in common: the socket must be there. */
+static lpy_cell *socket_of(PyObject *self) {
+  stream *s = (stream *)self;
+  if (!s->cell || s->done || s->closed) {
+    lpy_raise(LEAT_ECLOSED, "the socket is closed");
+    return NULL;
+  }
+  return lpy_client_forked(s->cell->engine) ? NULL : s->cell;
+}
+
+static PyObject *sent(int r) {
+  if (r == LEAT_OK) Py_RETURN_NONE;
+  lpy_raise(r, leat_error_text(r));
+  return NULL;
+}
+
+static PyObject *send_message(PyObject *self, PyObject *arguments) {
+  const char *bytes;
+  Py_ssize_t size;
+  PyObject *text;
+  if (!PyArg_ParseTuple(arguments, "O", &text)) return NULL;
+  bool is_text = PyUnicode_Check(text);
+  if (!PyArg_ParseTuple(arguments, is_text ? "s#" : "y#", &bytes, &size)) return NULL;
+  lpy_cell *cell = socket_of(self);
+  if (!cell) return NULL;
+  return sent(lpy_socket_send(cell, is_text ? LEAT_WS_TEXT : LEAT_WS_BINARY,
+                              (leat_slice){bytes, (size_t)size}));
+}
+
+static PyObject *send_close(PyObject *self, PyObject *arguments) {
+  const char *reason;
+  Py_ssize_t size;
+  unsigned code;
+  if (!PyArg_ParseTuple(arguments, "Is#", &code, &reason, &size)) return NULL;
+  lpy_cell *cell = socket_of(self);
+  if (!cell) return NULL;
+  return sent(lpy_socket_close(cell, code, (leat_slice){reason, (size_t)size}));
+}
+
+lpy_cell *lpy_stream_cell(PyObject *self) {
+  return ((stream *)self)->cell;
 }
 
 static PyObject *take(PyObject *self, PyObject *nothing) {
@@ -392,12 +465,14 @@ static int stream_traverse(PyObject *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(s->loop);
   Py_VISIT(s->waiter);
+  Py_VISIT(s->sender);
   return 0;
 }
 
 static int stream_clear(PyObject *self) {
   stream *s = (stream *)self;
   Py_CLEAR(s->waiter);
+  Py_CLEAR(s->sender);
   Py_CLEAR(s->loop);
   return 0;
 }
@@ -426,6 +501,10 @@ static PyMethodDef stream_methods[] = {
     {"check", check, METH_NOARGS, "Raises the error that it ended with, if any."},
     {"cancel", cancel, METH_NOARGS, "Ends the request; nothing more comes of it."},
     {"finished", finished, METH_NOARGS, "To be awaited: the end, whatever it is."},
+    {"room", room, METH_NOARGS, "To be awaited: room to send more."},
+    {"has_room", has_room, METH_NOARGS, "May more be sent?"},
+    {"send_message", send_message, METH_VARARGS, "Sends text or bytes over a socket."},
+    {"send_close", send_close, METH_VARARGS, "Starts a socket's close handshake."},
     {NULL, NULL, 0, NULL}};
 
 static PyGetSetDef stream_getset[] = {
