@@ -287,6 +287,8 @@ static void own_texts(lpy_ending *e) {
   }
 }
 
+/* Once it is in the list, the cell and its mailbox are the reader's: nothing of them is touched
+ * behind that. The mark has a reference of its own. */
 static void tell_done(lpy_cell *cell) {
   lpy_mailbox *m = cell->mailbox;
   lpy_ending *e = &cell->ending;
@@ -294,6 +296,7 @@ static void tell_done(lpy_cell *cell) {
   if (cell->overflowed) e->result.error = LEAT_EHELDMAX;
   e->result.response = NULL;
   own_texts(e);
+  lpy_engine_mark(cell->engine, m);
   pthread_mutex_lock(&m->lock);
   bool closed = m->closed;
   if (!closed) {
@@ -301,10 +304,7 @@ static void tell_done(lpy_cell *cell) {
     m->done_end = &cell->next_done;
   }
   pthread_mutex_unlock(&m->lock);
-  if (closed)
-    lpy_cell_drop(cell);
-  else
-    lpy_engine_mark(cell->engine, m);
+  if (closed) lpy_cell_drop(cell);
 }
 
 void lpy_cell_on_done(leat_engine *engine, leat_id id, const leat_result *result, void *user) {
