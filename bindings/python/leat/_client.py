@@ -124,7 +124,8 @@ class WebSocket(Stream):
             self.cancel()
 
     async def send(self, message: str | bytes) -> None:
-        """Sends text or bytes, as soon as what was sent before leaves room for it."""
+        """Sends text or bytes, as soon as what was sent before leaves room for it. While the
+        peer's messages lie unread, that may not be told: whoever sends much should read, too."""
         if not self.has_room():
             await self.room()
         self.send_message(message)
