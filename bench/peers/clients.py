@@ -8,6 +8,9 @@ import subprocess
 import sys
 from typing import Callable, NamedTuple
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../test/e2e"))
+import installed as packages  # noqa: E402
+
 INSTALL_SECONDS = 1500
 SPARE_BYTES = 4 << 30  # that an installation must leave on the disk
 
@@ -174,17 +177,11 @@ def install(folder, name, may, seconds=INSTALL_SECONDS):
     if free < peer.bytes + SPARE_BYTES:
         return f"no room: it needs {peer.bytes >> 30} GB, {free >> 30} GB are free"
     print(f"installing {peer.package} into {place}", file=sys.stderr, flush=True)
-    for command in ([sys.executable, "-m", "venv", "--clear", place],
-                    [os.path.join(place, "bin/pip"), "install", "--quiet", "--no-cache-dir",
-                     peer.package]):
-        try:
-            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True,
-                           text=True, timeout=seconds)
-        except (OSError, subprocess.SubprocessError) as error:
-            said = (getattr(error, "stderr", None) or str(error)).strip().split("\n")[-1]
-            return f"cannot be installed: {said[:120]}"
-    with open(os.path.join(place, "installed"), "w", encoding="utf-8") as file:
-        file.write(peer.package + "\n")
+    try:
+        packages.python(name, peer.package, within=folder, options=("--no-cache-dir",),
+                        seconds=seconds)
+    except packages.CannotInstall as why:
+        return str(why)[:120]
     return None
 
 

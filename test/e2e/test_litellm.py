@@ -1,18 +1,16 @@
 #!/usr/bin/env python3
 """LiteLLM's proxy, a gateway that nobody here wrote, between the program and its own gateway: each
-dialect is spoken to it, and what it makes of them must arrive whole. Installed by its package name
-into a folder beside the builds, once."""
+dialect is spoken to it, and what it makes of them must arrive whole."""
 # ctest: peers 600
 import json
 import os
-import subprocess
-import sys
 import unittest
 
+import installed
 import mock
 
 PACKAGE = "litellm[proxy]>=1.100,<2"  # the newest whose own needs can be had
-INSTALL_SECONDS, START_SECONDS = 420, 90
+START_SECONDS = 90
 FAST = ("--plain", "--ttft", "5ms", "--gap", "1ms", "--events", "60", "--require-key", "sk-up")
 FIXED = "These words are made by the proxy itself."
 CONFIG = """
@@ -30,30 +28,10 @@ litellm_settings: {{telemetry: false, num_retries: 0}}
 """
 
 
-def install():
-    """-> the folder of its programs. Skips where it cannot be had."""
-    folder = os.path.join(mock.SOURCE, "build/litellm")
-    programs, done = os.path.join(folder, "bin"), os.path.join(folder, "installed")
-    if os.path.exists(done):
-        return programs
-    python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
-    for command in ([python, "-m", "venv", "--clear", folder],
-                    [os.path.join(programs, "pip"), "install", "--quiet", PACKAGE]):
-        try:
-            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True,
-                           timeout=INSTALL_SECONDS, text=True)
-        except (OSError, subprocess.SubprocessError) as error:
-            why = (getattr(error, "stderr", None) or str(error)).strip().split("\n")[-1]
-            raise unittest.SkipTest(f"{PACKAGE} cannot be installed: {why}") from error
-    with open(done, "w", encoding="utf-8") as file:
-        file.write(PACKAGE + "\n")
-    return programs
-
-
 class LitellmTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        programs = install()
+        venv = installed.python("litellm", PACKAGE)
         cls.gateway = mock.Mock(*FAST)
         cls.addClassCleanup(cls.gateway.stop)
         config = os.path.join(cls.gateway.folder.name, "litellm.yaml")
@@ -61,9 +39,9 @@ class LitellmTest(unittest.TestCase):
             file.write(CONFIG.format(gateway=cls.gateway.url, fixed=FIXED))
         port = mock.free_port()
         cls.url = f"http://127.0.0.1:{port}"
-        path = programs + os.pathsep + os.environ.get("PATH", "")
+        path = venv.programs + os.pathsep + os.environ.get("PATH", "")
         cls.proxy = mock.Server(
-            [os.path.join(programs, "litellm"), "--config", config, "--host", "127.0.0.1",
+            [venv.program("litellm"), "--config", config, "--host", "127.0.0.1",
              "--port", str(port)], mock.answers(port), seconds=START_SECONDS,
             env=mock.environment(PATH=path, LITELLM_LOCAL_MODEL_COST_MAP="True"))
         cls.addClassCleanup(cls.proxy.stop)

@@ -5,15 +5,14 @@ beside it."""
 # ctest: peers 300
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 import unittest
 
+import installed
 import mock
 
 PACKAGE = "hdr-histogram-js@3"
-INSTALL_SECONDS = 200
 REQUESTS = 200  # so that every rank below is whole: libraries round others differently
 PERCENTS = (10, 25, 50, 75, 90, 95, 99, 100)
 SCRIPT = """
@@ -32,28 +31,6 @@ process.stdout.write(JSON.stringify(found));
 """
 
 
-def install():
-    """-> the folder whose node_modules has the package. Skips where it cannot be had."""
-    for program in ("node", "npm"):
-        if not shutil.which(program):
-            raise unittest.SkipTest(f"{program} is not installed")
-    folder = os.path.join(mock.SOURCE, "build/hdr-histogram-js")
-    done = os.path.join(folder, "installed")
-    if os.path.exists(done):
-        return folder
-    os.makedirs(folder, exist_ok=True)
-    try:
-        subprocess.run(["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", PACKAGE],
-                       stdin=subprocess.DEVNULL, capture_output=True, check=True, text=True,
-                       timeout=INSTALL_SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
-        why = (getattr(error, "stderr", None) or str(error)).strip().split("\n")[-1]
-        raise unittest.SkipTest(f"{PACKAGE} cannot be installed: {why}") from error
-    with open(done, "w", encoding="utf-8") as file:
-        file.write(PACKAGE + "\n")
-    return folder
-
-
 def histograms(report):
     """Name -> {"hdr", "count", "p50", ...}, of all points."""
     found = {}
@@ -70,7 +47,7 @@ def histograms(report):
 class Formats(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = install()
+        cls.folder = installed.node("hdr-histogram-js", PACKAGE, seconds=200)
         cls.gateway = mock.Mock("--ttft", "5ms", "--gap", "1ms", "--events", "21")
 
     @classmethod

@@ -6,51 +6,30 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import unittest
 
+import installed
 import mock
 
 PACKAGE = "kubernetes-validate"  # it carries the schemas of each version
 VERSIONS = ("1.29", "1.31", "1.33")
-INSTALL_SECONDS = 180
 MANIFEST = os.path.join(mock.SOURCE, "docs/kubernetes/load-job.yaml")
-
-
-def install():
-    """-> a Python that has the package. Skips where it cannot be had."""
-    folder = os.path.join(mock.BUILD, "kubernetes-validate")
-    python, done = os.path.join(folder, "bin/python"), os.path.join(folder, "installed")
-    if os.path.exists(done):
-        return python
-    for command in ([sys.executable, "-m", "venv", "--clear", folder],
-                    [python, "-m", "pip", "install", "--quiet", PACKAGE]):
-        try:
-            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True,
-                           timeout=INSTALL_SECONDS, text=True)
-        except (OSError, subprocess.SubprocessError) as error:
-            why = (getattr(error, "stderr", None) or str(error)).strip().split("\n")[-1]
-            raise unittest.SkipTest(f"{PACKAGE} cannot be installed: {why}") from error
-    with open(done, "w", encoding="utf-8") as file:
-        file.write(PACKAGE + "\n")
-    return python
 
 
 class Manifest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.python = install()
+        cls.venv = installed.python(PACKAGE, PACKAGE, seconds=180)
         ran = subprocess.run(
-            [cls.python, "-c", "import json, sys, yaml; "
+            [cls.venv.python, "-c", "import json, sys, yaml; "
              "json.dump(list(yaml.safe_load_all(open(sys.argv[1]))), sys.stdout)", MANIFEST],
             capture_output=True, text=True, check=True, timeout=60)
         cls.config, cls.job = json.loads(ran.stdout)
 
     def validate(self, path, version):
-        program = os.path.join(os.path.dirname(self.python), "kubernetes-validate")
-        return subprocess.run([program, "--strict", "--kubernetes-version", version, path],
-                              capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run([self.venv.program(PACKAGE), "--strict", "--kubernetes-version", version,
+                               path], capture_output=True, text=True, check=False, timeout=60)
 
     def test_it_fits_the_schemas(self):
         for version in VERSIONS:
