@@ -28,8 +28,9 @@ class Manifest(unittest.TestCase):
         cls.config, cls.job = json.loads(ran.stdout)
 
     def validate(self, path, version):
-        return subprocess.run([self.venv.program(PACKAGE), "--strict", "--kubernetes-version", version,
-                               path], capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(
+            [self.venv.program(PACKAGE), "--strict", "--kubernetes-version", version, path],
+            capture_output=True, text=True, check=False, timeout=60)
 
     def test_it_fits_the_schemas(self):
         for version in VERSIONS:
