@@ -77,6 +77,7 @@ LAYERS = (
                           "engine/base/buf.h", "engine/base/error.h", "engine/wire/json.h",
                           "protocols/*.h")),
     Layer("bindings/cli/*", TOOLS, ANY),
+    Layer("bindings/examples/*/*", ("engine/leat.h", "bindings/examples/*/*.h"), ("libuv",)),
     Layer("bindings/examples/*", ("engine/leat.h",), ("libuv",)),
     Layer("bindings/python/src/*", ("engine/leat.h", "bindings/python/src/*.h"), ("cpython",)),
     Layer("bench/compare/*", ("bench/compare/*.h",), ANY),
