@@ -80,6 +80,7 @@ LAYERS = (
     Layer("bindings/examples/*/*", ("engine/leat.h", "bindings/examples/*/*.h"), ("libuv",)),
     Layer("bindings/examples/*", ("engine/leat.h",), ("libuv",)),
     Layer("bindings/python/src/*", ("engine/leat.h", "bindings/python/src/*.h"), ("cpython",)),
+    Layer("bindings/node/src/*", ("engine/leat.h", "bindings/node/src/*.h"), ("napi", "libuv")),
     Layer("bench/compare/*", ("bench/compare/*.h",), ANY),
     Layer("bench/*", TOOLS, ANY),
     Layer("test/*", ANY, ANY),
@@ -89,7 +90,7 @@ THIRD_PARTY = (("uv.h", "libuv"), ("uv/", "libuv"), ("llhttp.h", "llhttp"), ("zl
                ("sqlite3.h", "sqlite3"),
                ("nghttp2/", "nghttp2"), ("wslay/", "wslay"),
                ("mbedtls/", "mbedtls"), ("psa/", "mbedtls"), ("cmocka.h", "cmocka"),
-               ("Python.h", "cpython"), ("structmember.h", "cpython"),
+               ("Python.h", "cpython"), ("structmember.h", "cpython"), ("node_api.h", "napi"),
                ("curl/", "libcurl"), ("openssl/", "openssl"), ("jansson.h", "jansson"))
 SYSTEM_HEADERS = frozenset(
     "assert ctype errno float inttypes limits locale math setjmp signal stdalign stdarg stdatomic "
