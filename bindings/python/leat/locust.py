@@ -1,4 +1,5 @@
-# pyright: reportMissingImports=false, reportMissingModuleSource=false
+# pyright: reportMissingImports=false
+# Where Locust is not installed, pyright takes this file for it: hence the lines it is to ignore.
 """Users of Locust whose requests go through the engine, so that Locust's own master and workers
 carry the load, and its tables show times of tokens.
 
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Iterable, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
-import locust
+from locust import User, events  # pyright: ignore[reportAttributeAccessIssue]
 from locust.env import Environment
 from locust.exception import LocustError, StopUser
 from locust.runners import MasterRunner, WorkerRunner
@@ -128,8 +129,7 @@ def _listen(hook: Any, listener: Callable[..., None]) -> None:
 
 
 def _on_init(environment: Environment, **_: Any) -> None:
-    sums = tokens(environment)
-    events = environment.events
+    sums, hooks = tokens(environment), environment.events
 
     def report(data: dict[str, Any], **_: Any) -> None:
         data["leat"] = sums.take()
@@ -148,15 +148,15 @@ def _on_init(environment: Environment, **_: Any) -> None:
             logger.info("%s", sums)
 
     if isinstance(environment.runner, WorkerRunner):
-        _listen(events.report_to_master, report)
+        _listen(hooks.report_to_master, report)
     else:
-        _listen(events.test_start, start)
+        _listen(hooks.test_start, start)
     if isinstance(environment.runner, MasterRunner):
-        _listen(events.worker_report, take_report)
-    _listen(events.quit, quit)
+        _listen(hooks.worker_report, take_report)
+    _listen(hooks.quit, quit)
 
 
-_listen(locust.events.init, _on_init)
+_listen(events.init, _on_init)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 # ---- requests that are told
@@ -286,7 +286,7 @@ class Session:
             exception=Failure(error) if error else None, context=context, start_time=started)
 
 
-class LeatUser(locust.User):
+class LeatUser(User):  # pyright: ignore[reportGeneralTypeIssues]
     """A user whose `client` tells Locust of its chats and calls."""
 
     abstract = True
