@@ -56,7 +56,8 @@ inside() {
   shift 3
   preset=$(preset_of "$@")
   make_root "$folder" "$root" "$mirror" || exit 1
-  root_mount "$folder" "$root" && mount_corpora "$corpora" "$root" ||
+  root_mount "$folder" "$root" && mount -t tmpfs -o size=2g tmp "$root/tmp" &&
+    mount_corpora "$corpora" "$root" ||
     root_skip "cannot mount what a system needs"
   copy_tree "$root" || exit 1
   root_run "$root" bash -c 'cd /leat && . test/packages.sh && packages_ensure build &&

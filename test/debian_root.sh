@@ -96,8 +96,8 @@ root_copy() {
 # root_mount FOLDER ROOT. Devices one by one, so that nothing in there meets the machine's disks.
 root_mount() {
   local folder=$1 root=$2 device
-  mount -t proc proc "$root/proc" && mount -t tmpfs -o size=2g tmp "$root/tmp" &&
-    mount -t tmpfs -o mode=755 dev "$root/dev" && mkdir "$root/dev/pts" "$root/dev/shm" &&
+  mount -t proc proc "$root/proc" && mount -t tmpfs -o mode=755 dev "$root/dev" &&
+    mkdir "$root/dev/pts" "$root/dev/shm" &&
     mount -t devpts -o newinstance,ptmxmode=666 pts "$root/dev/pts" &&
     mount -t tmpfs shm "$root/dev/shm" && ln -s pts/ptmx "$root/dev/ptmx" &&
     ln -s /proc/self/fd "$root/dev/fd" &&

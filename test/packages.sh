@@ -3,7 +3,7 @@
 # test/run.sh, test/debian13.sh, bench/demo.sh and bench/compare/run.sh.
 #
 #   packages_ensure GROUP...     installs what is missing of: build, servers, languages, compare,
-#                                debian13
+#                                debian13, pack (what cpack needs besides), lint
 #
 # Known: Debian 12 and 13, Ubuntu 24.04. As root, or where sudo asks for no password, it installs;
 # elsewhere it prints the command and leaves with 2. Nothing is touched when nothing is missing.
@@ -42,6 +42,8 @@ packages_of() {
       ;;
     compare) echo libcurl4-openssl-dev openssl ;;
     debian13) echo debootstrap ;;
+    pack) echo file ;;
+    lint) echo lintian ;;
   esac
 }
 

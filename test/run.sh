@@ -22,7 +22,7 @@ usage() {
 preset=release label='' without='' groups=(build)
 while [ $# -gt 0 ]; do
   case $1 in
-    --peers) groups+=(servers languages compare) ;;
+    --peers) groups+=(servers languages compare debian13 pack lint) ;;
     --servers) groups+=(servers) ;;
     --preset) preset=${2:-}; shift ;;
     --label) label=${2:-}; shift ;;
