@@ -496,6 +496,7 @@ typedef struct leat_head {
   int status;
   const leat_header *headers; /* all, in order, duplicates kept */
   size_t header_count;
+  enum leat_http http; /* which HTTP it came by */
 } leat_head;
 
 /* A fragment of a tool call. Calls of one choice are told apart by `index`; id and name come with

@@ -149,7 +149,10 @@ static void emit_head(lti_request *r, const leat_header *headers, size_t count) 
   leat_event event = {
       .kind = LEAT_EVENT_HEAD, .attempt = r->attempts, .received_ns = r->exchange.received_ns};
   if (r->item.engine->config.rx_timestamps) event.segment_ns = segment_of(r);
-  event.head = (leat_head){.status = r->status, .headers = headers, .header_count = count};
+  event.head = (leat_head){.status = r->status,
+                           .headers = headers,
+                           .header_count = count,
+                           .http = (enum leat_http)r->http};
   lti_response_emit(r, &event);
 }
 

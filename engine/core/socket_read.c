@@ -185,8 +185,10 @@ int lti_socket_begin(lti_socket *s, const lti_http_head *head) {
   }
   s->state = lti_ws_close_sent(s->ws) ? SOCKET_CLOSING : SOCKET_OPEN;
   s->in.byte_ns = r->exchange.received_ns;
-  leat_head told = {
-      .status = head->status, .headers = head->headers, .header_count = head->header_count};
+  leat_head told = {.status = head->status,
+                    .headers = head->headers,
+                    .header_count = head->header_count,
+                    .http = (enum leat_http)r->http};
   leat_ws_event ev = {.kind = LEAT_WS_OPEN, .bytes = chosen, .head = &told};
   tell(s, &ev);
   lti_socket_flush(s);

@@ -6,7 +6,8 @@ so many events, one every 20 ms. The cost of an event is the difference between 
 run, so that start and connecting do not hide in it.
 
 usage: measure.py [--streams N] [--events N] [--rounds N] [--clients NAME,...] [--program FILE]
-clients: leat-2, leat-1.1 (native), aiohttp, openai-leat, openai (the SDK over each transport)
+clients: leat-2, leat-1.1 (native), aiohttp; the SDK over its own transport: openai (HTTP/1.1),
+openai-h2, and over ours: openai-leat
 """
 import argparse
 import asyncio
@@ -72,14 +73,15 @@ async def run_aiohttp(url, ca, streams, headers):
         return sum(await asyncio.gather(*(one(session) for _ in range(streams))))
 
 
-async def run_openai(url, ca, streams, headers, ours):
+async def run_openai(url, ca, streams, headers, transport):
     import httpx2
     import openai
     options = {"timeout": None}
-    if ours:
+    if transport == "leat":
         import leat.httpx2
         options["transport"] = leat.httpx2.AsyncTransport(ca_file=ca)
     else:
+        options["http2"] = transport == "2"
         options["verify"] = ssl.create_default_context(cafile=ca)
         options["limits"] = httpx2.Limits(max_connections=None)
     client = openai.AsyncOpenAI(api_key="k", base_url=f"{url}/v1", max_retries=0,
@@ -102,8 +104,9 @@ def child(name, url, ca, streams, events):
     runs = {"leat-2": lambda: run_leat(url, ca, streams, "2", headers),
             "leat-1.1": lambda: run_leat(url, ca, streams, "1.1", headers),
             "aiohttp": lambda: run_aiohttp(url, ca, streams, headers),
-            "openai-leat": lambda: run_openai(url, ca, streams, headers, True),
-            "openai": lambda: run_openai(url, ca, streams, headers, False)}
+            "openai-leat": lambda: run_openai(url, ca, streams, headers, "leat"),
+            "openai": lambda: run_openai(url, ca, streams, headers, "1.1"),
+            "openai-h2": lambda: run_openai(url, ca, streams, headers, "2")}
     started = time.monotonic()
     count = asyncio.run(runs[name]())
     assert count == streams * events, f"{count} events of {streams * events}"

@@ -21,7 +21,7 @@ from ._errors import (CancelledError, ConnectError, DeadlineError, HTTPError, Le
                       LeatForkError, LeatLoopError, LimitError, ResolveError, StatusError,
                       StreamError, SupersededError, TaskError, TLSError, UsageError, make_error)
 from ._options import ChatOptions, ClientOptions, Limit, RequestOptions, SocketOptions, Timeouts
-from ._sync import SyncClient, SyncRawStream, SyncStream, SyncTask
+from ._sync import SyncClient, SyncRawStream, SyncStream, SyncTask, SyncWebSocket
 from ._types import (Choice, Completion, Head, Media, Reply, Result, TaskResult, TaskUpdate,
                      ToolCall, Usage, make_update)
 
@@ -36,6 +36,6 @@ __all__ = [
     "LeatForkError", "LeatLoopError", "Limit", "LimitError", "Media", "RawStream", "Reply",
     "RequestOptions", "ResolveError", "Result", "SocketOptions", "StatusError", "Stream",
     "StreamError", "SupersededError", "SyncClient", "SyncRawStream", "SyncStream", "SyncTask",
-    "TLSError", "Task", "TaskError", "TaskResult", "TaskUpdate", "Timeouts", "ToolCall",
-    "Usage", "UsageError", "WebSocket", "endpoints",
+    "SyncWebSocket", "TLSError", "Task", "TaskError", "TaskResult", "TaskUpdate", "Timeouts",
+    "ToolCall", "Usage", "UsageError", "WebSocket", "endpoints",
 ]

@@ -2,15 +2,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, AsyncIterator, Generator, Iterable, Mapping, Sequence
+from typing import (TYPE_CHECKING, Any, AsyncIterable, AsyncIterator, Generator, Iterable, Mapping,
+                    Sequence)
 
 from . import _core
 from ._base import Base
 from ._core import Event
-from ._errors import LeatLoopError
-from ._options import (Body, ChatOptions, ClientOptions, Message, RequestOptions,
-                       SocketOptions, body_of, call_fields, chat_fields, request_fields,
-                       socket_fields, task_fields)
+from ._errors import LeatError, LeatLoopError
+from ._options import (WANTS_ALL, Body, ChatOptions, ClientOptions, Message, Pieces,
+                       RequestOptions, SocketOptions, call_fields, chat_fields, chat_wishes, cut,
+                       request_body, request_fields, socket_fields, task_fields)
 from ._types import Completion, Head, Reply, Result, TaskResult, TaskUpdate, fold
 
 if TYPE_CHECKING:
@@ -72,13 +73,47 @@ class Call(Stream):
 class RawStream(Call):
     """A response as it comes: `head()` first, then `chunks()`; or awaited, all of it."""
 
-    __slots__ = ()
+    __slots__ = ("_pumping",)
+    _pumping: asyncio.Task[None]
+
+    def cancel(self) -> None:
+        """Ends the request; nothing more comes of it."""
+        super().cancel()
+        if hasattr(self, "_pumping"):
+            self._pumping.cancel()
+
+    def _pump(self, body: Pieces) -> None:
+        """Sends the body as its pieces come, beside whoever reads the answer."""
+        self._pumping = asyncio.ensure_future(self._send_body(body))
+        self._pumping.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    async def _send_body(self, body: Pieces) -> None:
+        try:
+            async for piece in _async_pieces(body):
+                for part in cut(piece):
+                    if not self.has_room():
+                        await self.room()
+                    if not self.takes_body:
+                        return
+                    self.put_body(part)
+            if self.takes_body:
+                self.put_body(b"")
+        except BaseException:
+            if self.takes_body:
+                self.put_body(b"", True)
+            raise
 
     async def head(self) -> Head:
-        """Status and headers. To be called once, before anything else."""
-        async for event in self:
-            if event.head is not None:
-                return event.head
+        """Status and headers. To be called once, before anything else. When the request's body
+        has failed, its own exception is raised."""
+        try:
+            async for event in self:
+                if event.head is not None:
+                    return event.head
+        except LeatError as error:
+            if error.name == "LEAT_ESOURCE" and hasattr(self, "_pumping"):
+                await self._pumping
+            raise
         raise RuntimeError("the response was closed")
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -86,6 +121,16 @@ class RawStream(Call):
         async for event in self:
             if event.data:
                 yield event.data
+
+
+async def _async_pieces(body: Pieces) -> AsyncIterator[bytes]:
+    if isinstance(body, AsyncIterable):
+        async for piece in body:
+            yield piece
+        return
+    for piece in body:
+        yield piece
+        await asyncio.sleep(0)  # so that others run beside a body that never waits
 
 
 class Task(Stream):
@@ -200,15 +245,15 @@ class Client(Base):
                                 "make one for each loop")
         return self._engine, self._mailbox
 
-    def _send(self, stream: Stream, fields: dict[str, Any], gathers: bool = False,
+    def _send(self, stream: Stream, fields: dict[str, Any], wishes: int = 0,
               socket: WebSocket | None = None) -> None:
         engine, mailbox = self._bind()
         stream._client = self
         stream._loop = self._loop
         if socket is None:
-            engine.submit(stream, mailbox, fields, gathers)
+            engine.submit(stream, mailbox, fields, wishes)
         else:
-            engine.submit(stream, mailbox, fields, gathers, socket)
+            engine.submit(stream, mailbox, fields, wishes, socket)
 
     # ---- requests
     def chat(self, prompt: str | Sequence[Message] | None = None, /, *,
@@ -216,7 +261,8 @@ class Client(Base):
         """Asks, and streams the answer. `prompt` is a text, or messages as OpenAI has them.
         On a `socket` with the same protocol it is the next turn there."""
         stream = Stream()
-        self._send(stream, chat_fields(prompt, dict(options), True), False, socket)
+        wishes = chat_wishes(dict(options), False)
+        self._send(stream, chat_fields(prompt, dict(options), True), wishes, socket)
         return stream
 
     async def complete(self, prompt: str | Sequence[Message] | None = None, /, *,
@@ -224,7 +270,7 @@ class Client(Base):
         """Asks for a whole answer. With `stream` it is streamed on its way to here, which keeps
         gateways from giving up on long ones, and leaves what had come of it in an error's text."""
         answer = Stream()
-        self._send(answer, chat_fields(prompt, dict(options), stream), True)
+        self._send(answer, chat_fields(prompt, dict(options), stream), WANTS_ALL)
         await answer.finished()
         answer.check()
         return fold(answer.take_all(), answer.ending or {})
@@ -238,15 +284,18 @@ class Client(Base):
         self._send(call, call_fields(endpoint, body, params, form, dict(options)))
         return call
 
-    def request(self, method: str, url: str, body: bytes | str | None = None,
+    def request(self, method: str, url: str, body: bytes | str | Pieces | None = None,
                 **options: Unpack[RequestOptions]) -> RawStream:
         """Any HTTP request, whose answer is passed on as it comes: no status is an error, no
-        redirect is followed, no content-coding undone. `url` is a path or a whole address."""
+        redirect is followed, no content-coding undone. `url` is a path or a whole address. A body
+        from an iterator of bytes, asynchronous or not, is sent as its pieces come, and once."""
         stream = RawStream()
         fields = request_fields(dict(options))
-        fields.update(protocol="raw", method=method, body=body_of(body))
+        fields.update(protocol="raw", method=method, **request_body(body))
         fields["base_url" if "://" in url else "path"] = url
         self._send(stream, fields)
+        if body is not None and not isinstance(body, (bytes, str)):
+            stream._pump(body)
         return stream
 
     def task(self, endpoint: str | None = None, body: Body | None = None,
@@ -258,7 +307,7 @@ class Client(Base):
         task = Task()
         task._client = self
         task._loop = self._loop
-        engine.task(task, mailbox, task_fields(endpoint, body, params, options), False)
+        engine.task(task, mailbox, task_fields(endpoint, body, params, options), 0)
         return task
 
     def ws(self, url: str | None = None, **options: Unpack[SocketOptions]) -> WebSocket:
@@ -268,7 +317,7 @@ class Client(Base):
         socket = WebSocket()
         socket._client = self
         socket._loop = self._loop
-        engine.socket(socket, mailbox, socket_fields(url, dict(options)), False)
+        engine.socket(socket, mailbox, socket_fields(url, dict(options)), 0)
         return socket
 
     # ---- the end

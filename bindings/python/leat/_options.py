@@ -5,13 +5,17 @@ import json
 import math
 import os
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping, Sequence, TypedDict, Union
+from typing import (Any, AsyncIterable, Iterable, Literal, Mapping, Sequence, TypedDict, Union,
+                    cast)
 
 Message = Mapping[str, Any]
 Headers = Union[Mapping[str, str], Iterable[tuple[str, str]]]
 Body = Union[bytes, str, Mapping[str, Any], Sequence[Any]]
+Pieces = Union[Iterable[bytes], AsyncIterable[bytes]]
 
 NONE = -1
+PIECE_MAX = 64 << 10  # of a body that comes piece by piece, on its way to the engine
+WANTS_ALL, WANTS_RAW = 1, 2  # the extension's
 AUTHS = {word: i for i, word in enumerate((
     "default", "bearer", "raw", "x-api-key", "api-key", "x-goog-api-key", "query",
     "mj-api-secret", "none"))}
@@ -62,7 +66,7 @@ class ChatOptions(RequestOptions, total=False):
     model: str
     path: str
     suffix: str
-    raw: bool
+    raw: bool | Literal["beside"]
     no_usage: bool
     max_tokens: int
     max_completion_tokens: int
@@ -176,7 +180,9 @@ def deadlines(timeout: float | Timeouts) -> dict[str, int]:
 
 
 def headers(given: Headers) -> list[tuple[str, str]]:
-    return list(given.items() if isinstance(given, Mapping) else given)
+    pairs: Iterable[tuple[str, str]] = (
+        cast("Mapping[str, str]", given).items() if isinstance(given, Mapping) else given)
+    return list(pairs)
 
 
 def _word(words: Mapping[str, int], given: str, what: str) -> int:
@@ -301,6 +307,11 @@ def _chat_field(name: str, value: Any) -> dict[str, Any]:
     return {name: value}
 
 
+def chat_wishes(options: dict[str, Any], gathers: bool) -> int:
+    """How the answer is to come. `raw=True` is the engine's own: see chat_fields."""
+    return gathers * WANTS_ALL | (options.get("raw") == "beside") * WANTS_RAW
+
+
 def chat_fields(prompt: str | Sequence[Message] | None, options: dict[str, Any],
                 stream: bool) -> dict[str, Any]:
     """A request with a chat in it."""
@@ -310,7 +321,7 @@ def chat_fields(prompt: str | Sequence[Message] | None, options: dict[str, Any],
         options["messages"] = prompt
     request: dict[str, Any] = {}
     chat: dict[str, Any] = {"stream": stream}
-    if options.pop("raw", False):
+    if options.pop("raw", False) is True:
         request["want_raw"] = True
     for name, value in request_fields(options).items():
         if value is None:
@@ -330,15 +341,25 @@ def body_of(body: Body | None) -> str | bytes | None:
     return body if body is None or isinstance(body, (bytes, str)) else dumps(body)
 
 
+def request_body(body: bytes | str | Pieces | None) -> dict[str, Any]:
+    """The field of a body that is there, or that its source will give."""
+    whole = body is None or isinstance(body, (bytes, str))
+    return {"body": body} if whole else {"source": {"size": 0}}
+
+
+def cut(piece: bytes) -> Iterable[bytes]:
+    """In pieces that the engine may be handed."""
+    return (piece[at:at + PIECE_MAX] for at in range(0, len(piece), PIECE_MAX))
+
+
 def form_fields(form: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[dict[str, Any]]:
     """Fields of a form: text and bytes as values, paths as files that are read while they go."""
     rows = []
     for name, value in form.items() if isinstance(form, Mapping) else form:
         row: dict[str, Any] = {"name": name}
         if isinstance(value, tuple):  # (file name, content) or with a content type behind it
-            row["filename"] = value[0]
-            row["content_type"] = value[2] if len(value) > 2 else None
-            value = value[1]
+            row["filename"], value, *rest = list(value)
+            row["content_type"] = rest[0] if rest else None
         if isinstance(value, os.PathLike):
             row["source"] = {"path": os.fspath(value)}
         else:

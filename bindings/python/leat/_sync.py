@@ -12,8 +12,9 @@ from . import _core
 from ._base import Base
 from ._client import task_result
 from ._core import Event
-from ._options import (Body, ChatOptions, ClientOptions, Message, RequestOptions, body_of,
-                       call_fields, chat_fields, request_fields, task_fields)
+from ._options import (WANTS_ALL, Body, ChatOptions, ClientOptions, Message, Pieces,
+                       RequestOptions, SocketOptions, call_fields, chat_fields, chat_wishes, cut,
+                       request_body, request_fields, socket_fields, task_fields)
 from ._types import Completion, Head, Reply, Result, TaskResult, TaskUpdate, fold
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class SyncStream(_core.Stream):
                 raise StopIteration
             self._port.wait()
 
+    def _wait_for_room(self) -> None:
+        while not self.has_room() and self._port is not None:
+            self._port.wait()
+
     def _wait(self) -> None:
         while not self.done and self._port is not None:
             self._port.wait()
@@ -101,18 +106,45 @@ class SyncRawStream(SyncStream):
 
     __slots__ = ()
 
+    def _send_body(self, body: Pieces) -> None:
+        """Sends the body as its pieces come; behind a refusal it is left."""
+        try:
+            if not isinstance(body, Iterable):
+                raise TypeError("an asynchronous iterator is for leat.Client")
+            for piece in body:
+                for part in cut(piece):
+                    self._wait_for_room()
+                    if not self.takes_body:
+                        return
+                    self.put_body(part)
+            if self.takes_body:
+                self.put_body(b"")
+        except BaseException:
+            self.close()
+            raise
+
     def head(self) -> Head:
+        """Status and headers. To be called once, before anything else."""
         for event in self:
             if event.head is not None:
                 return event.head
         raise RuntimeError("the response was closed")
 
     def chunks(self) -> Iterator[bytes]:
-        for event in self:
-            if event.data:
-                yield event.data
+        """The body, in pieces as they come."""
+        while True:
+            piece = self.take_bytes()
+            if piece:
+                yield piece
+            elif self.done or self._port is None:
+                self._release()
+                self.check()
+                return
+            else:
+                self._port.wait()
 
     def reply(self) -> Reply:
+        """Status, headers and body, all of it."""
         head, data = Head(0, []), []
         for event in self:
             if event.head is not None:
@@ -128,13 +160,59 @@ class SyncTask(SyncStream):
     __slots__ = ()
 
     def updates(self) -> Iterator[TaskUpdate]:
+        """Every change of its state, progress or URL, until its end."""
         for event in self:
             if event.update is not None:
                 yield event.update
 
     def wait(self) -> TaskResult:
+        """The result of a job that ended well; otherwise raises."""
         data = [event.data for event in self if event.kind == "content"]
         return task_result(self.ending or {}, b"".join(piece for piece in data if piece))
+
+
+class SyncWebSocket(SyncStream):
+    """A socket: `send`, `recv` and `messages`, or with a protocol turns, by `chat(..., socket=ws)`.
+    One thread at a time. Leaving `with` closes it as RFC 6455 wants it."""
+
+    __slots__ = ()
+
+    def __exit__(self, *failed: object) -> None:
+        try:
+            if failed[0] is None and not self.done:
+                self.shut()
+        finally:
+            self.close()
+
+    def send(self, message: str | bytes) -> None:
+        """Sends text or bytes, as soon as what was sent before leaves room for it."""
+        self._wait_for_room()
+        self.send_message(message)
+
+    def messages(self) -> Iterator[str | bytes]:
+        """The peer's messages, whole, until it closes."""
+        for event in self:
+            if event.message is not None:
+                yield event.message
+
+    def recv(self) -> str | bytes:
+        """The next message; EOFError when the socket was closed in good order."""
+        for message in self.messages():
+            return message
+        raise EOFError("the socket is closed")
+
+    def shut(self, code: int = 1000, reason: str = "") -> None:
+        """Closes, and waits for the peer's answer, whose messages until then are dropped. A code
+        that is no success raises. `close` does not wait."""
+        if not self.done:
+            self.send_close(code, reason)
+        for _ in self:
+            pass
+
+    @property
+    def close_code(self) -> int | None:
+        """The peer's; None before the end."""
+        return (self.ending or {}).get("close_code")
 
 
 class SyncClient(Base):
@@ -175,30 +253,39 @@ class SyncClient(Base):
         else:
             port.close()
 
-    def _send(self, stream: SyncStream, fields: dict[str, Any], gathers: bool = False,
-              task: bool = False) -> None:
+    def _send(self, stream: SyncStream, fields: dict[str, Any], wishes: int = 0,
+              socket: SyncWebSocket | None = None) -> None:
         engine = self._bind()
         stream._client = self
         stream._port = port = self._port()
         try:
-            (engine.task if task else engine.submit)(stream, port.mailbox, fields, gathers)
+            if isinstance(stream, SyncTask):
+                engine.task(stream, port.mailbox, fields, wishes)
+            elif isinstance(stream, SyncWebSocket):
+                engine.socket(stream, port.mailbox, fields, wishes)
+            elif socket is not None:
+                engine.submit(stream, port.mailbox, fields, wishes, socket)
+            else:
+                engine.submit(stream, port.mailbox, fields, wishes)
         except BaseException:
             stream._release()
             raise
 
     # ---- requests
-    def chat(self, prompt: str | Sequence[Message] | None = None, /,
-             **options: Unpack[ChatOptions]) -> SyncStream:
-        """Asks, and streams the answer."""
+    def chat(self, prompt: str | Sequence[Message] | None = None, /, *,
+             socket: SyncWebSocket | None = None, **options: Unpack[ChatOptions]) -> SyncStream:
+        """Asks, and streams the answer. On a `socket` with the same protocol it is the next turn
+        there."""
         stream = SyncStream()
-        self._send(stream, chat_fields(prompt, dict(options), True))
+        wishes = chat_wishes(dict(options), False)
+        self._send(stream, chat_fields(prompt, dict(options), True), wishes, socket)
         return stream
 
     def complete(self, prompt: str | Sequence[Message] | None = None, /, *,
                  stream: bool = False, **options: Unpack[ChatOptions]) -> Completion:
         """Asks for a whole answer; see `leat.Client.complete`."""
         answer = SyncStream()
-        self._send(answer, chat_fields(prompt, dict(options), stream), True)
+        self._send(answer, chat_fields(prompt, dict(options), stream), WANTS_ALL)
         with answer:
             answer._wait()
             answer.check()
@@ -214,22 +301,32 @@ class SyncClient(Base):
         with call:
             return call.reply()
 
-    def request(self, method: str, url: str, body: bytes | str | None = None,
+    def request(self, method: str, url: str, body: bytes | str | Pieces | None = None,
                 **options: Unpack[RequestOptions]) -> SyncRawStream:
-        """Any HTTP request, whose answer is passed on as it comes; see `leat.Client.request`."""
+        """Any HTTP request, whose answer is passed on as it comes; see `leat.Client.request`. A
+        body from an iterator of bytes is sent when this returns, or was refused."""
         stream = SyncRawStream()
         fields = request_fields(dict(options))
-        fields.update(protocol="raw", method=method, body=body_of(body))
+        fields.update(protocol="raw", method=method, **request_body(body))
         fields["base_url" if "://" in url else "path"] = url
         self._send(stream, fields)
+        if body is not None and not isinstance(body, (bytes, str)):
+            stream._send_body(body)
         return stream
 
     def task(self, endpoint: str | None = None, body: Body | None = None,
              params: Mapping[str, Any] | None = None, **options: Any) -> SyncTask:
         """Starts a job; see `leat.Client.task`."""
         task = SyncTask()
-        self._send(task, task_fields(endpoint, body, params, options), task=True)
+        self._send(task, task_fields(endpoint, body, params, options))
         return task
+
+    def ws(self, url: str | None = None, **options: Unpack[SocketOptions]) -> SyncWebSocket:
+        """Opens a WebSocket; what is sent before it is open waits. Without `url` it is where the
+        protocol has it."""
+        socket = SyncWebSocket()
+        self._send(socket, socket_fields(url, dict(options)))
+        return socket
 
     # ---- the end
     def close(self) -> None:

@@ -5,7 +5,7 @@ undoes no content-coding, since the library and the SDKs above it do.
 """
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping
+from typing import Any, Mapping, Sequence
 
 from ._errors import LeatError
 from ._options import NONE, request_fields
@@ -40,12 +40,19 @@ def name_of(error: LeatError) -> str:
     return _BY_NAME.get(error.name) or _BY_CLASS.get(ending.get("class", 0)) or "ReadError"
 
 
-def fields_of(method: str, url: str, headers: Iterable[tuple[bytes, bytes]], body: bytes,
+VERSIONS = {"1.1": b"HTTP/1.1", "2": b"HTTP/2"}
+
+
+def fields_of(method: str, url: str, headers: Sequence[tuple[bytes, bytes]], body: bytes | None,
               timeout: Mapping[str, float | None]) -> dict[str, Any]:
-    """The engine's fields of a request. The library's "read" is a limit between two bytes: before
-    the head its body has to leave first, for which "write" is added."""
+    """The engine's fields of a request; without a body, one that comes piece by piece. The
+    library's "read" is a limit between two bytes: before the head its body has to leave first, for
+    which "write" is added."""
     fields = request_fields({})
     read, write = timeout.get("read"), timeout.get("write")
+    if body is None:
+        length = next((v for k, v in headers if k.lower() == b"content-length"), b"0")
+        fields["source"] = {"size": int(length)}
     fields.update(
         protocol="raw", method=method, base_url=url, retries=NONE, body=body or None,
         headers=[pair for pair in headers if pair[0].lower() not in HOP_BY_HOP],

@@ -9,10 +9,11 @@ from ._core import Event
 
 
 class Head(NamedTuple):
-    """Status and headers of a response, all of them, in order."""
+    """Status and headers of a response, all of them, in order, and which HTTP it came by."""
 
     status: int
     headers: list[tuple[str, str]]
+    http: str = ""
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first header of this name, compared without case."""

@@ -12,7 +12,8 @@ import httpx2
 from ._client import Client, RawStream
 from ._errors import LeatError
 from ._sync import SyncClient, SyncRawStream
-from ._transport import fields_of, name_of
+from ._transport import VERSIONS, fields_of, name_of
+from ._types import Head
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -29,21 +30,33 @@ def _url(request: httpx2.Request) -> str:
     return str(request.url.copy_with(fragment=None))
 
 
+def _whole(request: httpx2.Request) -> bool:
+    """Is its body there, or does it come piece by piece?"""
+    return hasattr(request, "_content") or isinstance(request.stream, httpx2.ByteStream)
+
+
+def _response(request: httpx2.Request, head: Head, stream: _AsyncBody | _Body) -> httpx2.Response:
+    return httpx2.Response(head.status, headers=head.headers, stream=stream, request=request,
+                          extensions={"http_version": VERSIONS.get(head.http, b"HTTP/1.1")})
+
+
+class _Failure:
+    """Tells errors as the library does."""
+
+    def __init__(self, request: httpx2.Request) -> None:
+        self.request = request
+
+    def __call__(self, error: Exception) -> None:
+        if isinstance(error, LeatError):
+            _fail(error, self.request)
+
+
 class _AsyncBody(httpx2.AsyncByteStream):
     def __init__(self, stream: RawStream, request: httpx2.Request) -> None:
         self.stream, self.request = stream, request
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        stream = self.stream
-        try:
-            async for event in stream:
-                data = event.data or b""
-                if stream.queued:
-                    data += b"".join(more.data or b"" for more in stream.take_all())
-                if data:
-                    yield data
-        except LeatError as error:
-            _fail(error, self.request)
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.stream.pieces(_Failure(self.request))
 
     async def aclose(self) -> None:
         self.stream.cancel()
@@ -56,21 +69,27 @@ class AsyncTransport(httpx2.AsyncBaseTransport):
         self.client = Client(**options)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        fields = fields_of(request.method, _url(request), request.headers.raw,
-                           await request.aread(), request.extensions.get("timeout") or {})
+        """Sends it, a body that comes piece by piece as it comes, and waits for the head."""
+        whole = await request.aread() if _whole(request) else None
+        fields = fields_of(request.method, _url(request), request.headers.raw, whole,
+                           request.extensions.get("timeout") or {})
         stream = RawStream()
         try:
             self.client._send(stream, fields)
+            if whole is None:
+                assert isinstance(request.stream, httpx2.AsyncByteStream)
+                stream._pump(request.stream)
             head = await stream.head()
         except LeatError as error:
+            stream.cancel()
             _fail(error, request)
         except BaseException:
             stream.cancel()
             raise
-        return httpx2.Response(head.status, headers=head.headers,
-                              stream=_AsyncBody(stream, request))
+        return _response(request, head, _AsyncBody(stream, request))
 
     async def aclose(self) -> None:
+        """Ends what runs, and the engine."""
         await self.client.aclose()
 
 
@@ -95,18 +114,25 @@ class Transport(httpx2.BaseTransport):
         self.client = SyncClient(**options)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        fields = fields_of(request.method, _url(request), request.headers.raw, request.read(),
+        """Sends it, a body that comes piece by piece as it comes, and waits for the head."""
+        whole = request.read() if _whole(request) else None
+        fields = fields_of(request.method, _url(request), request.headers.raw, whole,
                            request.extensions.get("timeout") or {})
         stream = SyncRawStream()
         try:
             self.client._send(stream, fields)
+            if whole is None:
+                assert isinstance(request.stream, httpx2.SyncByteStream)
+                stream._send_body(request.stream)
             head = stream.head()
         except LeatError as error:
+            stream.close()
             _fail(error, request)
         except BaseException:
             stream.close()
             raise
-        return httpx2.Response(head.status, headers=head.headers, stream=_Body(stream, request))
+        return _response(request, head, _Body(stream, request))
 
     def close(self) -> None:
+        """Ends what runs, and the engine."""
         self.client.close()

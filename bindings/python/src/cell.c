@@ -8,10 +8,12 @@
 #include "engine.h"
 #include "mailbox.h"
 
-#define PARTS_MAX       514 /* a head's: 256 fields and the two that may stand behind */
+#define HEAD_FIELDS_MAX 256
+#define PARTS_MAX       515 /* a head's: 256 fields and the three that may stand behind */
 #define HELD_MAX        ((size_t)256 << 10)
 #define GATHER_MAX      ((size_t)256 << 20)
 #define RECORDS_INITIAL ((size_t)16 << 10)
+#define HANDED_MAX      ((size_t)256 << 10)
 
 lpy_cell *lpy_cell_new(lpy_mailbox *mailbox, lpy_engine *engine) {
   lpy_cell *cell = calloc(1, sizeof *cell);
@@ -138,7 +140,8 @@ static int append(lpy_cell *cell, lpy_record *record, const parts *p) {
 
 static void put_head(parts *p, lpy_record *record, const leat_head *head) {
   record->numbers[0] = head->status;
-  for (size_t i = 0; i < head->header_count && p->count + 1 < PARTS_MAX; i++) {
+  record->numbers[1] = (int64_t)head->http;
+  for (size_t i = 0; i < head->header_count && i < HEAD_FIELDS_MAX; i++) {
     put(p, head->headers[i].name);
     put(p, head->headers[i].value);
   }
@@ -198,6 +201,10 @@ int lpy_cell_on_event(leat_engine *engine, leat_id id, const leat_event *event, 
     record.flags |= LPY_HAS_DETAIL;
     put(&p, event->finish_detail);
   }
+  if (cell->wants_raw && event->kind != LEAT_EVENT_HEAD) {
+    record.flags |= LPY_HAS_RAW;
+    put(&p, event->raw);
+  }
   return append(cell, &record, &p);
 }
 
@@ -244,6 +251,25 @@ void lpy_cell_on_update(leat_engine *engine, leat_id id, const leat_task_update 
   lpy_record record = {.kind = LPY_RECORD_UPDATE};
   put_update(&p, &record, update);
   append(cell, &record, &p);
+}
+
+/* ---- the other direction: room for what is handed over */
+
+static bool has_room(lpy_cell *cell) {
+  return !atomic_load(&cell->choked) && atomic_load(&cell->handed) <= HANDED_MAX;
+}
+
+/* Whichever of the two sides sees the other's write: a wish that is not needed is taken back. */
+bool lpy_cell_room(lpy_cell *cell) {
+  if (has_room(cell)) return true;
+  atomic_store(&cell->room_wanted, true);
+  return has_room(cell) && atomic_exchange(&cell->room_wanted, false);
+}
+
+void lpy_cell_tell_room(lpy_cell *cell) {
+  if (atomic_load(&cell->choked) || atomic_load(&cell->handed) > HANDED_MAX / 2) return;
+  if (atomic_exchange(&cell->room_wanted, false))
+    lpy_cell_put(cell, LPY_RECORD_ROOM, 0, (leat_slice){NULL, 0});
 }
 
 /* ---- endings */

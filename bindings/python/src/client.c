@@ -132,10 +132,10 @@ typedef lpy_command *(*command_maker)(PyObject *fields, lpy_cell *cell);
 
 static PyObject *send_off(PyObject *self, PyObject *arguments, command_maker make) {
   PyObject *stream, *mailbox, *fields, *socket = NULL;
-  int gathers;
+  int wishes;
   lpy_engine *e = engine_of(self);
-  if (!PyArg_ParseTuple(arguments, "O!O!Op|O!", (PyObject *)lpy_state.stream_type, &stream,
-                        (PyObject *)lpy_state.mailbox_type, &mailbox, &fields, &gathers,
+  if (!PyArg_ParseTuple(arguments, "O!O!Oi|O!", (PyObject *)lpy_state.stream_type, &stream,
+                        (PyObject *)lpy_state.mailbox_type, &mailbox, &fields, &wishes,
                         (PyObject *)lpy_state.stream_type, &socket))
     return NULL;
   if (lpy_client_forked(e)) return NULL;
@@ -146,7 +146,8 @@ static PyObject *send_off(PyObject *self, PyObject *arguments, command_maker mak
   }
   lpy_cell *cell = lpy_stream_bind(stream, ((lpy_mailbox_object *)mailbox)->mailbox, e);
   if (!cell) return NULL;
-  cell->gathers = gathers;
+  cell->gathers = wishes & LPY_WANTS_ALL;
+  cell->wants_raw = wishes & LPY_WANTS_RAW;
   lpy_command *command = make(fields, cell);
   if (!command) return lpy_stream_unbind(stream), NULL;
   if (at) lpy_request_on(command, at);
@@ -303,9 +304,9 @@ static PyObject *get_forked(PyObject *self, void *closure) {
 }
 
 static PyMethodDef engine_methods[] = {
-    {"submit", engine_submit, METH_VARARGS, "submit(stream, mailbox, fields, gathers)"},
-    {"socket", engine_socket, METH_VARARGS, "socket(stream, mailbox, fields, gathers)"},
-    {"task", engine_task, METH_VARARGS, "task(stream, mailbox, fields, gathers)"},
+    {"submit", engine_submit, METH_VARARGS, "submit(stream, mailbox, fields, wishes)"},
+    {"socket", engine_socket, METH_VARARGS, "socket(stream, mailbox, fields, wishes)"},
+    {"task", engine_task, METH_VARARGS, "task(stream, mailbox, fields, wishes)"},
     {"stats", engine_stats, METH_NOARGS, "The engine's counters, a dict."},
     {"metrics", engine_metrics, METH_NOARGS, "Prometheus' text."},
     {"close", engine_close, METH_NOARGS, "Cancels what runs and ends the thread, in a while."},

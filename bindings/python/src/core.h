@@ -23,7 +23,8 @@ enum lpy_maker {
 
 typedef struct lpy_core {
   PyObject *makers[LPY_MAKERS];
-  PyTypeObject *event_type, *stream_type, *next_type, *waiter_type, *engine_type, *mailbox_type;
+  PyTypeObject *event_type, *stream_type, *next_type, *pieces_type, *waiter_type, *engine_type,
+      *mailbox_type;
   PyObject *kind_names[LPY_RECORD_KINDS];
   PyObject *call_soon_name, *context_keyword, *empty, *cancelled_error;
 } lpy_core;
@@ -39,8 +40,13 @@ typedef struct lpy_engine_object {
   PyObject_HEAD lpy_engine *engine;
 } lpy_engine_object;
 
+/* What a submit may ask for: nothing is told before the end; records beside their events. */
+enum { LPY_WANTS_ALL = 1, LPY_WANTS_RAW = 2 };
+
 /* event.c: NULL with an exception set. */
 PyObject *lpy_event_new(const lpy_record *record);
+/* Its bytes, borrowed; NULL: it has none. */
+PyObject *lpy_event_bytes(PyObject *event);
 bool lpy_event_ready(PyObject *module);
 PyObject *lpy_text(leat_slice text);
 

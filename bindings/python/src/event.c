@@ -11,7 +11,7 @@ typedef struct event {
   unsigned int choice, attempt;
   int kind;
   PyObject *value; /* text, bytes, or the maker's object */
-  PyObject *logprobs, *detail;
+  PyObject *logprobs, *detail, *raw;
 } event;
 
 PyObject *lpy_text(leat_slice text) {
@@ -42,7 +42,10 @@ static PyObject *make_head(const lpy_record *r, uint32_t count) {
     if (!pair || PyList_SetItem(fields, (Py_ssize_t)(i / 2), pair) != 0) Py_CLEAR(fields);
   }
   if (!fields) return NULL;
-  return make(LPY_MAKE_HEAD, Py_BuildValue("(LN)", (long long)r->numbers[0], fields));
+  static const char *const versions[] = {"", "1.1", "2"};
+  return make(LPY_MAKE_HEAD,
+              Py_BuildValue("(LNs)", (long long)r->numbers[0], fields,
+                            versions[r->numbers[1] >= 0 && r->numbers[1] < 3 ? r->numbers[1] : 0]));
 }
 
 static PyObject *make_usage(const lpy_record *r) {
@@ -101,10 +104,11 @@ static PyObject *value_of(const lpy_record *r, uint32_t own) {
 PyObject *lpy_event_new(const lpy_record *r) {
   uint32_t own = r->part_count;
   leat_slice logprobs = {NULL, 0}, detail = {NULL, 0};
-  if (r->flags & LPY_HAS_DETAIL) detail = lpy_record_part(r, --own);
-  if (r->flags & LPY_HAS_LOGPROBS) logprobs = lpy_record_part(r, --own);
   event *e = PyObject_New(event, lpy_state.event_type);
   if (!e) return NULL;
+  e->raw = r->flags & LPY_HAS_RAW ? bytes_of(lpy_record_part(r, --own)) : NULL;
+  if (r->flags & LPY_HAS_DETAIL) detail = lpy_record_part(r, --own);
+  if (r->flags & LPY_HAS_LOGPROBS) logprobs = lpy_record_part(r, --own);
   e->received_ns = r->received_ns;
   e->segment_ns = r->segment_ns;
   e->choice = r->choice;
@@ -113,10 +117,16 @@ PyObject *lpy_event_new(const lpy_record *r) {
   e->logprobs = logprobs.size ? lpy_text(logprobs) : NULL;
   e->detail = detail.size ? lpy_text(detail) : NULL;
   e->value = value_of(r, own);
-  if (e->value && (e->logprobs || !logprobs.size) && (e->detail || !detail.size))
+  if (e->value && (e->logprobs || !logprobs.size) && (e->detail || !detail.size) &&
+      (e->raw || !(r->flags & LPY_HAS_RAW)))
     return (PyObject *)e;
   Py_DECREF(e);
   return NULL;
+}
+
+PyObject *lpy_event_bytes(PyObject *self) {
+  PyObject *value = ((event *)self)->value;
+  return PyBytes_Check(value) ? value : NULL;
 }
 
 /* ---- the type */
@@ -127,6 +137,7 @@ static void event_dealloc(PyObject *self) {
   Py_XDECREF(e->value);
   Py_XDECREF(e->logprobs);
   Py_XDECREF(e->detail);
+  Py_XDECREF(e->raw);
   PyObject_Free(self);
   Py_DECREF(type);
 }
@@ -171,6 +182,12 @@ static PyObject *get_detail(PyObject *self, void *closure) {
   return Py_NewRef(e->detail ? e->detail : lpy_state.empty);
 }
 
+static PyObject *get_raw(PyObject *self, void *closure) {
+  (void)closure;
+  event *e = (event *)self;
+  return Py_NewRef(e->raw ? e->raw : Py_None);
+}
+
 static PyObject *event_repr(PyObject *self) {
   event *e = (event *)self;
   return PyUnicode_FromFormat("<leat.Event %U choice=%u %R>", lpy_state.kind_names[e->kind],
@@ -195,6 +212,7 @@ static PyGetSetDef event_getset[] = {
     {"media", get_media, NULL, "an image or sound", NULL},
     {"data", get_bytes, NULL, "bytes, of raw, reply and content", NULL},
     {"logprobs", get_logprobs, NULL, "JSON beside a text", NULL},
+    {"raw", get_raw, NULL, "the provider's record, where it was asked for", NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyMemberDef event_members[] = {

@@ -29,11 +29,14 @@ enum lpy_record_kind {
   LPY_RECORD_CONTENT,
   LPY_RECORD_MESSAGE, /* of a socket, whole; `choice` is its enum leat_ws_type */
   LPY_RECORD_CLOSING, /* the peer's Close: `choice` is its code */
-  LPY_RECORD_ROOM,    /* more may be sent; no event */
+  LPY_RECORD_ROOM,    /* more may be sent; no event. `choice` may be LPY_ROOM_CLOSED */
   LPY_RECORD_KINDS
 };
 
-enum { LPY_HAS_LOGPROBS = 1, LPY_HAS_DETAIL = 2 }; /* flags: parts behind the kind's own */
+enum { LPY_ROOM_CLOSED = 1 }; /* what is sent now is dropped */
+
+/* Flags: parts behind the kind's own, in this order. */
+enum { LPY_HAS_LOGPROBS = 1, LPY_HAS_DETAIL = 2, LPY_HAS_RAW = 4 };
 
 typedef struct lpy_record {
   uint64_t size; /* of all of it, a multiple of 8 */
@@ -42,7 +45,7 @@ typedef struct lpy_record {
   uint32_t choice, attempt;
   uint32_t part_count;
   uint8_t kind, flags;
-  int64_t numbers[4]; /* by kind: status; index; partial; state, progress, polls, bytes */
+  int64_t numbers[4]; /* by kind: status, http; index; partial; state, progress, polls, bytes */
 } lpy_record;         /* then uint64_t lengths[part_count], then the bytes */
 
 typedef struct lpy_records {
@@ -69,6 +72,7 @@ struct lpy_cell {
   leat_id id; /* the engine's thread alone */
   atomic_size_t held;
   size_t held_max;
+  bool wants_raw;    /* events have the record beside them that they were decoded from */
   bool gathers;      /* nobody reads before the end: never paused, and bounded by gather_max */
   size_t gather_max; /* bytes */
   size_t gathered;
@@ -80,6 +84,9 @@ struct lpy_cell {
   /* of a socket */
   char *message; /* the pieces so far; the engine's thread alone, as are its sizes */
   size_t message_size, message_room;
+  /* of a socket, and of a request whose body is sent piece by piece */
+  struct lpy_piece *body, **body_end; /* what the engine has not taken; its thread alone */
+  bool body_ended, body_failed, body_closed;
   atomic_size_t handed; /* bytes on their way to the engine */
   atomic_bool choked, room_wanted;
   lpy_ending ending;
@@ -138,6 +145,10 @@ int lpy_cell_on_content(leat_engine *engine, leat_id id, uint64_t offset, leat_s
                         void *user);
 /* Appends a record with one part; a callback's answer. */
 int lpy_cell_put(lpy_cell *cell, int kind, uint32_t choice, leat_slice part);
+/* May more be handed over? Otherwise a record of kind LPY_RECORD_ROOM will say so. */
+bool lpy_cell_room(lpy_cell *cell);
+/* The engine's thread: says so, if it is so and someone waits for it. */
+void lpy_cell_tell_room(lpy_cell *cell);
 /* Ends a request that was never accepted. */
 void lpy_cell_refuse(lpy_cell *cell, int error, const char *message);
 

@@ -5,6 +5,7 @@
 
 #include "fields.h"
 #include "socket.h"
+#include "upload.h"
 
 #define PLAIN(type, field, kind) \
   { #field, kind, offsetof(type, field), LPY_NONE, NULL, 0 }
@@ -100,7 +101,8 @@ static const lpy_field chat_rows[] = {
     PLAIN(leat_chat_request, extra, LPY_SLICE),
     END};
 
-static const lpy_field source_rows[] = {PLAIN(leat_source, path, LPY_TEXT), END};
+static const lpy_field source_rows[] = {PLAIN(leat_source, path, LPY_TEXT),
+                                        PLAIN(leat_source, size, LPY_INT64), END};
 
 static const lpy_field form_rows[] = {PLAIN(leat_form_field, name, LPY_TEXT),
                                       PLAIN(leat_form_field, value, LPY_SLICE),
@@ -304,6 +306,8 @@ lpy_command *lpy_request_command(PyObject *fields, lpy_cell *cell) {
   }
   /* What a row points to was zeroed: an init sets the size, as the header has it. */
   if (q->chat) ((leat_chat_request *)(uintptr_t)q->chat)->struct_size = sizeof *q->chat;
+  /* One without a path is fed by the stream, piece by piece. */
+  if (q->source && !q->source->path) lpy_upload_source(cell, (leat_source *)(uintptr_t)q->source);
   q->on_event = lpy_cell_on_event;
   q->on_done = lpy_cell_on_done;
   q->user = cell;

@@ -8,8 +8,6 @@
 
 #include "fields.h"
 
-#define HANDED_MAX ((size_t)256 << 10)
-
 /* ---- the engine's thread: what comes */
 
 static void add_piece(lpy_cell *cell, leat_slice bytes) {
@@ -40,12 +38,6 @@ static int take_piece(lpy_cell *cell, const leat_ws_event *event) {
   return answer;
 }
 
-static void tell_room(lpy_cell *cell) {
-  if (atomic_load(&cell->choked) || atomic_load(&cell->handed) > HANDED_MAX / 2) return;
-  if (atomic_exchange(&cell->room_wanted, false))
-    lpy_cell_put(cell, LPY_RECORD_ROOM, 0, (leat_slice){NULL, 0});
-}
-
 int lpy_socket_on_event(leat_engine *engine, leat_id id, const leat_ws_event *event, void *user) {
   lpy_cell *cell = user;
   switch (event->kind) {
@@ -61,7 +53,7 @@ int lpy_socket_on_event(leat_engine *engine, leat_id id, const leat_ws_event *ev
     case LEAT_WS_CLOSING: return lpy_cell_put(cell, LPY_RECORD_CLOSING, event->code, event->bytes);
     case LEAT_WS_SENT:
       atomic_store(&cell->choked, false);
-      tell_room(cell);
+      lpy_cell_tell_room(cell);
       return LEAT_CONTINUE;
     case LEAT_WS_PING:
     case LEAT_WS_PONG: return LEAT_CONTINUE;
@@ -98,7 +90,7 @@ static void run_message(lpy_engine *e, lpy_command *command) {
   else if (cell->id && leat_ws_send(e->engine, cell->id, m->type, bytes, true) == 1)
     atomic_store(&cell->choked, true);
   atomic_fetch_sub(&cell->handed, m->size);
-  tell_room(cell);
+  lpy_cell_tell_room(cell);
   lpy_cell_drop(cell);
   free(m);
 }
@@ -127,15 +119,4 @@ int lpy_socket_send(lpy_cell *cell, enum leat_ws_type type, leat_slice bytes) {
 
 int lpy_socket_close(lpy_cell *cell, unsigned code, leat_slice reason) {
   return push_message(cell, &(message){.closes = true, .code = code}, reason);
-}
-
-static bool has_room(lpy_cell *cell) {
-  return !atomic_load(&cell->choked) && atomic_load(&cell->handed) <= HANDED_MAX;
-}
-
-/* Whichever of the two sides sees the other's write: a wish that is not needed is taken back. */
-bool lpy_socket_room(lpy_cell *cell) {
-  if (has_room(cell)) return true;
-  atomic_store(&cell->room_wanted, true);
-  return has_room(cell) && atomic_exchange(&cell->room_wanted, false);
 }

@@ -10,7 +10,5 @@ void lpy_socket_on_done(leat_engine *engine, leat_id id, const leat_result *resu
 /* LEAT_OK, LEAT_ECLOSED, LEAT_ENOMEM. */
 int lpy_socket_send(lpy_cell *cell, enum leat_ws_type type, leat_slice bytes);
 int lpy_socket_close(lpy_cell *cell, unsigned code, leat_slice reason);
-/* May more be sent? Otherwise a record of kind LPY_RECORD_ROOM will say so. */
-bool lpy_socket_room(lpy_cell *cell);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "core.h"
 #include "socket.h"
+#include "upload.h"
 #include "waiter.h"
 
 #define RING_INITIAL   8u
@@ -25,16 +26,24 @@ typedef struct stream {
   entry *ring;
   unsigned head, count, room; /* room: a power of two */
   bool done, closed, lost;    /* ended; by the reader; an event found no memory */
+  bool unwanted;              /* nothing of the request's body is read any more */
   char *text;                 /* of choice 0, so far */
   size_t text_size, text_room;
 } stream;
 
-enum awaited { AWAITS_EVENT, AWAITS_END, AWAITS_ROOM };
+enum awaited { AWAITS_EVENT, AWAITS_END, AWAITS_ROOM, AWAITS_PIECE };
 
 typedef struct next {
   PyObject_HEAD stream *of;
   enum awaited awaited;
+  PyObject *fail; /* of a piece: who tells of an error, or NULL */
 } next;
+
+/* The bytes of a response, as an iterator without an event for each. */
+typedef struct pieces {
+  PyObject_HEAD stream *of;
+  PyObject *fail;
+} pieces;
 
 /* ---- the queue */
 
@@ -67,6 +76,21 @@ static PyObject *pop(stream *s) {
   s->count--;
   consume(s, e.bytes);
   return e.event;
+}
+
+/* All bytes that are there, as one; NULL without an exception: none are. */
+static PyObject *pop_bytes(stream *s) {
+  PyObject *all = NULL;
+  while (s->count) {
+    PyObject *event = pop(s), *bytes = lpy_event_bytes(event);
+    if (bytes && !all)
+      all = Py_NewRef(bytes);
+    else if (bytes)
+      PyBytes_Concat(&all, bytes);
+    Py_DECREF(event);
+    if (bytes && !all) return NULL;
+  }
+  return all;
 }
 
 static void drop_queue(stream *s) {
@@ -111,6 +135,7 @@ static void take_record(const lpy_record *record) {
   }
   if (record->kind == LPY_RECORD_ROOM) {
     lpy_cell_consume(record->cell, record->size);
+    s->unwanted = s->unwanted || record->choice == LPY_ROOM_CLOSED;
     wake_sender(s);
     return;
   }
@@ -213,18 +238,38 @@ static PyObject *check(PyObject *self, PyObject *nothing) {
 
 /* ---- awaiting the next event */
 
-static PyObject *make_next(stream *s, enum awaited awaited) {
+static PyObject *make_next(stream *s, enum awaited awaited, PyObject *fail) {
   next *n = PyObject_GC_New(next, lpy_state.next_type);
   if (!n) return NULL;
   n->of = (stream *)Py_NewRef((PyObject *)s);
   n->awaited = awaited;
+  n->fail = fail ? Py_NewRef(fail) : NULL;
   PyObject_GC_Track((PyObject *)n);
   return (PyObject *)n;
 }
 
-static PySendResult stop(stream *s) {
-  PyObject *end = end_of(s);
-  if (end) PyErr_SetNone(PyExc_StopAsyncIteration);
+/* The exception that is set goes to who raises one of its own for it. */
+static void retell(PyObject *fail) {
+  PyObject *type, *error, *traceback;
+  PyErr_Fetch(&type, &error, &traceback);
+  PyErr_NormalizeException(&type, &error, &traceback);
+  PyObject *told = PyObject_CallFunctionObjArgs(fail, error, NULL);
+  if (told) { /* it knows none */
+    Py_DECREF(told);
+    PyErr_Restore(type, error, traceback);
+    return;
+  }
+  Py_XDECREF(type);
+  Py_XDECREF(error);
+  Py_XDECREF(traceback);
+}
+
+static PySendResult stop(next *n) {
+  PyObject *end = end_of(n->of);
+  if (end)
+    PyErr_SetNone(PyExc_StopAsyncIteration);
+  else if (n->fail)
+    retell(n->fail);
   Py_XDECREF(end);
   return PYGEN_ERROR;
 }
@@ -241,7 +286,7 @@ static PySendResult wait_on(stream *s, PyObject **place, PyObject **value) {
 }
 
 static bool may_send(stream *s) {
-  return s->done || s->closed || !s->cell || lpy_socket_room(s->cell);
+  return s->done || s->unwanted || s->closed || !s->cell || lpy_cell_room(s->cell);
 }
 
 static PySendResult next_send(PyObject *self, PyObject *sent, PyObject **value) {
@@ -251,11 +296,13 @@ static PySendResult next_send(PyObject *self, PyObject *sent, PyObject **value) 
   *value = NULL;
   if (s->cell && lpy_client_forked(s->cell->engine)) return PYGEN_ERROR;
   bool over = s->done || s->closed || !s->cell;
-  if (n->awaited == AWAITS_EVENT && s->count) {
-    *value = pop(s);
-    return PYGEN_RETURN;
+  bool reads = n->awaited == AWAITS_EVENT || n->awaited == AWAITS_PIECE;
+  if (reads && s->count) {
+    *value = n->awaited == AWAITS_EVENT ? pop(s) : pop_bytes(s);
+    if (*value) return PYGEN_RETURN;
+    if (PyErr_Occurred()) return PYGEN_ERROR;
   }
-  if (n->awaited == AWAITS_EVENT && over) return stop(s);
+  if (reads && over) return stop(n);
   if (n->awaited == AWAITS_END ? s->done : n->awaited == AWAITS_ROOM && may_send(s)) {
     *value = Py_NewRef(Py_None);
     return PYGEN_RETURN;
@@ -302,6 +349,7 @@ static PyObject *next_close(PyObject *self, PyObject *nothing) {
 static int next_traverse(PyObject *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT((PyObject *)((next *)self)->of);
+  Py_VISIT(((next *)self)->fail);
   return 0;
 }
 
@@ -309,6 +357,7 @@ static void next_dealloc(PyObject *self) {
   PyTypeObject *type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
   Py_DECREF((PyObject *)((next *)self)->of);
+  Py_XDECREF(((next *)self)->fail);
   PyObject_GC_Del(self);
   Py_DECREF(type);
 }
@@ -328,20 +377,71 @@ static PyType_Spec next_spec = {
     "leat._core.Next", sizeof(next), 0,
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, next_slots};
 
+/* ---- pieces */
+
+static PyObject *pieces_anext(PyObject *self) {
+  pieces *p = (pieces *)self;
+  return make_next(p->of, AWAITS_PIECE, p->fail);
+}
+
+static int pieces_traverse(PyObject *self, visitproc visit, void *arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT((PyObject *)((pieces *)self)->of);
+  Py_VISIT(((pieces *)self)->fail);
+  return 0;
+}
+
+static void pieces_dealloc(PyObject *self) {
+  PyTypeObject *type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  Py_DECREF((PyObject *)((pieces *)self)->of);
+  Py_DECREF(((pieces *)self)->fail);
+  PyObject_GC_Del(self);
+  Py_DECREF(type);
+}
+
+static PyType_Slot pieces_slots[] = {{Py_tp_dealloc, pieces_dealloc},
+                                     {Py_tp_traverse, pieces_traverse},
+                                     {Py_am_aiter, PyObject_SelfIter},
+                                     {Py_am_anext, pieces_anext},
+                                     {0, NULL}};
+
+static PyType_Spec pieces_spec = {
+    "leat._core.Pieces", sizeof(pieces), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, pieces_slots};
+
 /* ---- methods */
 
+static PyObject *make_pieces(PyObject *self, PyObject *fail) {
+  pieces *p = PyObject_GC_New(pieces, lpy_state.pieces_type);
+  if (!p) return NULL;
+  p->of = (stream *)Py_NewRef(self);
+  p->fail = Py_NewRef(fail);
+  PyObject_GC_Track((PyObject *)p);
+  return (PyObject *)p;
+}
+
+static PyObject *take_bytes(PyObject *self, PyObject *nothing) {
+  (void)nothing;
+  stream *s = (stream *)self;
+  if (s->cell && lpy_client_forked(s->cell->engine)) return NULL;
+  PyObject *all = pop_bytes(s);
+  if (all || PyErr_Occurred()) return all;
+  Py_RETURN_NONE;
+}
+
 static PyObject *stream_anext(PyObject *self) {
-  return make_next((stream *)self, AWAITS_EVENT);
+  return make_next((stream *)self, AWAITS_EVENT, NULL);
 }
 
 static PyObject *finished(PyObject *self, PyObject *nothing) {
   (void)nothing;
-  return make_next((stream *)self, AWAITS_END);
+  return make_next((stream *)self, AWAITS_END, NULL);
 }
 
 static PyObject *room(PyObject *self, PyObject *nothing) {
   (void)nothing;
-  return make_next((stream *)self, AWAITS_ROOM);
+  return make_next((stream *)self, AWAITS_ROOM, NULL);
 }
 
 static PyObject *has_room(PyObject *self, PyObject *nothing) {
@@ -349,11 +449,11 @@ static PyObject *has_room(PyObject *self, PyObject *nothing) {
   return PyBool_FromLong(may_send((stream *)self));
 }
 
-/* What both ways of sending have in common: the socket must be there. */
-static lpy_cell *socket_of(PyObject *self) {
+/* What all ways of sending have in common: the other end must be there. */
+static lpy_cell *open_cell(PyObject *self) {
   stream *s = (stream *)self;
   if (!s->cell || s->done || s->closed) {
-    lpy_raise(LEAT_ECLOSED, "the socket is closed");
+    lpy_raise(LEAT_ECLOSED, "it is closed: nothing more can be sent");
     return NULL;
   }
   return lpy_client_forked(s->cell->engine) ? NULL : s->cell;
@@ -372,7 +472,7 @@ static PyObject *send_message(PyObject *self, PyObject *arguments) {
   if (!PyArg_ParseTuple(arguments, "O", &text)) return NULL;
   bool is_text = PyUnicode_Check(text);
   if (!PyArg_ParseTuple(arguments, is_text ? "s#" : "y#", &bytes, &size)) return NULL;
-  lpy_cell *cell = socket_of(self);
+  lpy_cell *cell = open_cell(self);
   if (!cell) return NULL;
   return sent(lpy_socket_send(cell, is_text ? LEAT_WS_TEXT : LEAT_WS_BINARY,
                               (leat_slice){bytes, (size_t)size}));
@@ -383,9 +483,21 @@ static PyObject *send_close(PyObject *self, PyObject *arguments) {
   Py_ssize_t size;
   unsigned code;
   if (!PyArg_ParseTuple(arguments, "Is#", &code, &reason, &size)) return NULL;
-  lpy_cell *cell = socket_of(self);
+  lpy_cell *cell = open_cell(self);
   if (!cell) return NULL;
   return sent(lpy_socket_close(cell, code, (leat_slice){reason, (size_t)size}));
+}
+
+/* put_body(bytes), put_body(b"") at the end, put_body(b"", True) when there is no more to be had.
+ */
+static PyObject *put_body(PyObject *self, PyObject *arguments) {
+  const char *bytes;
+  Py_ssize_t size;
+  int failed = 0;
+  if (!PyArg_ParseTuple(arguments, "y#|p", &bytes, &size, &failed)) return NULL;
+  lpy_cell *cell = open_cell(self);
+  if (!cell) return NULL;
+  return sent(lpy_upload_put(cell, (leat_slice){bytes, (size_t)size}, failed));
 }
 
 lpy_cell *lpy_stream_cell(PyObject *self) {
@@ -417,6 +529,12 @@ static PyObject *cancel(PyObject *self, PyObject *nothing) {
 static PyObject *get_done(PyObject *self, void *closure) {
   (void)closure;
   return PyBool_FromLong(((stream *)self)->done);
+}
+
+static PyObject *get_takes_body(PyObject *self, void *closure) {
+  (void)closure;
+  stream *s = (stream *)self;
+  return PyBool_FromLong(!s->unwanted && !s->done && !s->closed);
 }
 
 static PyObject *get_text(PyObject *self, void *closure) {
@@ -498,18 +616,22 @@ static void stream_dealloc(PyObject *self) {
 static PyMethodDef stream_methods[] = {
     {"take", take, METH_NOARGS, "The next event that is there, or None."},
     {"take_all", take_all, METH_NOARGS, "All events that are there."},
+    {"take_bytes", take_bytes, METH_NOARGS, "All bytes that are there, or None."},
+    {"pieces", make_pieces, METH_O, "Its bytes as they come; errors go to the function given."},
     {"check", check, METH_NOARGS, "Raises the error that it ended with, if any."},
     {"cancel", cancel, METH_NOARGS, "Ends the request; nothing more comes of it."},
     {"finished", finished, METH_NOARGS, "To be awaited: the end, whatever it is."},
     {"room", room, METH_NOARGS, "To be awaited: room to send more."},
     {"has_room", has_room, METH_NOARGS, "May more be sent?"},
     {"send_message", send_message, METH_VARARGS, "Sends text or bytes over a socket."},
+    {"put_body", put_body, METH_VARARGS, "A piece of the request's body; none: its end."},
     {"send_close", send_close, METH_VARARGS, "Starts a socket's close handshake."},
     {NULL, NULL, 0, NULL}};
 
 static PyGetSetDef stream_getset[] = {
     {"done", get_done, NULL, "has it ended?", NULL},
     {"text", get_text, NULL, "the text of choice 0 that has come so far", NULL},
+    {"takes_body", get_takes_body, NULL, "is more of the request's body wanted?", NULL},
     {"queued", get_queued, NULL, "events that are there", NULL},
     {"ending", get_ending, NULL, "how it ended, a dict; None before", NULL},
     {"_loop", get_loop, set_loop, NULL, NULL},
@@ -532,7 +654,8 @@ static PyType_Spec stream_spec = {"leat._core.Stream", sizeof(stream), 0,
 bool lpy_stream_ready(PyObject *module) {
   if (!lpy_waiter_ready()) return false;
   lpy_state.next_type = (PyTypeObject *)PyType_FromSpec(&next_spec);
+  lpy_state.pieces_type = (PyTypeObject *)PyType_FromSpec(&pieces_spec);
   lpy_state.stream_type = (PyTypeObject *)PyType_FromSpec(&stream_spec);
-  return lpy_state.next_type && lpy_state.stream_type &&
+  return lpy_state.next_type && lpy_state.pieces_type && lpy_state.stream_type &&
          PyModule_AddObjectRef(module, "Stream", (PyObject *)lpy_state.stream_type) == 0;
 }

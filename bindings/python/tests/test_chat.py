@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 
 import pytest
@@ -96,6 +97,21 @@ def test_raw_records_come_when_asked_for(mock: Mock) -> None:
             events = [e async for e in client.chat("hi", model="m", raw=True)]
             raw = [e.data for e in events if e.kind == "raw"]
             assert raw and all(data.startswith((b"{", b"[DONE]")) for data in raw)
+    run(main())
+
+
+@pytest.mark.parametrize("protocol", DIALECTS)
+def test_records_stand_beside_their_events_when_asked_for(mock: Mock, protocol: str) -> None:
+    async def main() -> None:
+        async with leat.Client(**mock.options, protocol=protocol) as client:
+            events = [e async for e in client.chat("hi", model="m", raw="beside")]
+            texts = [e for e in events if e.text]
+            assert len(texts) == 20 and not [e for e in events if e.kind == "raw"]
+            for event in texts:
+                assert json.dumps(event.text) in json.dumps(json.loads(event.raw))
+            assert events[0].raw is None  # a head
+            plain = [e async for e in client.chat("hi", model="m")]
+            assert all(e.raw is None for e in plain)
     run(main())
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import socket as socketlib
+import threading
 
 import pytest
 from conftest import Mock, run
@@ -101,3 +103,66 @@ def test_turns_on_a_socket(mock: Mock) -> None:
                 await client.chat("hi", model="m", socket=socket,
                                   protocol="responses-ws").complete()
     run(main())
+
+
+def test_threads_have_sockets_too(mock: Mock) -> None:
+    with leat.SyncClient(**mock.options) as client:
+        with client.ws(echo(mock)) as socket:
+            for message in ("hi", b"\x00\xff", "x" * 1_000_000):
+                socket.send(message)
+                assert socket.recv() == message
+            for i in range(100):
+                socket.send(f"{i}")
+            assert [message for message, _ in zip(socket.messages(), range(100))] == \
+                [f"{i}" for i in range(100)]
+        assert socket.done and socket.close_code == 1000
+        with pytest.raises(leat.LeatError, match="closed"):
+            socket.send("late")
+        with pytest.raises(EOFError):
+            socket.recv()
+        with client.ws(protocol="responses-ws") as turns:
+            for _ in range(2):
+                turn = client.chat("hi", model="m", socket=turns, protocol="responses-ws")
+                assert len("".join(e.text for e in turn)) > 100
+        with pytest.raises(leat.ConnectError):
+            client.ws("ws://127.0.0.1:1/").recv()
+        left = client.ws(echo(mock))
+        left.send("x")
+        left.close()
+
+
+def test_a_thread_that_sends_waits_for_room() -> None:
+    """The server reads only when it is told to; a thread stands still until then."""
+    listener = socketlib.create_server(("127.0.0.1", 0))
+    woken = threading.Event()
+
+    def serve() -> None:
+        peer = listener.accept()[0]
+        with peer, peer.makefile("rb") as stream:
+            head = b"".join(iter(stream.readline, b"\r\n")) + b"\r\n"
+            peer.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                         b"Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
+                         % accept_of(head).encode())
+            woken.wait(20)
+            while stream.read(1 << 16):
+                pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    sent: list[int] = []
+    with leat.SyncClient() as client:
+        socket = client.ws(f"ws://127.0.0.1:{listener.getsockname()[1]}/", close=0.2)
+
+        def send() -> None:
+            for _ in range(400):
+                socket.send(b"z" * 100_000)
+                sent.append(1)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        sender.join(1)
+        assert sender.is_alive() and 2 < len(sent) < 400
+        woken.set()
+        sender.join(20)
+        assert len(sent) == 400
+        socket.close()
+    listener.close()
