@@ -180,8 +180,16 @@ export class Engine {
 
   /* ---- the whole */
 
-  stats() { return this.native.stats(); }
-  metrics() { return this.native.metrics(); }
+  #ask(what) {
+    try {
+      return this.native[what]();
+    } catch (refused) {
+      throw errorOf(refused);
+    }
+  }
+
+  stats() { return this.#ask('stats'); }
+  metrics() { return this.#ask('metrics'); }
 
   close(now = true) {
     if (!this.closing) {

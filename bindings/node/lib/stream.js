@@ -6,6 +6,7 @@ import { Event, Head, KIND } from './event.js';
 import { native } from './native.js';
 
 const HELD_MAX = 262144;
+const GATHER_MAX = 268435456;
 const EVENT_COST = 64; /* what an event counts beside its text */
 const DONE = Object.freeze({ done: true, value: undefined });
 
@@ -212,7 +213,10 @@ export class Stream {
   /** Reads what is left of the answer, and joins it. */
   async complete() {
     const pieces = new Gathering();
-    await this.each((event) => pieces.add(event));
+    await this.each((event) => {
+      pieces.add(event);
+      if (pieces.size > GATHER_MAX) this.abort(new RangeError('the answer is above 256 MiB'));
+    });
     return pieces.whole(this.ending);
   }
 }
@@ -268,9 +272,11 @@ export class Gathering {
     this.choices = new Map([[0, new Choice()]]);
     this.usage = null;
     this.head = null;
+    this.size = 0;
   }
 
   add(event) {
+    this.size += costOf(event);
     if (event.code === KIND.HEAD) {
       this.head = event.value;
     } else if (event.code === KIND.USAGE) {
