@@ -29,8 +29,7 @@ static void test_an_heir_has_its_own_time_to_connect(void **state) {
   flow_wait(f);
   flow_assert_error(first, LEAT_ECONNTIMEOUT);
   flow_assert_error(second, LEAT_ECONNTIMEOUT);
-  assert_true(flow_took_ms(first) < 200);
-  assert_true(flow_took_ms(second) >= 390);
+  assert_true(second->result.times.done_ns - first->result.times.done_ns >= 290 * 1000000ull);
 }
 
 /* The connection that was opened for a request that left has no deadline; who comes later has. */
@@ -46,7 +45,7 @@ static void test_who_waits_for_an_orphan_keeps_its_deadline(void **state) {
   flow_call *second = chat_within(f, p, 100);
   flow_wait(f);
   flow_assert_error(second, LEAT_ECONNTIMEOUT);
-  assert_true(flow_took_ms(second) < 1000);
+  assert_true(flow_took_ms(second) < FLOW_SOON_MS);
 }
 
 static void hang_up(peer_link *l, void *ctx) {
@@ -180,14 +179,15 @@ static void test_pl_04_one_tenants_uploads_do_not_hide_anothers_chat(void **stat
   f->request.base_url = peer_url(p);
   f->request.api_key = "sk-of-many";
   for (int i = 0; i < 300; i++) upload(f, 60000);
-  flow_run(f, 100);
+  while (f->dones == 0) flow_run(f, 5); /* one is through, and has used up the window */
+  flow_run(f, 200);
   uint64_t queued = flow_stats(f).requests_queued;
-  assert_true(queued > 200);
+  assert_in_range(queued, 201, 299);
   f->request.api_key = "sk-of-one";
   h2_peer_chat(f, 7);
-  flow_run(f, 100);
-  assert_int_equal(flow_stats(f).requests_queued,
-                   queued); /* it has a connection, as they have not */
+  /* It gets a connection, as they have not. */
+  for (int i = 0; i < 200 && flow_stats(f).requests_queued > queued; i++) flow_run(f, 20);
+  assert_int_equal(flow_stats(f).requests_queued, queued);
   for (flow_call *other = f->calls; other; other = other->next) leat_cancel(f->engine, other->id);
   flow_wait(f);
 }

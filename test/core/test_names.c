@@ -136,10 +136,10 @@ static void test_net_08_addresses_that_did_not_work_are_looked_up_again(void **s
 static void test_net_03_a_resolver_that_hangs(void **state) {
   flow *f = *state;
   peer *p = flow_peer(f, (const char *const[]){CHAT_HELLO, NULL});
-  hang_ms = 400;
+  hang_ms = 3000;
   flow_call *known = ask(f, "good.test", peer_port(p));
   flow_wait(f);
-  f->request.deadlines.dns_ms = 80;
+  f->request.deadlines.dns_ms = 500;
   flow_call *slow[4];
   for (int i = 0; i < 4; i++) {
     char name[32];
@@ -158,15 +158,15 @@ static void test_net_03_a_resolver_that_hangs(void **state) {
   for (int i = 0; i < 4; i++) {
     flow_assert_error(slow[i], LEAT_EDNSTIMEOUT);
     assert_int_equal(slow[i]->layer, LEAT_LAYER_DNS);
-    assert_true(flow_took_ms(slow[i]) >= 79 && flow_took_ms(slow[i]) < 390);
+    assert_true(flow_took_ms(slow[i]) >= 499 && flow_took_ms(slow[i]) < 2900);
   }
 }
 
 static void test_the_dns_deadline_stops_once_the_name_is_known(void **state) {
   flow *f = *state;
-  peer *p = flow_peer(f, (const char *const[]){"<<sleep 200>>" CHAT_HELLO, NULL});
+  peer *p = flow_peer(f, (const char *const[]){"<<sleep 1200>>" CHAT_HELLO, NULL});
   hang_ms = 20;
-  f->request.deadlines.dns_ms = 100;
+  f->request.deadlines.dns_ms = 1000;
   flow_call *c = ask(f, "slow9.test", peer_port(p));
   flow_wait(f);
   flow_assert_error(c, LEAT_OK);
@@ -174,14 +174,14 @@ static void test_the_dns_deadline_stops_once_the_name_is_known(void **state) {
 
 static void test_net_04_cancel_while_the_lookup_runs(void **state) {
   flow *f = *state;
-  hang_ms = 200;
+  hang_ms = 2000;
   flow_call *c = ask(f, "slow5.test", 1);
   flow_run(f, 20);
   uint64_t from = uv_hrtime();
   assert_int_equal(leat_cancel(f->engine, c->id), LEAT_OK);
   flow_wait(f);
   flow_assert_error(c, LEAT_ECANCELLED);
-  assert_true(uv_hrtime() - from < 150000000ull);
+  assert_true(uv_hrtime() - from < 1900000000ull);
   flow_close(f, LEAT_CLOSE_NOW); /* waits for the lookup, which cannot be recalled */
 }
 
@@ -201,10 +201,16 @@ static void test_net_04_close_while_lookups_run(void **state) {
 static void test_net_06_the_second_address_when_the_first_refuses(void **state) {
   flow *f = *state;
   peer *p = flow_peer(f, (const char *const[]){CHAT_HELLO, NULL});
-  flow_call *c = ask(f, "both.test", peer_port(p)); /* nothing listens on ::1 */
-  flow_wait(f);
-  flow_assert_error(c, LEAT_OK);
-  assert_true(flow_took_ms(c) < 200);
+  double least = FLOW_SOON_MS; /* of some: what else runs here may delay one, and hardly all */
+  for (int i = 0; i < 6 && least >= 200; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "both1%d.test", i);
+    flow_call *c = ask(f, name, peer_port(p)); /* nothing listens on ::1 */
+    flow_wait(f);
+    flow_assert_error(c, LEAT_OK);
+    if (flow_took_ms(c) < least) least = flow_took_ms(c);
+  }
+  assert_true(least < 200); /* and not the 250 that a silent one is given */
 }
 
 static void test_net_06_the_second_address_when_the_first_is_silent(void **state) {
@@ -214,7 +220,7 @@ static void test_net_06_the_second_address_when_the_first_is_silent(void **state
   flow_call *c = ask(f, "both2.test", peer_port(p));
   flow_wait(f);
   flow_assert_error(c, LEAT_OK);
-  assert_true(flow_took_ms(c) >= 200 && flow_took_ms(c) < 900);
+  assert_true(flow_took_ms(c) >= 200 && flow_took_ms(c) < FLOW_SOON_MS);
 }
 
 /* More names, and more origins, than are kept: at once, and once more. */

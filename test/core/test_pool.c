@@ -89,7 +89,7 @@ static void test_pl_03_a_cancelled_stream_frees_its_slot_at_once(void **state) {
   assert_int_equal(leat_cancel(f->engine, first->id), LEAT_OK);
   uint64_t from = uv_hrtime();
   flow_wait(f);
-  assert_true(uv_hrtime() - from < 500000000ull);
+  assert_true(uv_hrtime() - from < FLOW_SOON_MS * 1000000ull);
   flow_assert_error(first, LEAT_ECANCELLED);
   flow_assert_error(second, LEAT_OK);
   assert_int_equal(peer_conns(p), 2);
@@ -98,18 +98,18 @@ static void test_pl_03_a_cancelled_stream_frees_its_slot_at_once(void **state) {
 static void test_pl_04_a_hanging_request_starves_only_its_own_slot(void **state) {
   flow *f = *state;
   f->config.conns_max = 4;
-  f->request.deadlines.head_ms = 400;
   peer *p = flow_peer(f, (const char *const[]){"<<silent>>", CHAT_HELLO, NULL});
   flow_call *hanging = flow_chat(f, p);
-  flow_run(f, 30);
+  while (peer_requests(p) == 0) flow_run(f, 5);
   flow_call *calls[100];
   for (int i = 0; i < 100; i++) calls[i] = flow_chat(f, p);
-  flow_wait(f);
-  flow_assert_error(hanging, LEAT_EHEADTIMEOUT);
   for (int i = 0; i < 100; i++) {
+    flow_wait_for(f, calls[i]);
     flow_assert_error(calls[i], LEAT_OK);
-    assert_true(calls[i]->result.times.done_ns < hanging->result.times.done_ns);
   }
+  assert_int_equal(hanging->dones, 0);
+  assert_int_equal(leat_cancel(f->engine, hanging->id), LEAT_OK);
+  flow_wait(f);
 }
 
 /* One connection: ten of one key, then one of another. The other waits for one, not for ten. */

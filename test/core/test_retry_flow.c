@@ -59,10 +59,15 @@ static void test_rt_01_retry_after_as_the_server_says_it(void **state) {
 static void test_rt_01_the_wait_is_what_was_asked_for(void **state) {
   flow *f = *state;
   f->request.retries = 1;
-  flow_call *c =
-      after(f, "HTTP/1.1 429 Slow\r\nRetry-After-Ms: 120\r\nContent-Length: 0\r\n\r\n", NULL);
-  flow_assert_error(c, LEAT_OK);
-  assert_true(flow_took_ms(c) >= 120 && flow_took_ms(c) < 370);
+  double least = FLOW_SOON_MS; /* of some: what else runs here may delay one, and hardly all */
+  for (int i = 0; i < 6 && least >= 370; i++) {
+    flow_call *c =
+        after(f, "HTTP/1.1 429 Slow\r\nRetry-After-Ms: 120\r\nContent-Length: 0\r\n\r\n", NULL);
+    flow_assert_error(c, LEAT_OK);
+    assert_true(flow_took_ms(c) >= 120);
+    if (flow_took_ms(c) < least) least = flow_took_ms(c);
+  }
+  assert_true(least < 370); /* without the wish it were 375 at least */
 }
 
 static void test_rt_04_without_a_hint_the_wait_is_jittered_half_a_second(void **state) {
@@ -70,7 +75,7 @@ static void test_rt_04_without_a_hint_the_wait_is_jittered_half_a_second(void **
   f->request.retries = 1;
   flow_call *c = after(f, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", NULL);
   flow_assert_error(c, LEAT_OK);
-  assert_true(flow_took_ms(c) >= 375 && flow_took_ms(c) < 1500);
+  assert_true(flow_took_ms(c) >= 375 && flow_took_ms(c) < FLOW_SOON_MS);
 }
 
 static void test_rt_02_a_wish_above_the_limit_is_not_slept(void **state) {
@@ -79,7 +84,7 @@ static void test_rt_02_a_wish_above_the_limit_is_not_slept(void **state) {
   flow_call *c =
       after(f, "HTTP/1.1 503 Busy\r\nRetry-After: 121\r\nContent-Length: 0\r\n\r\n", NULL);
   flow_assert_error(c, LEAT_ESTATUS);
-  assert_true(flow_took_ms(c) < 1000);
+  assert_true(flow_took_ms(c) < FLOW_SOON_MS);
   assert_int_equal(c->result.retry_after_ms, 121000);
   assert_int_equal(c->result.attempts, 1);
   assert_true(c->result.retryable);
@@ -203,7 +208,7 @@ static void test_rt_07_cancel_in_backoff_is_at_once(void **state) {
   assert_int_equal(leat_cancel(f->engine, c->id), LEAT_OK);
   uint64_t from = uv_hrtime();
   flow_wait(f);
-  assert_true(uv_hrtime() - from < 500000000ull);
+  assert_true(uv_hrtime() - from < FLOW_SOON_MS * 1000000ull);
   flow_assert_error(c, LEAT_ECANCELLED);
   assert_false(c->result.retryable); /* whatever the attempt before it was */
   assert_int_equal(peer_requests(p), 1);
@@ -267,7 +272,7 @@ static void test_pl_06_a_reused_connection_that_closes_costs_no_retry(void **sta
   flow_assert_error(c, LEAT_OK);
   assert_int_equal(peer_conns(p), 2);
   assert_int_equal(peer_requests(p), 3);
-  assert_true(flow_took_ms(c) < 300);
+  assert_true(flow_took_ms(c) < FLOW_SOON_MS);
   assert_true(c->result.maybe_ran_twice);
 }
 
@@ -350,7 +355,7 @@ static void test_rt_06_five_hundred_waiters_of_a_dead_host_end_soon(void **state
   for (int i = 0; i < 500; i++) calls[i] = flow_submit(f);
   uint64_t from = uv_hrtime();
   flow_wait(f);
-  assert_true(uv_hrtime() - from < 4000000000ull);
+  assert_true(uv_hrtime() - from < 2 * FLOW_SOON_MS * 1000000ull);
   for (int i = 0; i < 500; i++) flow_assert_error(calls[i], LEAT_EREFUSED);
   assert_true(flow_stats(f).conns_peak <= 64);
   assert_int_equal(flow_stats(f).conns_open, 0);

@@ -13,7 +13,7 @@
 
 #include "base/slice.h"
 
-#define GUARD_MS 10000
+#define GUARD_MS 60000 /* of a machine that is loaded and under sanitizers */
 
 typedef struct flow_kept {
   struct flow_kept *next;

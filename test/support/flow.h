@@ -23,6 +23,9 @@
 #include "support/peer.h"
 
 #define FLOW_PEERS_MAX 8
+/* "At once", on a machine that has other things to do too. What a test tells it from must take
+ * longer, or never come. */
+#define FLOW_SOON_MS   5000
 #define FLOW_BODY      "{\"model\":\"m\",\"messages\":[],\"stream\":true}"
 #define FLOW_BODY_JSON "{\"model\":\"m\",\"messages\":[]}"
 
