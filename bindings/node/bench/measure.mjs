@@ -38,7 +38,7 @@ const streams = Number(options.streams);
 const events = Number(options.events);
 const short = Math.max(1, Math.floor(events / SHORT_SHARE));
 
-/* The issue's bounds: [client, peer, at most this share of it]. */
+/* What leat promises: [client, peer, at most this share of it]. */
 const TARGETS = [
   ['leat-2', 'fetch', 0.4],
   ['leat-1.1', 'fetch', 0.65],
@@ -56,7 +56,8 @@ async function startMock(folder) {
 
 function measure(name, gateway, n) {
   const profile = options.profile && n === events
-    ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`, `--cpu-prof-name=${name}.cpuprofile`] : [];
+    ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`, `--cpu-prof-name=${name}.cpuprofile`]
+    : [];
   const said = execFileSync(process.execPath,
     [...profile, file('clients.mjs'), name, gateway.url, gateway.ca, String(streams), String(n)],
     { encoding: 'utf8', timeout: TIMEOUT_MS, stdio: ['ignore', 'pipe', 'inherit'],

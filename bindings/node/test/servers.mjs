@@ -39,7 +39,7 @@ export async function startMock(...options) {
   const port = options.includes('--port') ? [] : ['--port', '0'];
   const tls = options.includes('--plain') ? [] : ['--ca-out', ca];
   const child = spawn(PROGRAM, ['mock', '--quiet', ...port, ...tls, ...options],
-    { stdio: ['ignore', 'pipe', 'inherit'] });
+    { stdio: ['ignore', 'pipe', 'ignore'] });
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
   const [line] = await once(createInterface(child.stdout), 'line');
