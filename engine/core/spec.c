@@ -315,10 +315,12 @@ static int lay_one(lti_buf *out, const leat_header *h) {
 /* Credentials go last, and last of them what is not sent. */
 static void sort_headers(lti_spec *s, const gathering *g, leat_header *sorted) {
   size_t n = 0, from[RANKS + 1] = {0};
+  int ranks[LTI_SPEC_HEADERS_MAX];
+  for (size_t i = 0; i < g->count; i++) ranks[i] = rank_of(g, g->list[i].name);
   for (int rank = 0; rank < RANKS; rank++) {
     from[rank] = n;
     for (size_t i = 0; i < g->count; i++)
-      if (rank_of(g, g->list[i].name) == rank) sorted[n++] = g->list[i];
+      if (ranks[i] == rank) sorted[n++] = g->list[i];
   }
   s->secrets_at = (uint8_t)from[RANK_SECRET];
   s->header_count = (uint8_t)from[RANK_UNSENT];
