@@ -2,10 +2,12 @@
 
 flood  1,000 streams on four TLS HTTP/2 connections without gaps: the gateway writes as fast as its
        core can, each event in a TLS record of its own. `offered` is its events over the client's
-       wall time. Nothing is due at a time there, so its lateness is that of the second run, where
-       the same streams have a gap that asks for 300,000 events a second: how late it was then shows
-       what it can hold. CPU an event is the client's whole CPU time, its start included, over its
-       events; floor-h2 is bench/compare's: recv, decryption and frames, bytes dropped.
+       wall time. Nothing is due at a time there, and where a gateway without a schedule is faster
+       than the client's core the client is busy all the time, whatever an event costs. So the
+       certificate is that of a second run, in which the same streams have a gap that asks for some
+       more than 300,000 events a second, ticks of 0.1 ms: there the gateway has a schedule, and how
+       late it was is known. CPU an event is the client's whole CPU time, its start included, over
+       its events; floor-h2 is bench/compare's: recv, decryption and frames, bytes dropped.
 start  from right before the exec to the gateway's read of the first request's head, over TLS with
        the system's CA file and the gateway's behind it: the median of several starts. And the size
        of the program without symbols.
@@ -22,7 +24,8 @@ import tempfile
 import gateway as bench
 
 STREAMS, CONNECTIONS = 1000, 4
-FLOOD_EVENTS, FLOOD_RATE = 1500, 300000
+FLOOD_EVENTS, FLOOD_RATE, FLOOD_ASKED = 1500, 300000, 320000
+FLOOD_TICK = "100us"
 STARTS = 15
 SYSTEM_CAS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
               "/etc/ssl/cert.pem")
@@ -56,12 +59,13 @@ def flood(given):
     streams = max(CONNECTIONS, STREAMS // given.divide)
     events = max(10, FLOOD_EVENTS // given.divide)
     wanted = ("--requests", streams, "--concurrency", streams, *H2, "--tls-max", "1.2")
-    flat, gap_ms = path_of(events), streams * 1000 / FLOOD_RATE
+    flat, gap_ms = path_of(events), streams * 1000 / FLOOD_ASKED
     full = flood_client(given, lambda g: bench.load(given.leat, g, flat, *wanted))
     floor = flood_client(given, lambda g: [f"{given.programs}/floor_h2", g.port, str(streams), flat,
                                            str(CONNECTIONS)])
     paced = path_of(events, gap_ms)
-    held = flood_client(given, lambda g: bench.load(given.leat, g, paced, *wanted))
+    held = flood_client(given, lambda g: bench.load(given.leat, g, paced, *wanted),
+                        ("--tick", FLOOD_TICK))
     point, even = full["said"]["points"][0], held["said"]["points"][0]
     cost = full["cpu"] * 1e6 / full["said"]["events"]
     least = floor["cpu"] * 1e6 / floor["said"]["events"]
@@ -75,7 +79,9 @@ def flood(given):
             "held_rate": held["said"]["events"] / even["wall_s"],
             "held_late_p99_ms": held["timing"]["lateness_us"]["p99"] / 1e3,
             "held_verdict": even["certificate"]["verdict"],
-            "held_busy": even["certificate"]["busy_share"]}
+            "held_busy": even["certificate"]["busy_share"],
+            "held_lag_p99_ms": even["certificate"]["receive_lag"]["p99"],
+            "held_us_event": held["cpu"] * 1e6 / held["said"]["events"]}
 
 
 def flood_lines(seen):
@@ -85,16 +91,19 @@ def flood_lines(seen):
            seen["events"] == seen["events_sent"])
     yield ("TLS records with more than one event", f"{seen['crowded']:,}", "0",
            seen["crowded"] == 0)
-    yield ("certificate", seen["verdict"], "valid", seen["verdict"] == "valid")
-    yield at_most("receive lag p99, ms", seen["receive_lag_p99_ms"], 0.5, 3)
-    yield at_most("busy share", seen["busy"], 0.85, 3)
+    yield remark("certificate, busy share, receive lag p99",
+                 f"{seen['verdict']}, {seen['busy']:.3f}, {seen['receive_lag_p99_ms']:.3f} ms")
     yield remark("CPU an event, us; floor-h2's",
                  f"{seen['us_event']:.2f}; {seen['floor_us_event']:.2f}")
     yield at_most("CPU an event over floor-h2's", seen["against_floor"], 1.3)
-    yield remark(f"asked for {FLOOD_RATE:,} events a second: came, gateway late p99",
-                 f"{seen['held_rate']:,.0f}, {seen['held_late_p99_ms']:.2f} ms")
-    yield remark("and there: certificate, busy share",
-                 f"{seen['held_verdict']}, {seen['held_busy']:.3f}")
+    asked = f"on a schedule of {FLOOD_ASKED:,}: "
+    yield (asked + "events a second", f"{seen['held_rate']:,.0f}", f">= {FLOOD_RATE:,}",
+           seen["held_rate"] >= FLOOD_RATE)
+    yield (asked + "certificate", seen["held_verdict"], "valid", seen["held_verdict"] == "valid")
+    yield at_most(asked + "receive lag p99, ms", seen["held_lag_p99_ms"], 0.5, 3)
+    yield at_most(asked + "busy share", seen["held_busy"], 0.85, 3)
+    yield remark(asked + "CPU an event, us; gateway late p99",
+                 f"{seen['held_us_event']:.2f}; {seen['held_late_p99_ms']:.2f} ms")
 
 
 # ---- start

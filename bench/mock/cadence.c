@@ -4,7 +4,8 @@
  * Deadlines ahead of now are rounded up to whole ticks of the monotonic clock, a millisecond where
  * nothing else is asked for, so that the events of thousands of streams share a wake-up instead of
  * costing one each; lateness is counted from the rounded time. Of the events that share a tick the
- * last is late by what the others cost, so a finer tick is a more punctual gateway. Schedules are
+ * last is late by what the others cost, so a finer tick is a more punctual gateway; and so that the
+ * first of hundreds does not leave with the last, bytes are written every SHARE_MAX. Schedules are
  * absolute: a late event does not move the next. libuv's own timers would add up to a millisecond
  * more, because a sleep starts at a cached time: built with LEAT_PORTABLE they serve instead, set a
  * millisecond early and then again and again, which keeps the loop awake until the time has come.
@@ -18,7 +19,8 @@
 
 #include "bench/mock/gateway.h"
 
-#define TURN_MAX 2048 /* served before the loop looks at its sockets again */
+#define TURN_MAX  2048 /* served before the loop looks at its sockets again */
+#define SHARE_MAX 64   /* served before their bytes are given to the sockets */
 
 static void run(mock *m);
 static int open_clock(mock *m);
@@ -58,6 +60,7 @@ static void run(mock *m) {
     mock_due *due = LTI_CONTAINER_OF(first, mock_due, node);
     lti_heap_remove(&m->due, first);
     due->on_due(due);
+    if ((i + 1) % SHARE_MAX == 0) mock_conn_pump_marked(m);
   }
   mock_conn_pump_marked(m);
   m->running_due = false;
