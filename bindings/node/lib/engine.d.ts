@@ -97,7 +97,7 @@ export interface Sink {
    * may be kept and read, but not transferred or written: see native.d.ts. */
   data?(chunk: Uint8Array): void;
   /** Decoded events; not for raw exchanges. */
-  event?(event: import("./event.js").Event): void;
+  event?(event: import("./index.js").Event): void;
   /** write() or send() had said false: more may come. */
   room?(): void;
   done(ending: Ending): void;

@@ -9,7 +9,7 @@ type FetchInit = Parameters<typeof globalThis.fetch>[1];
  * one, and of the `fetch` option of the official SDKs. */
 export interface Fetch {
   (input: FetchInput, init?: FetchInit): Promise<Response>;
-  /** The engine's counters, by the names of leat_stats. */
+  /** The engine's counters, by the names of leat_stats in camelCase. */
   stats(): Record<string, number>;
   /** Ends its connections. Requests run to their ends first, unless `now`; new ones are refused. */
   close(now?: boolean): Promise<void>;

@@ -2,13 +2,18 @@
 # Finds a Node of version 22 or later, with its headers; where the machine's is older, or has no
 # headers, npm installs the package node-linux-ARCH, which carries both, into the given folder.
 #
-# usage: node.sh FOLDER
+# usage: node.sh [--present] FOLDER     --present: installs nothing
 # prints two lines: the program, and the folder whose include/node has the headers (nodedir).
-# exit: 0 found, 1 no npm, or no registry answers
+# exit: 0 found, 1 there is none: no npm, or no registry answers
 #
 #   { read -r node; read -r nodedir; } < <(bindings/node/test/node.sh build/node)
 set -u -o pipefail
-folder=${1:?usage: node.sh FOLDER}
+install=yes
+if [ "${1:-}" = --present ]; then
+  install=no
+  shift
+fi
+folder=${1:?usage: node.sh [--present] FOLDER}
 least=22 wanted=24
 
 fits() { # PROGRAM
@@ -33,6 +38,7 @@ if [ -n "$system" ] && found "$system"; then exit 0; fi
 mkdir -p "$folder" && folder=$(cd "$folder" && pwd) || exit 1
 own=$folder/node_modules/$package/bin/node
 if [ -n "$package" ] && [ -x "$own" ] && found "$own"; then exit 0; fi
+[ $install = yes ] || exit 1
 if [ -z "$package" ] || ! command -v npm >/dev/null; then
   echo "there is no Node >= $least with its headers here, and no npm to install one" >&2
   exit 1
