@@ -33,11 +33,12 @@ class Update(NamedTuple):
 
 class Feed:
     def __init__(self, busy_every=0):
-        """`busy_every`: each so many-th call to a chat is refused at first, with status 429."""
+        """`busy_every`: each so many-th call to a chat is refused with status 429, none twice."""
+        self.refused = set()
         self.updates, self.messages, self.calls, self.wrong = [], {}, [], []
         self.answered_at = {}  # how many messages had been sent before this question's
         self.fetched_at = {}   # and before this update was fetched
-        self.busy_every, self.busy, self.sent, self.at = busy_every, 0, 0, 0
+        self.busy_every, self.busy, self.sent, self.said = busy_every, 0, 0, 0
         self.loop = asyncio.new_event_loop()
         self.news = asyncio.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -48,7 +49,8 @@ class Feed:
     # ---- the test's side
     def say(self, *said):
         """(chat, text) pairs, all at once -> their updates."""
-        new = [Update(len(self.updates) + i + 1, chat, text) for i, (chat, text) in enumerate(said)]
+        new = [Update(self.said + i + 1, chat, text) for i, (chat, text) in enumerate(said)]
+        self.said += len(new)
 
         def add():
             self.updates += new
@@ -132,7 +134,9 @@ class Feed:
 
     def keep(self, call, body):
         self.busy += 1
-        if self.busy_every and self.busy % self.busy_every == 0:
+        again = str(body) in self.refused
+        if self.busy_every and self.busy % self.busy_every == 0 and not again:
+            self.refused.add(str(body))
             return 429, {"ok": False, "error_code": 429, "parameters": {"retry_after": 0}}
         chat, text = body["chat_id"], body["text"]
         if not text or len(text) > 4096:

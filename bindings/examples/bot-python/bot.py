@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""A bot with many chats, after the manner of Telegram's, on one engine.
+"""A bot with many chats, after the manner of Telegram's, with two clients: one for the model, which
+learns its limits, and one for the feed, where a question for updates may lie for long and must not
+count among the requests that a limit lets out.
 
 Updates come by long polling. Each message is asked at once and in order, in a lane of its chat: so
 a chat's messages are answered one at a time, and chats take turns, however much one of them says.
@@ -56,7 +58,7 @@ class Pace:
 
 
 class Bot:
-    def __init__(self, client: leat.Client, feed: str, model: str, edit: float,
+    def __init__(self, client: leat.Client, feed: leat.Client, model: str, edit: float,
                  rate: float) -> None:
         self.client, self.feed, self.model, self.edit = client, feed, model, edit
         self.pace = Pace(rate)
@@ -69,8 +71,8 @@ class Bot:
             while len(self.pending) >= PENDING_MAX:
                 await asyncio.wait(self.pending, return_when=asyncio.FIRST_COMPLETED)
             try:
-                reply = await self.client.call(
-                    "telegram.getupdates", base_url=self.feed, timeout=POLL_SECONDS * 2,
+                reply = await self.feed.call(
+                    "telegram.getupdates", timeout=POLL_SECONDS * 2,
                     params={"offset": offset, "timeout": POLL_SECONDS, "limit": 100})
             except leat.LeatError as error:
                 print(f"bot: no updates: {error}", file=sys.stderr)
@@ -100,7 +102,7 @@ class Bot:
 
     async def answer(self, stream: leat.Stream, chat: int, question: int) -> None:
         clock = asyncio.get_running_loop().time
-        text, shown, due = "", 0, 0.0
+        text, told, shown, due = "", "", 0, 0.0
         try:
             try:
                 async with stream:
@@ -108,14 +110,16 @@ class Bot:
                         text += event.text
                         due = due or clock() + self.edit
                         if text and clock() >= due and self.pace.behind() < self.edit:
-                            shown = await self.show(chat, question, shown, text)
+                            told = text
+                            shown = await self.show(chat, question, shown, told)
                             due = clock() + self.edit
             except leat.LeatError as error:
                 self.failed += 1
                 text += f" [{error.name}]"
             else:
                 self.answered += 1
-            await self.show(chat, question, shown, text or "(nothing)")
+            if text != told or not shown:
+                await self.show(chat, question, shown, text or "(nothing)")
         except leat.LeatError as error:
             print(f"bot: chat {chat}: {error}", file=sys.stderr)
 
@@ -127,16 +131,19 @@ class Bot:
             body["message_id"] = shown
         else:
             body["reply_parameters"] = {"message_id": question}
-        reply = await self.client.call(
+        reply = await self.feed.call(
             "telegram.editmessagetext" if shown else "telegram.sendmessage", body,
-            base_url=self.feed, lane=f"to {chat}")
+            lane=f"to {chat}")
         return shown or int(reply.json()["result"]["message_id"])
 
 
-async def main(feed: str, base_url: str, model: str, edit: float = 1.0, rate: float = 30.0) -> None:
+async def main(feed_url: str, base_url: str, model: str, edit: float = 1.0,
+               rate: float = 30.0) -> None:
+    authorities = os.environ.get("SSL_CERT_FILE")
     async with leat.Client(base_url, os.environ.get("LEAT_API_KEY"), learn_limits=True,
-                           ca_file=os.environ.get("SSL_CERT_FILE"),
-                           endpoints=calls_of(os.environ["BOT_TOKEN"])) as client:
+                           ca_file=authorities) as client, \
+            leat.Client(feed_url, ca_file=authorities,
+                        endpoints=calls_of(os.environ["BOT_TOKEN"])) as feed:
         bot = Bot(client, feed, model, edit, rate)
         hearing = asyncio.create_task(bot.run())
         for number in (signal.SIGTERM, signal.SIGINT):

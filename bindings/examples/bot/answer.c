@@ -98,7 +98,6 @@ static bool answer_call(answer *a) {
   leat_request request;
   leat_request_init(&request);
   snprintf(lane, sizeof lane, "to %" PRId64, a->chat);
-  request.base_url = a->bot->feed;
   request.endpoint = a->message ? "telegram.editmessagetext" : "telegram.sendmessage";
   request.body = (leat_slice){body, write_body(a, body, sizeof body)};
   request.lane = lane;
@@ -106,8 +105,8 @@ static bool answer_call(answer *a) {
   request.on_done = on_called;
   request.user = a;
   leat_id id;
-  if (leat_submit(a->bot->engine, &request, &id) != LEAT_OK) {
-    fprintf(stderr, "bot: %s\n", leat_last_message(a->bot->engine));
+  if (leat_submit(a->bot->feed, &request, &id) != LEAT_OK) {
+    fprintf(stderr, "bot: %s\n", leat_last_message(a->bot->feed));
     return false;
   }
   a->calling = true;
@@ -175,7 +174,7 @@ void answer_open(bot *b, int64_t update, int64_t chat, int64_t question, leat_sl
   snprintf(lane, sizeof lane, "chat %" PRId64, chat);
   leat_chat_request ask;
   leat_chat_request_init(&ask);
-  ask.model = b->model;
+  ask.model = b->model_name;
   ask.prompt = text;
   ask.stream = true;
   ask.has_seed = true;
@@ -189,8 +188,8 @@ void answer_open(bot *b, int64_t update, int64_t chat, int64_t question, leat_sl
   request.user = a;
   leat_id id;
   b->pending++;
-  if (leat_submit(b->engine, &request, &id) == LEAT_OK) return;
-  fprintf(stderr, "bot: %s\n", leat_last_message(b->engine));
+  if (leat_submit(b->model, &request, &id) == LEAT_OK) return;
+  fprintf(stderr, "bot: %s\n", leat_last_message(b->model));
   b->failed++;
   answer_free(a);
 }

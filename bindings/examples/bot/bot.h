@@ -20,8 +20,9 @@ typedef struct bot {
   uv_loop_t loop;
   uv_timer_t timer; /* the pace of calls */
   uv_signal_t signals[2];
-  leat_engine *engine;
-  const char *feed, *model;
+  leat_engine *model, *feed;
+  int engines; /* how many are open */
+  const char *model_name;
   uint64_t edit_ns;      /* between two edits of a message */
   double rate, budget;   /* calls in a second, and how many may be made now */
   uint64_t paced_ns;     /* when the budget was last filled */

@@ -1,4 +1,6 @@
-/* A bot with many chats, after the manner of Telegram's, on one engine and one loop.
+/* A bot with many chats, after the manner of Telegram's, on one loop with two engines: one for the
+ * model, which learns its limits, and one for the feed, where a question for updates may lie for
+ * long and must not count among the requests that a limit lets out.
  *
  * Updates come by long polling. Each message is asked at once, in a lane of its chat: so a chat's
  * messages are answered one at a time, and chats take turns, however much one of them says. An
@@ -64,7 +66,6 @@ static void poll_updates(bot *b) {
   leat_param params[] = {{"offset", offset}, {"timeout", seconds}, {"limit", "100"}};
   leat_request request;
   leat_request_init(&request);
-  request.base_url = b->feed;
   request.endpoint = "telegram.getupdates";
   request.params = params;
   request.param_count = 3;
@@ -72,17 +73,25 @@ static void poll_updates(bot *b) {
   request.on_event = on_updates;
   request.on_done = on_polled;
   request.user = b;
-  if (leat_submit(b->engine, &request, &b->poll) == LEAT_OK) return;
-  fprintf(stderr, "bot: %s\n", leat_last_message(b->engine));
+  if (leat_submit(b->feed, &request, &b->poll) == LEAT_OK) return;
+  fprintf(stderr, "bot: %s\n", leat_last_message(b->feed));
   b->poll_at_ns = uv_hrtime() + SECOND_NS;
 }
 
 /* ---- the loop */
 
+/* Called by both. */
 static void on_engine_closed(void *user) {
   bot *b = user;
+  if (--b->engines > 0) return;
   uv_close((uv_handle_t *)&b->timer, NULL);
   for (int i = 0; i < 2; i++) uv_close((uv_handle_t *)&b->signals[i], NULL);
+}
+
+static void close_engines(bot *b) {
+  b->closing = true;
+  leat_close(b->model, LEAT_CLOSE_NOW, on_engine_closed, b);
+  if (b->engines > 1) leat_close(b->feed, LEAT_CLOSE_NOW, on_engine_closed, b);
 }
 
 static void on_tick(uv_timer_t *timer) {
@@ -92,15 +101,14 @@ static void on_tick(uv_timer_t *timer) {
   bool room = b->pending < PENDING_MAX && uv_hrtime() >= b->poll_at_ns;
   if (!b->leaving && b->poll == 0 && room) poll_updates(b);
   if (!b->leaving || b->pending > 0 || b->poll != 0) return;
-  b->closing = true;
-  leat_close(b->engine, LEAT_CLOSE_DRAIN, on_engine_closed, b);
+  close_engines(b);
 }
 
 static void on_signal(uv_signal_t *signal, int number) {
   (void)number;
   bot *b = signal->data;
   b->leaving = true;
-  if (b->poll) leat_cancel(b->engine, b->poll);
+  if (b->poll) leat_cancel(b->feed, b->poll);
 }
 
 /* The bot's calls as rows of the registry: so they have retries, and statuses are errors. What may
@@ -122,26 +130,30 @@ static int add_calls(bot *b, const char *token) {
                          .body = i == 0 ? LEAT_BODY_NONE : LEAT_BODY_JSON,
                          .auth = LEAT_AUTH_NONE,
                          .once = calls[i].once};
-    int error = (size_t)size < sizeof path ? leat_endpoint_add(b->engine, &row) : LEAT_EINVAL;
+    int error = (size_t)size < sizeof path ? leat_endpoint_add(b->feed, &row) : LEAT_EINVAL;
     if (error != LEAT_OK) return error;
   }
   return LEAT_OK;
 }
 
-static int start(bot *b, const char *base_url, const char *token) {
+static int open_engine(bot *b, leat_engine **engine, const char *base_url, const char *key) {
   leat_config config;
   leat_config_init(&config);
   config.loop = &b->loop;
   config.base_url = base_url;
-  config.api_key = getenv("LEAT_API_KEY");
+  config.api_key = key;
   config.ca_file = getenv("SSL_CERT_FILE");
-  config.learn_limits = true;
+  config.learn_limits = engine == &b->model;
   const char *message;
-  int error = leat_open(&b->engine, &config, &message);
-  if (error != LEAT_OK) {
+  int error = leat_open(engine, &config, &message);
+  if (error == LEAT_OK)
+    b->engines++;
+  else
     fprintf(stderr, "bot: %s\n", message);
-    return error;
-  }
+  return error;
+}
+
+static void start_own_work(bot *b) {
   int numbers[] = {SIGTERM, SIGINT};
   for (int i = 0; i < 2; i++) {
     uv_signal_init(&b->loop, &b->signals[i]);
@@ -151,11 +163,19 @@ static int start(bot *b, const char *base_url, const char *token) {
   uv_timer_init(&b->loop, &b->timer);
   b->timer.data = b;
   uv_timer_start(&b->timer, on_tick, 0, TICK_MS);
-  error = add_calls(b, token);
-  if (error == LEAT_OK) return error;
-  fprintf(stderr, "bot: BOT_TOKEN: %s\n", leat_error_text(error));
-  b->closing = true;
-  return leat_close(b->engine, LEAT_CLOSE_NOW, on_engine_closed, b), error;
+}
+
+static int start(bot *b, char **argv, const char *token) {
+  int error = open_engine(b, &b->model, argv[2], getenv("LEAT_API_KEY"));
+  if (error != LEAT_OK) return error;
+  start_own_work(b);
+  error = open_engine(b, &b->feed, argv[1], NULL);
+  if (error == LEAT_OK) {
+    error = add_calls(b, token);
+    if (error != LEAT_OK) fprintf(stderr, "bot: BOT_TOKEN: %s\n", leat_error_text(error));
+  }
+  if (error != LEAT_OK) close_engines(b);
+  return error;
 }
 
 static double read_number(const char *text, double from, double to) {
@@ -174,12 +194,12 @@ int main(int argc, char **argv) {
             "[CALLS_PER_SECOND]]\n");
     return 2;
   }
-  bot b = {.feed = argv[1], .model = argv[3], .rate = rate, .paced_ns = uv_hrtime()};
+  bot b = {.model_name = argv[3], .rate = rate, .paced_ns = uv_hrtime()};
   b.edit_ns = (uint64_t)(edit * 1e9);
   b.last = &b.first;
   uv_loop_init(&b.loop);
-  int error = start(&b, argv[2], token);
-  if (b.engine) uv_run(&b.loop, UV_RUN_DEFAULT);
+  int error = start(&b, argv, token);
+  uv_run(&b.loop, UV_RUN_DEFAULT);
   uv_loop_close(&b.loop);
   if (error == LEAT_OK) printf("%lu answered, %lu failed\n", b.answered, b.failed);
   return error != LEAT_OK;
