@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # Installs what is missing, configures, builds and runs the tests.
 #
-# usage: test/run.sh [--peers | --servers] [--preset NAME] [--label LABEL] [--without REGEX]
+# usage: test/run.sh [--peers | --servers] [--preset NAME] [--label LABEL] [--without LABEL]
 #   --peers         also installs the servers that some e2e tests run against (nginx, h2o, Go
 #                   and more) and clang; without them those tests are skipped, and ctest lists them
 #   --servers       installs only those of them that are small: no Go, Node, Chromium or clang
 #   --preset NAME   release (default), dev, asan
-#   --without REGEX all but the tests whose names fit
-#   --label LABEL   only tests of this label: unit, fuzz, e2e, peers, slow, tidy
+#   --label LABEL   only tests of this label: unit, fuzz, e2e, peers, slow, tidy, once
+#   --without LABEL all but the tests of this label
 # exit: 0 all passed, 1 some failed or the build did, 2 wrong use or missing packages
-# The results stay in build/PRESET/results.xml (JUnit).
+# What fails runs once more, alone (test/suite.sh). The results stay in build/PRESET/results.xml
+# (JUnit).
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 2
 . test/packages.sh
+. test/suite.sh
 
 usage() {
   sed -n '4,10s/^# \{0,1\}//p' test/run.sh >&2
@@ -48,8 +50,7 @@ build=build/$preset
 rm -f "$build/results.xml"
 cmake --preset "$preset" || exit 1
 cmake --build "$build" || exit 1
-tests=(--test-dir "$build" --output-on-failure --timeout 300 --no-tests=error
-  --parallel "$(nproc)" --output-junit results.xml)
+tests=(--parallel "$(nproc)")
 [ -n "$label" ] && tests+=(--label-regex "^$label\$")
-[ -n "$without" ] && tests+=(--exclude-regex "$without")
-ctest "${tests[@]}" </dev/null || exit 1
+[ -n "$without" ] && tests+=(--label-exclude "^$without\$")
+suite_run "$build" "${tests[@]}" || exit 1

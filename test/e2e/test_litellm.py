@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """LiteLLM's proxy, a gateway that nobody here wrote, between the program and its own gateway: each
 dialect is spoken to it, and what it makes of them must arrive whole."""
-# ctest: peers 600
+# ctest: peers 600 once
 import json
 import os
 import unittest

@@ -2,7 +2,7 @@
 """Histograms of `leat load --json` in the hands of another library: hdr-histogram-js, installed by
 its name into a folder beside the builds, decodes each of them and finds the percentiles that stand
 beside it."""
-# ctest: peers 300
+# ctest: peers 300 once
 import json
 import os
 import subprocess

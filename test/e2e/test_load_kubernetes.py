@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ctest: peers 300
+# ctest: peers 300 once
 """The manifest for several machines, against Kubernetes' own schemas and against the program: what
 is applied must be a Job, and the config in it must be one that load takes."""
 import json

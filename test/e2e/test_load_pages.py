@@ -2,7 +2,7 @@
 """The pages of `leat load`, `leat report` and `leat compare` in Chromium: light and dark, wide and
 narrow, on paper. Nothing is fetched, nothing is complained of, nothing lies on another's words or
 leaves the page's width, and all text has the contrast that WCAG 2.1 AA asks for (4.5:1)."""
-# ctest: peers 300
+# ctest: peers 300 once
 import json
 import os
 import subprocess

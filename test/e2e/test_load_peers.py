@@ -2,7 +2,7 @@
 """Another harness beside leat load, on the same gateway, once in small: that AIPerf can be
 installed by its name, told the same work, and its figures read. The others of bench/peers are many
 gigabytes each: they are run here where somebody has installed them before."""
-# ctest: peers 900
+# ctest: peers 900 once
 import json
 import os
 import subprocess

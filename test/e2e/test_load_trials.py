@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ctest: slow 240
+# ctest: slow 240 serial (it fills the cores on purpose, and pins to them)
 """The certificate on trial: the load is stopped, starved and frozen out, and its verdict is held
 against the truth. The truth are the gateway's stamps in the events: from their writing to their
 reading, which no harness can bend.

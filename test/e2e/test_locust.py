@@ -4,7 +4,7 @@
 The types and the suite of `leat.locust` in an environment that has Locust; the example with a
 master and two workers, whose sums are held against what the gateway counted; and 200 users of one
 worker whose requests are under way together."""
-# ctest: peers 600
+# ctest: peers 600 once
 import json
 import os
 import re

@@ -6,7 +6,7 @@ Debian packages and the archive, the second one is an image with the program, in
 without rights streams. libleat-dev goes into a third system, with no more than a compiler, where an
 example is built against it through pkg-config and through CMake, and streams from a gateway of
 ours; then the packages go and leave nothing. lintian has nothing to say that is not expected."""
-# ctest: peers 900
+# ctest: peers 900 once
 import glob
 import os
 import re

@@ -4,7 +4,7 @@
 A virtual environment below the build folder has the package and what its tests run against (httpx,
 httpx2, the official SDKs, uvloop, gevent); it is made once. Where no registry answers, or Python's
 headers are missing, the test is skipped."""
-# ctest: peers 900
+# ctest: peers 900 once
 import os
 import subprocess
 import unittest
