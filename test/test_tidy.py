@@ -56,6 +56,11 @@ class TidyTest(unittest.TestCase):
     def test_comment_at_the_top(self):
         self.finds("no comment at the top", "engine/base/x.c", "int x;\n")
 
+    def test_what_others_made_is_not_read(self):
+        for folder in ("build", "node_modules/x"):
+            self.passes(f"bindings/node/{folder}/x.h", "int\tx;\n")
+        self.finds("a tab", "bindings/node/built/x.h", "int\tx;\n")
+
     # ---- functions
     def test_function_length_counts_from_signature_to_brace(self):
         body = "  x();\n"

@@ -26,6 +26,8 @@ HEADER_COMMENT_SHARE = 0.40
 
 # Folders that are looked at. Everything else of the tree (build/, for one) is not ours to judge.
 C_FOLDERS = ("engine", "protocols", "bindings", "bench", "test")
+# Folders of what is not written by hand, wherever they are.
+NOT_OURS = ("corpus", "vectors", "__pycache__", "build", "node_modules")
 TEXT_FILES = (".py", ".sh", ".cmake", ".txt", ".mjs")
 SCRIPTS = (".ci/run",)
 
@@ -295,7 +297,7 @@ class Tree:
         found += [n for n in os.listdir(self.root) if n.endswith(TEXT_FILES + (".md",))]
         for folder in C_FOLDERS + ("cmake",):
             for where, folders, names in os.walk(os.path.join(self.root, folder)):
-                folders[:] = [f for f in folders if f not in ("corpus", "vectors", "__pycache__")]
+                folders[:] = [f for f in folders if f not in NOT_OURS]
                 for name in names:
                     if name.endswith((".c", ".h") + TEXT_FILES):
                         found.append(os.path.relpath(os.path.join(where, name), self.root))
