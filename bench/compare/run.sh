@@ -7,6 +7,8 @@
 # usage: bench/compare/run.sh [-C STREAMS] [-N EVENTS] [--ms INTERVAL] [-R ROUNDS] [--http 1.1|2]
 #        [--only ROW,...] [--json FILE]
 #        bench/compare/run.sh --tasks [...]: jobs, beside a plain asyncio poller: bench/tasks/run.sh
+#        bench/compare/run.sh --bindings [--only python|node] [--rounds N] [...]: the packages for
+#        Python and Node, beside aiohttp, undici and the official SDKs' own transports
 # [500 streams of 200 events at 20 ms, 3 rounds]; the table goes to standard output. A remark in its
 # last column says why a row is not to be trusted.
 set -eu -o pipefail
@@ -16,6 +18,13 @@ if [ "${1-}" = --tasks ]; then
   exec bench/tasks/run.sh "$@"
 fi
 . test/packages.sh
+if [ "${1-}" = --bindings ]; then
+  shift
+  packages_ensure build languages || exit 2
+  cmake --preset release >&2
+  cmake --build build/release --target leat >&2
+  exec python3 bench/compare/bindings.py --leat build/release/leat "$@"
+fi
 packages_ensure build compare || exit 2
 cmake --preset release >&2
 cmake --build build/release --target compare >&2
