@@ -30,7 +30,7 @@ export interface RequestFields {
   deadlines?: Deadlines;
   retries?: number; /* -1: none */
   once?: boolean;
-  wantRaw?: boolean;
+  wantRaw?: boolean; /* records come as events of the kind "raw" */
   chat?: Record<string, unknown>;
   body?: string | Uint8Array; /* copied before submit returns */
   upload?: { size?: number }; /* instead of `body`: comes by exchange.write; size when known */
@@ -94,7 +94,8 @@ export interface Sink {
   /** Raw exchanges, and others' heads. `headers` is flat and in the order received. */
   head?(status: number, headers: string[]): void;
   /** Raw exchanges: a piece of the body as it came, no content-coding undone. A view of memory that
-   * may be kept and read, but not transferred or written: see native.d.ts. */
+   * may be kept and read, but not written, and of which small ones refuse to be transferred: see
+   * native.d.ts. */
   data?(chunk: Uint8Array): void;
   /** Decoded events; not for raw exchanges. */
   event?(event: import("./index.js").Event): void;

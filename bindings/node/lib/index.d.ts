@@ -2,7 +2,8 @@
 
 export * from "./fetch.js";
 export * from "./errors.js";
-export { Event, Head, Media, TaskUpdate, ToolCall, Usage } from "./event.js";
+export { Event, Head } from "./event.js";
+export type { EventKind, Media, TaskUpdate, ToolCall, Usage } from "./event.js";
 import type { Ending } from "./engine.js";
 import type { Event, Head, Media, TaskUpdate, ToolCall, Usage } from "./event.js";
 

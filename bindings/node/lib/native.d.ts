@@ -3,42 +3,55 @@
  *
  * How things are delivered. The engine lives on Node's own loop. What its callbacks tell is copied
  * into one list of records, and once a turn of the loop, behind all sockets that were read in it,
- * `deliver` is called inside one callback scope: once, with all records of all exchanges. A list
- * of more than 8,192 records, or of 1 MiB, is delivered in several calls of the same scope.
+ * `deliver` is called inside one callback scope, in the engine's asynchronous context, with all
+ * records and endings of all exchanges. What promises and callbacks do with them runs in the
+ * context of whoever waits, or of each() (stream.js).
  *
  * Who owns what. `words` belongs to the addon and is valid during the call only. `text` is a string
- * as any other. `slab` is an ArrayBuffer of which no byte is written again once it was delivered:
- * views of it may be kept, but keep all of it alive (64 KiB at most, larger pieces have one of
- * their own), and as other exchanges have views of it, too, it is marked untransferable: copy
- * (`slice`) what is to be transferred. */
+ * as any other. A slab is an ArrayBuffer of which no byte is written again once it was delivered:
+ * views of it may be kept, but keep all of it alive (64 KiB; pieces above 8 KiB have one of their
+ * own). As other exchanges have views of it, too, a shared one is marked untransferable. */
 
 import type { ConfigFields, Ending, RequestFields, SocketFields, TaskFields } from "./engine.js";
 
 /** Words of one record, all 32 bits wide. */
 export interface RecordLayout {
   slot: 0; /* of the exchange */
-  kind: 1; /* enum leat_event_kind or one of `kinds` */
+  kind: 1; /* enum leat_event_kind, or from 64 on src/turn.h's; flags from bit 8 on */
   choice: 2; /* or: a head's status, a message's type, a close code */
-  at: 3; /* where its text begins in `text`, in UTF-16 units; its bytes in `slab`; -1: none here */
-  size: 4; /* how long it is there */
-  extra: 5; /* its place in `extras`, -1: it has none */
+  at: 3; /* where its text begins in `text`, its bytes in their slab, or a number of its kind */
+  size: 4; /* how long it is there; -1: its values are in `extras` */
+  extra: 5; /* the first of its values in `extras`, -1: it has none; of bytes their slab's place */
   attempt: 6;
   nsLow: 7; /* received_ns */
   nsHigh: 8;
-  words: 9; /* in all */
+  lag: 9; /* received_ns - segment_ns, -1: not known */
+  words: 10; /* in all */
 }
 
+/** `text` has short ASCII texts, joined: V8 copies substrings of up to 12 units, while longer ones
+ * would keep all of it. `endings` are slots and their endings in turn. */
 export type Deliver = (
   count: number,
   words: Int32Array,
   text: string,
   slabs: ArrayBuffer[],
   extras: unknown[],
+  endings: (number | Ending)[],
+  gone: boolean,
 ) => void;
 
-/** A native exchange, by its slot; 0 is never one. A stale slot is harmless. */
+/** What of a request goes another way than in engine.d.ts. */
+export interface NativeFields extends Omit<RequestFields, "upload" | "socket"> {
+  upload?: boolean;
+  uploadSize?: number;
+  socketSlot?: number;
+}
+
+/** Exchanges are known by slots that JavaScript chooses, from 1 on; a stale one is harmless. What
+ * is refused throws an Ending, or a TypeError for what is no option. */
 export interface NativeEngine {
-  submit(slot: number, fields: RequestFields): void; /* throws an Ending-like object */
+  submit(slot: number, fields: NativeFields): void;
   task(slot: number, fields: TaskFields): void;
   socket(slot: number, fields: SocketFields): void;
   cancel(slot: number): void;
@@ -51,15 +64,13 @@ export interface NativeEngine {
   sendClose(slot: number, code: number, reason: string): void;
   stats(): Record<string, number>;
   metrics(): string;
-  close(now: boolean): void; /* the last call of `deliver` has a record of slot 0 */
+  close(now: boolean): void; /* the last `deliver` says that it is gone */
 }
 
 export interface Native {
   version: string;
+  /** `deliver` is held weakly while nothing is pending: the engine's owner must have it. */
   Engine: new (config: ConfigFields, deliver: Deliver, endpoints?: string) => NativeEngine;
   raise(error: unknown): void; /* as an uncaughtException */
-  where(symbol: string): string; /* which file a symbol of the engine comes from, for tests */
-  errors: Record<string, number>;
+  where(symbol: string): string; /* which file a function of the engine's libraries is from */
 }
-
-export type { Ending };

@@ -46,6 +46,7 @@ export class Stream {
     this.at = 0; /* in the queue: what is read next */
     this.held = 0;
     this.paused = false;
+    this.over = false;
     this.closed = false; /* by its reader, who wants no more */
     this.waiting = null; /* { resolve, reject } of who reads ahead */
     this.ended = null; /* { promise, resolve } of who waits for the end */
@@ -130,6 +131,10 @@ export class Stream {
     this.over = true;
     if (!this.queue.length || this.at === this.queue.length) this.#wake();
     this.ended?.resolve();
+    this.#mute();
+  }
+
+  #mute() {
     this.resource?.emitDestroy();
     this.resource = null;
   }
@@ -198,6 +203,7 @@ export class Stream {
     this.resource = new AsyncResource('leat.Stream', { requireManualDestroy: true });
     this.listener = listener;
     while (this.at < this.queue.length) this.#hear(this.#shift());
+    if (this.over) this.#mute();
     return this.finished().then(() => {
       if (this.error && !this.closed) throw this.error;
     });

@@ -164,10 +164,13 @@ lno_engine *lno_engine_of(napi_env env, napi_callback_info info, size_t *count,
     napi_throw_type_error(env, "ERR_INVALID_THIS", "this is no engine");
     return NULL;
   }
-  lno_engine *e = found;
-  if (e->engine) return e;
-  lno_ending_throw(env, LEAT_ECLOSED, "the engine is closed");
-  return NULL;
+  return found;
+}
+
+bool lno_engine_open(const lno_engine *e) {
+  if (e->engine) return true;
+  lno_ending_throw(e->env, LEAT_ECLOSED, "the engine is closed");
+  return false;
 }
 
 static bool load_endpoints(lno_engine *e, napi_value endpoints) {
@@ -253,13 +256,13 @@ static napi_value close_method(napi_env env, napi_callback_info info) {
 static napi_value stats_method(napi_env env, napi_callback_info info) {
   size_t count = 0;
   lno_engine *e = lno_engine_of(env, info, &count, NULL);
-  return e ? lno_counters_object(env, e->engine) : NULL;
+  return e && lno_engine_open(e) ? lno_counters_object(env, e->engine) : NULL;
 }
 
 static napi_value metrics_method(napi_env env, napi_callback_info info) {
   size_t count = 0;
   lno_engine *e = lno_engine_of(env, info, &count, NULL);
-  return e ? lno_counters_text(env, e->engine) : NULL;
+  return e && lno_engine_open(e) ? lno_counters_text(env, e->engine) : NULL;
 }
 
 #define METHOD(name, function) \

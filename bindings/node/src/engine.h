@@ -40,6 +40,8 @@ typedef struct lno_engine {
 bool lno_engine_define(napi_env env, napi_value exports);
 /* Something was appended: it is handed over behind the sockets of this turn. */
 void lno_engine_mark(lno_engine *e);
+/* Is leat's engine still there? False: an exception says so. */
+bool lno_engine_open(const lno_engine *e);
 /* The engine of `this`, with up to `*count` arguments; NULL with an exception pending. */
 lno_engine *lno_engine_of(napi_env env, napi_callback_info call, size_t *count,
                           napi_value *arguments);

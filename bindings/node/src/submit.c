@@ -76,7 +76,7 @@ static bool take(napi_env env, napi_callback_info call, given *g) {
   napi_value arguments[2];
   size_t count = 2;
   *g = (given){.engine = lno_engine_of(env, call, &count, arguments), .arena = {env, NULL}};
-  if (!g->engine) return false;
+  if (!g->engine || !lno_engine_open(g->engine)) return false;
   if (count < 2) {
     napi_throw_type_error(env, "ERR_MISSING_ARGS", "a slot and its fields are wanted");
     return false;
