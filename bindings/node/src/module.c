@@ -26,14 +26,14 @@ static napi_value where(napi_env env, napi_callback_info call) {
   return told;
 }
 
-/* libuv promises one ABI for all of version 1, as far as functions are not newer than the host. */
+/* libuv promises one ABI for all of version 1; a function that the host is too old for has kept the
+ * library from being loaded. */
 static bool fits_host(napi_env env) {
-  unsigned host = uv_version();
-  if (host >> 16 == UV_VERSION_MAJOR && (host >> 8 & 0xff) >= UV_VERSION_MINOR) return true;
+  if (uv_version() >> 16 == UV_VERSION_MAJOR) return true;
   char text[160];
   snprintf(text, sizeof text,
-           "leat was built for libuv %d.%d and this Node has %s: build it again with this Node",
-           UV_VERSION_MAJOR, UV_VERSION_MINOR, uv_version_string());
+           "leat was built for libuv %d and this Node has %s: build it again with this Node",
+           UV_VERSION_MAJOR, uv_version_string());
   napi_throw_error(env, "ERR_DLOPEN_FAILED", text);
   return false;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import * as leat from 'leat';
-import { startMock } from './servers.mjs';
+import { startMock, until } from './servers.mjs';
 
 const KEY = 'sk-tests-secret';
 const SEED = { 'x-mock-seed': '7' };
@@ -147,13 +147,14 @@ for (const [fault, Kind, name] of [
   });
 }
 
-test('deadlines, connections and certificates fail as such', async () => {
+test('deadlines, connections and certificates fail as such', async (t) => {
   const slow = { 'x-mock-fault': 'slow-head=5000' };
   await assert.rejects(client.complete('hi', { model: 'm', headers: slow, timeout: 200 }),
     (error) => error instanceof leat.DeadlineError && error.name === 'LEAT_ETOTALTIMEOUT');
   await assert.rejects(client.complete('hi', { model: 'm', baseURL: 'http://127.0.0.1:1',
     retries: 0 }), leat.ConnectError);
-  await using stranger = new leat.Client({ baseURL: mock.url, retries: 0 });
+  const stranger = new leat.Client({ baseURL: mock.url, retries: 0 });
+  t.after(() => stranger.close());
   await assert.rejects(stranger.complete('hi', { model: 'm' }), leat.TLSError);
   assert.throws(() => new leat.Client({ baseURL: 'https://a.example', proxy: 'nonsense://' }),
     leat.LeatError);
@@ -202,12 +203,12 @@ test('requests of a lane run one after the other', async () => {
   assert.deepEqual(ends, ['a', 'b', 'c']);
 });
 
-test('limits are kept to', async () => {
-  await using limited = new leat.Client(options({ limits: [{ concurrency: 1 }] }));
+test('limits are kept to', async (t) => {
+  const limited = new leat.Client(options({ limits: [{ concurrency: 1 }] }));
+  t.after(() => limited.close());
   const slow = { 'x-mock-ttft-ms': '100' };
   const asked = [1, 2, 3].map(() => limited.complete('hi', { model: 'm', headers: slow }));
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.ok(limited.stats().requestsLimited >= 1);
+  await until(() => limited.stats().requestsLimited >= 1, 'a request that is limited');
   await Promise.all(asked);
   assert.equal(limited.stats().requestsCompleted, 3);
 });

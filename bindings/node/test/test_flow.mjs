@@ -32,8 +32,9 @@ async function count(stream) {
 const chat = (headers = {}, more = {}) => client.chat('hi', { model: 'm', headers, ...more });
 
 for (const http of ['2', '1.1']) {
-  test(`500 streams at once over HTTP/${http}`, async () => {
-    await using many = newClient({ http, connsMax: 500 });
+  test(`500 streams at once over HTTP/${http}`, async (t) => {
+    const many = newClient({ http, connsMax: 500 });
+    t.after(() => many.close());
     const streams = Array.from({ length: 500 }, () => many.chat('hi', { model: 'm' }));
     const counts = await Promise.all(streams.map(count));
     assert.deepEqual(counts, streams.map(() => EVENTS));
@@ -70,10 +71,9 @@ test('leaving a loop, cancel and dispose end the request', async () => {
   const waits = other.next();
   other.cancel();
   assert.deepEqual(await waits, { done: true, value: undefined });
-  {
-    await using disposed = chat(slow);
-    await disposed.next();
-  }
+  const disposed = chat(slow);
+  await disposed.next();
+  await disposed[Symbol.asyncDispose]();
   await until(() => client.stats().requestsLive === 0, 'the end of all');
   assert.equal(client.stats().requestsCancelled - cancelled, 3);
 });
@@ -149,9 +149,10 @@ test('closing cancels what runs, or waits for it', async () => {
   assert.equal(await kept, EVENTS);
 });
 
-test('a gateway that is killed fails its streams, and another one serves', async () => {
+test('a gateway that is killed fails its streams, and another one serves', async (t) => {
   const doomed = await startMock('--ttft', '5ms');
-  await using other = new leat.Client({ apiKey: 'k', caFile: doomed.ca, retries: 0 });
+  const other = new leat.Client({ apiKey: 'k', caFile: doomed.ca, retries: 0 });
+  t.after(() => other.close());
   const slow = { 'x-mock-gap-ms': '100' };
   const streams = Array.from({ length: 50 }, () =>
     other.chat('hi', { model: 'm', headers: slow, baseURL: doomed.url }));

@@ -98,13 +98,13 @@ test('a client that is let go of ends its engine', async () => {
       catch { return false; }
     }).length;
     const before = sockets();
-    await (async () => {
-      for (let i = 0; i < 5; i++) {
-        const one = new leat.Client(${JSON.stringify(options())});
-        await one.complete('hi', { model: 'm' });
-      }
-    })();
+    let clients = [];
+    for (let i = 0; i < 5; i++) {
+      clients.push(new leat.Client(${JSON.stringify(options())}));
+      await clients[i].complete('hi', { model: 'm' });
+    }
     const held = sockets();
+    clients = null;
     for (let i = 0; i < 200 && sockets() > before; i++) {
       gc();
       await new Promise((resolve) => setTimeout(resolve, 10));

@@ -23,22 +23,19 @@ after(async () => {
 const echo = () => `${mock.url.replace('https', 'wss')}/ws/echo`;
 
 test('messages come back whole', async () => {
-  let last;
-  {
-    await using socket = client.ws(echo());
-    last = socket;
-    const sent = ['hi', Buffer.from([0, 255]), '', 'wörter 😀', 'x'.repeat(3_000_000),
-      new Uint8Array(100_000).fill(121)];
-    for (const message of sent) {
-      await socket.send(message);
-      const back = await socket.receive();
-      if (typeof message === 'string') assert.equal(back, message);
-      else assert.deepEqual(Buffer.from(back), Buffer.from(message));
-    }
+  const socket = client.ws(echo());
+  const sent = ['hi', Buffer.from([0, 255]), '', 'wörter 😀', 'x'.repeat(3_000_000),
+    new Uint8Array(100_000).fill(121)];
+  for (const message of sent) {
+    await socket.send(message);
+    const back = await socket.receive();
+    if (typeof message === 'string') assert.equal(back, message);
+    else assert.deepEqual(Buffer.from(back), Buffer.from(message));
   }
-  assert.equal(last.closeCode, 1000);
-  await assert.rejects(last.send('late'), leat.LeatError);
-  assert.equal(await last.receive(), null);
+  await socket[Symbol.asyncDispose]();
+  assert.equal(socket.closeCode, 1000);
+  await assert.rejects(socket.send('late'), leat.LeatError);
+  assert.equal(await socket.receive(), null);
 });
 
 test('messages are iterated over until the close', async () => {
@@ -71,9 +68,10 @@ async function deafServer() {
   return { server, sockets, url: `ws://127.0.0.1:${server.address().port}/` };
 }
 
-test('a sender waits for room', async () => {
+test('a sender waits for room', async (t) => {
   const deaf = await deafServer();
-  await using free = new leat.Client();
+  const free = new leat.Client();
+  t.after(() => free.close());
   const socket = free.ws(deaf.url);
   assert.equal((await socket.next()).value.kind, 'head');
   const piece = new Uint8Array(100_000);
@@ -112,9 +110,10 @@ test('a signal ends a socket', async () => {
   await assert.rejects(waits, { name: 'AbortError' });
 });
 
-test('turns run on a socket', async () => {
-  await using turns = new leat.Client({ baseURL: mock.url, apiKey: 'k', caFile: mock.ca,
+test('turns run on a socket', async (t) => {
+  const turns = new leat.Client({ baseURL: mock.url, apiKey: 'k', caFile: mock.ca,
     protocol: 'responses-ws' });
+  t.after(() => turns.close());
   const socket = turns.ws(undefined, { protocol: 'responses-ws' });
   const ask = () => turns.complete('hi', { model: 'm', protocol: 'responses-ws', socket });
   for (let i = 0; i < 3; i++) assert.ok((await ask()).text.length > 100);
