@@ -103,7 +103,7 @@ class ExamplesTest(unittest.TestCase):
             self.assertRegex(ran.stdout, r"^\S+ done: 100000 bytes after \d+ polls\n$")
 
     def test_borrowed_loop_echoes_while_it_chats(self):
-        with mock.Mock("--ttft", "300ms", "--gap", "10ms", "--events", "50") as gateway:
+        with mock.Mock("--ttft", "3s", "--gap", "10ms", "--events", "50") as gateway:
             env = mock.environment(SSL_CERT_FILE=gateway.ca)
             with subprocess.Popen([example("borrowed_loop"), gateway.url, "m", "hi"], env=env,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
@@ -113,7 +113,7 @@ class ExamplesTest(unittest.TestCase):
                 port = int(re.fullmatch(r"echo on 127\.0\.0\.1:(\d+)\n", said)[1])
                 started = time.monotonic()
                 self.assertEqual(echo(port, b"x" * 10000), b"x" * 10000)
-                self.assertLess(time.monotonic() - started, 0.3)
+                self.assertLess(time.monotonic() - started, 2.9)
                 out, err = process.communicate(timeout=30)
         self.assertEqual(process.returncode, 0, err)
         self.assertGreater(len(out), 100)
