@@ -2,7 +2,7 @@
 """The npm package of packaging/npm.sh holds all that it needs: in a fresh Debian 13 that has Node
 and neither a compiler nor one of our libraries it installs offline and streams from a gateway of
 ours, with the client and with fetch. Of Node's own symbols it uses libuv's and Node-API's."""
-# ctest: peers 600
+# ctest: peers 600 once
 import json
 import os
 import re
@@ -14,15 +14,16 @@ import unittest
 import clean_root
 import installed
 import mock
+import test_node_package
 
-NODE_SECONDS, MAKE_SECONDS = 240, 400
+MAKE_SECONDS = 400
 APP = "/opt/app"
 STREAM = """
 import { readFileSync } from 'node:fs';
 import { Client, createFetch } from 'leat';
 
-const baseUrl = process.argv[2];
-const client = new Client({ baseUrl, caFile: '/tmp/ca.pem' });
+const baseURL = process.argv[2];
+const client = new Client({ baseURL, caFile: '/tmp/ca.pem' });
 async function chat(number) {
   let count = 0;
   for await (const event of client.chat(`hi ${number}`, { model: 'm' })) {
@@ -34,7 +35,7 @@ const chats = await Promise.all([0, 1, 2, 3, 4].map(chat));
 await client.close();
 
 const fetch = createFetch({ caFile: '/tmp/ca.pem' });
-const response = await fetch(`${baseUrl}/v1/chat/completions`, {
+const response = await fetch(`${baseURL}/v1/chat/completions`, {
   method: 'POST', headers: { 'content-type': 'application/json' },
   body: JSON.stringify({ model: 'm', stream: true, messages: [{ role: 'user', content: 'hi' }] }),
 });
@@ -42,17 +43,6 @@ const events = (await response.text()).match(/^data: /gm).length;
 const mapped = readFileSync('/proc/self/maps', 'latin1').match(/\\/\\S*\\.(so|node)[.\\d]*$/gm);
 console.log(JSON.stringify({ chats, status: response.status, events, mapped }));
 """
-
-
-def find_node():
-    """-> the program, of a version that is new enough, and its folder."""
-    script = os.path.join(mock.SOURCE, "bindings", "node", "test", "node.sh")
-    ran = subprocess.run([script, os.path.join(mock.SOURCE, "build", "node")], text=True,
-                         stdin=subprocess.DEVNULL, capture_output=True, timeout=NODE_SECONDS,
-                         check=False)
-    if ran.returncode != 0:
-        raise unittest.SkipTest(f"no Node: {ran.stderr.strip()[-300:]}")
-    return ran.stdout.split("\n")[:2]
 
 
 def make_package(folder, nodedir):
@@ -71,7 +61,7 @@ class NodePackageTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         clean_root.require()
-        node, nodedir = find_node()
+        node, nodedir = test_node_package.find_node()
         npm = os.path.join(installed.node("npm", "npm@11"), "node_modules", "npm")
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
