@@ -12,7 +12,7 @@
 #define WORDS_MAX   240
 #define CELL_MAX    64
 #define CURVES_MAX  4     /* loads whose curves are drawn */
-#define PIECE_WIDTH 170.0 /* px of an interval's picture */
+#define PIECE_WIDTH 130.0 /* px of an interval's picture */
 #define RUNS_WIDTH  120.0
 #define RUNS_DRAWN  100  /* of a side */
 #define SPAN_MIN    0.05 /* the picture reaches at least from -5 % to +5 % */
@@ -106,14 +106,16 @@ static void put_verdict(const comparison *c, cli_out *out) {
 
 /* ---- pictures in cells */
 
-/* How far the pictures of one load reach: the largest |log| of what is to be seen. */
+/* How far the pictures of one load reach: the largest |log| of the changes, and of the intervals of
+ * those that are decided. An interval that says little may go beyond. */
 static double span_of(const comparison *c, size_t from, size_t to) {
   double span = SPAN_MIN;
   for (size_t i = from; i < to; i++) {
     const compare_row *row = &c->rows[i];
     if (!row->by_ratio) continue;
-    const double values[] = {row->low, row->high, row->ratio};
-    for (size_t k = 0; k < 3; k++)
+    bool decided = row->verdict == COMPARE_BETTER || row->verdict == COMPARE_WORSE;
+    const double values[] = {row->ratio, row->low, row->high};
+    for (size_t k = 0; k < (decided ? 3 : 1); k++)
       if (isfinite(values[k]) && values[k] > 0) span = fmax(span, fabs(log(values[k])));
   }
   return fmin(span, SPAN_MAX) * 1.05;
