@@ -144,11 +144,32 @@ function withoutFragment(url) {
 
 /* ---- the exchange as a whole */
 
-/* Listens for as long as the answer can still be broken off. */
-function watch(signal, flight) {
-  const onAbort = () => flight.hop.abort(signal.reason);
+/* Who is to be told of a signal: one listener for each, however many requests have it. */
+const watched = new WeakMap();
+
+function listen(signal) {
+  const flights = new Set();
+  const onAbort = () => {
+    watched.delete(signal);
+    for (const flight of flights) flight.hop.abort(signal.reason);
+  };
   signal.addEventListener('abort', onAbort, { once: true });
-  return () => signal.removeEventListener('abort', onAbort);
+  const end = () => {
+    watched.delete(signal);
+    signal.removeEventListener('abort', onAbort);
+  };
+  const entry = { flights, end };
+  watched.set(signal, entry);
+  return entry;
+}
+
+/* Watches for as long as the answer can still be broken off; returns what ends it. */
+function watch(signal, flight) {
+  const entry = watched.get(signal) ?? listen(signal);
+  entry.flights.add(flight);
+  return () => {
+    if (entry.flights.delete(flight) && entry.flights.size === 0) entry.end();
+  };
 }
 
 async function follow(flight, engine, deadlines) {

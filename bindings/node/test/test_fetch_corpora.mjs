@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { createFetch } from 'leat';
 import { peer } from './peers.mjs';
 import { serve } from './servers.mjs';
@@ -91,53 +91,55 @@ const fetches = { 1.1: createFetch({ http: '1.1' }), 2: createFetch({ http: '2' 
 /* The SDKs print what they cannot parse. */
 const print = console.error;
 
-before(async () => {
-  console.error = () => {};
-  for (const version of ['1.1', '2']) {
-    servers[version] = await serve(version, (request, response) => {
-      replay(request, response).catch(() => response.destroy());
+describe('recordings', { skip }, () => {
+  before(async () => {
+    console.error = () => {};
+    for (const version of ['1.1', '2']) {
+      servers[version] = await serve(version, (request, response) => {
+        replay(request, response).catch(() => response.destroy());
+      });
+    }
+  });
+  after(async () => {
+    console.error = print;
+    for (const version of ['1.1', '2']) {
+      await fetches[version].close(true);
+      await servers[version].close();
+    }
+  });
+
+  test('there are recordings of every format', () => {
+    const formats = new Set([...recordings.values()].map(({ expected }) => expected.format));
+    assert.ok(recordings.size > 40);
+    assert.deepEqual([...formats].sort(),
+      ['anthropic', 'gemini', 'openai-chat', 'openai-completions', 'openai-responses']);
+  });
+
+  for (const way of WAYS) {
+    test(`recordings, ${way[0] || 'all'} bytes a write, ${way[1]}`, async () => {
+      let compared = 0;
+      for (const name of names) {
+        const wanted = await told(name, way, servers['1.1'].url, globalThis.fetch);
+        for (const version of ['1.1', '2']) {
+          const got = await told(name, way, servers[version].url, fetches[version]);
+          assert.deepEqual(got, wanted, `${name} over HTTP/${version}`);
+          compared += got.events.length;
+        }
+      }
+      assert.ok(compared > 500);
     });
   }
-});
-after(async () => {
-  console.error = print;
-  for (const version of ['1.1', '2']) {
-    await fetches[version].close(true);
-    await servers[version].close();
-  }
-});
 
-test('there are recordings of every format', { skip }, () => {
-  const formats = new Set([...recordings.values()].map(({ expected }) => expected.format));
-  assert.ok(recordings.size > 40);
-  assert.deepEqual([...formats].sort(),
-    ['anthropic', 'gemini', 'openai-chat', 'openai-completions', 'openai-responses']);
-});
-
-for (const way of WAYS) {
-  test(`recordings, ${way[0] || 'all'} bytes a write, ${way[1]}`, { skip }, async () => {
-    let compared = 0;
-    for (const name of names) {
-      const wanted = await told(name, way, servers['1.1'].url, globalThis.fetch);
-      for (const version of ['1.1', '2']) {
-        const got = await told(name, way, servers[version].url, fetches[version]);
-        assert.deepEqual(got, wanted, `${name} over HTTP/${version}`);
-        compared += got.events.length;
+  test('a recording that is cut off gives all that came, and an error', async () => {
+    for (const version of ['1.1', '2']) {
+      for (const name of names.filter((one) => recordings.get(one).expected.format !== 'gemini')) {
+        const { url } = servers[version];
+        const whole = await told(name, [0, 'end'], url, fetches[version]);
+        const cut = await told(name, [7, 'cut'], url, fetches[version]);
+        assert.notEqual(cut.error, null, name);
+        assert.ok(cut.events.length >= whole.events.length - 1, name);
+        assert.deepEqual(cut.events, whole.events.slice(0, cut.events.length), name);
       }
     }
-    assert.ok(compared > 500);
   });
-}
-
-test('a recording that is cut off gives all that came, and an error', { skip }, async () => {
-  for (const version of ['1.1', '2']) {
-    for (const name of names.filter((one) => recordings.get(one).expected.format !== 'gemini')) {
-      const { url } = servers[version];
-      const whole = await told(name, [0, 'end'], url, fetches[version]);
-      const cut = await told(name, [7, 'cut'], url, fetches[version]);
-      assert.notEqual(cut.error, null, name);
-      assert.ok(cut.events.length >= whole.events.length - 1, name);
-      assert.deepEqual(cut.events, whole.events.slice(0, cut.events.length), name);
-    }
-  }
 });

@@ -104,7 +104,8 @@ for (const http of ['1.1', '2']) {
 
     test('the SDK repeats, fetch does not', async () => {
       const before = fetch.stats().requestsStarted;
-      const once = fault('status=503', { 'x-mock-fault-times': '1', 'x-mock-fault-key': `r${http}` });
+      const once = fault('status=503',
+        { 'x-mock-fault-times': '1', 'x-mock-fault-key': `repeats ${http}` });
       const text = await textOf(await openai.chat.completions.create(
         { ...CHAT, stream: true }, { ...once, maxRetries: 2 }));
       assert.ok(text.length > 0);

@@ -1,6 +1,7 @@
 /* fetch over time: ten thousand requests leave nothing behind, bodies that are forgotten end, and a
  * gateway that is killed and comes back loses what was under way and nothing else. */
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
@@ -62,6 +63,27 @@ for (const http of ['1.1', '2']) {
     await mock.stop();
   });
 }
+
+test('a signal that many requests share has one listener, and none behind them', async () => {
+  const server = await serve('1.1', (request, response) => {
+    if (request.url === '/whole') response.end('x');
+    else response.write('x');
+  });
+  const fetch = createFetch();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const listeners = () => getEventListeners(signal, 'abort').length;
+  const bodies = await Promise.all(Array.from({ length: 30 },
+    () => fetch(`${server.url}/whole`, { signal })));
+  assert.equal(listeners(), 1);
+  await Promise.all(bodies.map((response) => response.text()));
+  await until(() => listeners() === 0, 'the end of the listening');
+  const open = await Promise.all(Array.from({ length: 30 }, () => fetch(server.url, { signal })));
+  controller.abort();
+  for (const response of open) await assert.rejects(response.text(), { name: 'AbortError' });
+  await fetch.close(true);
+  await server.close();
+});
 
 test('closing leaves no descriptor, nor does failing', async () => {
   const mock = await startMock('--ttft', '0', '--gap', '0', '--events', '2');
