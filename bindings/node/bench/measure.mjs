@@ -28,7 +28,8 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '3' },
     clients: {
       type: 'string',
-      default: 'fetch,leat-2,leat-1.1,fetch-leat-2,openai,openai-leat-2,openai-leat-1.1',
+      default: 'fetch,undici-2,leat-2,leat-1.1,openai,openai-undici-2,openai-leat-2,' +
+        'openai-leat-1.1',
     },
     program: { type: 'string', default: file('../../../build/release/leat') },
     profile: { type: 'string' },
