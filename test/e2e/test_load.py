@@ -13,6 +13,7 @@ import time
 import unittest
 
 import mock
+import mock_calls
 
 EVENTS = 10
 
@@ -39,8 +40,10 @@ class Case(unittest.TestCase):
 
 class Shapes(Case):
     def test_a_closed_loop_runs_exactly_its_requests(self):
+        # The last ones live long enough for the third thread to begin while the first is at it.
+        threads = ("-c", "8", "-n", "16", "--threads", "3", "-H", "x-mock-ttft-ms: 2000")
         for options, peak in ((("-c", "7", "-n", "50"), 7), (("-c", "9", "-n", "4"), 4),
-                              (("-c", "8", "-n", "50", "--threads", "3"), 8)):
+                              (threads, 8)):
             with self.subTest(options=options):
                 report = self.load(*options)
                 wanted = int(options[3])
@@ -145,13 +148,17 @@ class Ends(Case):
         self.assertEqual([run["requests"]["completed"] for run in runs], [3, 3, 3])
 
     def test_an_interrupt_of_several_threads(self):
+        gateway = mock_calls.Gateway("--ttft", "60s")
+        self.addCleanup(gateway.stop)
         child = subprocess.Popen(
-            [mock.PROGRAM, "load", *self.arguments("-c", "6", "--duration", "60s", "--threads",
-                                                   "2", "--quiet", "--json", "-")],
+            [mock.PROGRAM, "load", "--base-url", gateway.url, "-c", "6", "--duration", "60s",
+             "--threads", "2", "--quiet", "--json", "-"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=mock.environment())
-        time.sleep(1)
+        until = time.monotonic() + mock.WAIT_SECONDS
+        while gateway.stats()["live"] < 6 and time.monotonic() < until:
+            time.sleep(0.05)
         child.send_signal(signal.SIGINT)
-        stdout, stderr = child.communicate(timeout=20)
+        stdout, stderr = child.communicate(timeout=60)
         counts = json.loads(stdout)["requests"]
         self.assertEqual(child.returncode, 130, stderr)
         self.assertEqual(counts["started"],
@@ -167,7 +174,7 @@ class Ends(Case):
             stderr=subprocess.PIPE, text=True, env=mock.environment())
         time.sleep(1)
         gateway.stop()
-        stdout, stderr = child.communicate(timeout=30)
+        stdout, stderr = child.communicate(timeout=90)
         self.assertEqual(child.returncode, 1, stderr)
         self.assertEqual(json.loads(stdout)["requests"]["failed"], 40)
 
