@@ -6,6 +6,7 @@
  * sanitizers' runtime does not bear RTLD_DEEPBIND: there Node's libraries are used. */
 #include <dlfcn.h>
 #include <node_api.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,9 @@ static napi_value fail(napi_env env, const char *what, const char *why) {
   napi_throw_error(env, "ERR_DLOPEN_FAILED", text);
   return NULL;
 }
+
+/* What the macro defines without having declared it. */
+NAPI_MODULE_EXPORT int32_t NODE_API_MODULE_GET_API_VERSION(void);
 
 NAPI_MODULE_INIT() {
   char path[PATH_MAX_BYTES];
