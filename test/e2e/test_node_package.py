@@ -4,7 +4,7 @@
 Where the machine's Node is older than 22, or has no headers, npm brings one. What the tests run
 against (the official SDKs, TypeScript) comes from npm, too; where no registry answers, the test is
 skipped."""
-# ctest: peers 900
+# ctest: peers 900 once
 import json
 import os
 import platform

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The examples in Python: the bot does what the one in C does, and a FastAPI server streams to
 browsers, cancels for those that leave and pauses for those that do not read."""
-# ctest: peers 600
+# ctest: peers 600 once
 import asyncio
 import json
 import os

@@ -4,7 +4,7 @@
 The types and the suite of `leat.ray` in an environment that has Ray; the example on a cluster of
 this machine, two CPUs and a small store, against a gateway that fails some; and the comparison with
 Ray's own processor, whose requests go one after the other."""
-# ctest: peers 600
+# ctest: peers 600 once
 import json
 import os
 import subprocess
