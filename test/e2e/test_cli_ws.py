@@ -322,7 +322,7 @@ class Chats(Gateway):
     def test_many_sockets_at_once(self):
         ran, report = mock.load("--base-url", self.g.url, "--model", "m", "--prompt", "hi",
                                 "--protocol", "chat-ws", "-n", "600", "-c", "200",
-                                "-H", "x-mock-ttft-ms: 500")
+                                "-H", "x-mock-ttft-ms: 2500")
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertEqual(report["requests"]["completed"], 600)
         self.assertEqual(report["content_events"], 600 * 8)
