@@ -3,7 +3,7 @@
 
 The types and the suite of `leat.locust` in an environment that has Locust; the example with a
 master and two workers, whose sums are held against what the gateway counted; and 200 users of one
-worker whose requests are under way together."""
+worker whose requests are under way together. The file in the guide runs, too."""
 # ctest: peers 600 once
 import json
 import os
@@ -20,6 +20,7 @@ import installed
 import mock
 
 BINDING = os.path.join(mock.SOURCE, "bindings", "python")
+GUIDE = os.path.join(mock.SOURCE, "docs", "locust-and-ray.md")
 EXAMPLE = os.path.join(BINDING, "examples", "locustfile.py")
 NEEDS = ("locust>=2.32", "pytest", "mypy")
 SECONDS, OVERLAP_SECONDS, USERS = 180, 90, 200
@@ -108,6 +109,18 @@ class Locust(unittest.TestCase):
         found = re.search(r"(\d+) tokens in, (\d+) out, over (\d+) chats", said)
         self.assertEqual(int(found[3]), requests - failures)
         self.assertEqual(int(found[2]), 40 * (requests - failures))
+
+    def test_the_file_in_the_guide_runs(self):
+        with open(GUIDE, encoding="utf-8") as file:
+            block = file.read().split("~~~python\n")[1].split("~~~")[0]
+        with mock.Mock("--plain") as gateway, tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "locustfile.py")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(block)
+            said = self.run_python("-m", "locust", "-f", path, "--headless", "-u", "3", "-t", "3s",
+                                   "-r", "3", "--host", gateway.url, "--only-summary", cwd=folder)
+        for row in ("chat +rivers", "ttft +rivers", "itl +longest"):
+            self.assertRegex(said, rf"{row} +[1-9]\d* +0\(0.00%\)")
 
     def test_two_hundred_users_of_one_worker_overlap(self):
         with mock.Mock("--ttft", "5s", "--gap", "50ms", "--events",

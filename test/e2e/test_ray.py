@@ -3,7 +3,7 @@
 
 The types and the suite of `leat.ray` in an environment that has Ray; the example on a cluster of
 this machine, two CPUs and a small store, against a gateway that fails some; and the comparison with
-Ray's own processor, whose requests go one after the other."""
+Ray's own processor, whose requests go one after the other. The program in the guide runs, too."""
 # ctest: peers 600 once
 import json
 import os
@@ -16,6 +16,7 @@ import mock
 
 BINDING = os.path.join(mock.SOURCE, "bindings", "python")
 NEEDS = ("ray[data]>=2.44", "pydantic", "aiohttp", "pytest", "mypy")
+GUIDE = os.path.join(mock.SOURCE, "docs", "locust-and-ray.md")
 SECONDS, ROWS = 180, 240
 BODY = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
 
@@ -77,6 +78,17 @@ class Ray(unittest.TestCase):
         for row in rows:
             if not row["error"]:
                 self.assertEqual(row["response"]["body"]["usage"]["completion_tokens"], 5)
+
+    def test_the_program_in_the_guide_runs(self):
+        with open(GUIDE, encoding="utf-8") as file:
+            block = file.read().split("~~~python\n")[2].split("~~~")[0]
+        with mock.Mock("--ttft", "5ms", "--gap", "1ms") as gateway, \
+                tempfile.TemporaryDirectory() as folder:
+            program = block.replace("https://gateway.example", gateway.url)
+            self.assertNotEqual(program, block)
+            said = self.run_python("-c", program, cwd=folder, LEAT_API_KEY="k",
+                                   LEAT_CA_FILE=gateway.ca)
+        self.assertIn("1000 answered, 20000 tokens", said)
 
     def test_the_comparison_with_rays_own_processor_runs(self):
         with tempfile.TemporaryDirectory() as folder:
