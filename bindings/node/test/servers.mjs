@@ -63,7 +63,7 @@ export async function bodyOf(request) {
 }
 
 /** Waits until `ready()` is true: an error names what was waited for. */
-export async function until(ready, what, ms = 10_000) {
+export async function until(ready, what, ms = 30_000) {
   const end = Date.now() + ms;
   while (!await ready()) {
     if (Date.now() > end) throw new Error(`${what} did not come in ${ms} ms`);
