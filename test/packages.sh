@@ -38,7 +38,7 @@ packages_of() {
       ;;
     languages)
       # shellcheck disable=SC2086
-      echo nodejs node-ws python3-venv python3-dev golang-go clang "$clang_rt" $chromium
+      echo nodejs node-ws python3-venv python3-dev golang-go doxygen clang "$clang_rt" $chromium
       ;;
     compare) echo libcurl4-openssl-dev openssl ;;
     debian13) echo debootstrap ;;

@@ -2,7 +2,7 @@
 """What stands in the guides is true: every block of code in docs/*.md is run, with a gateway of the
 tests in the place of https://gateway.example.
 
-```sh runs by bash, with the program in its path; ```sh install is read by bash alone, as other tests
+```sh runs by bash, with the program in its path; ```sh install is read by bash alone, since others
 install. ```c is a program, which is built with warnings as errors and runs; ```c part stands in a
 function that has what the guide speaks of. ```python runs with the package of this tree. ```js runs
 where the package for Node is installed by its own test, and is read by Node's parser elsewhere."""

@@ -17,7 +17,7 @@ import mock
 import mock_text
 import test_example_server as web
 
-# As e2e/test_guides.py and test/reference.sh have them, so that one folder serves all.
+# As e2e/test_guides.py and docs/reference.py have them, so that one folder serves all.
 NEEDS = ("fastapi", "uvicorn", "openai", "anthropic", "httpx", "httpx2", "pdoc")
 EVENTS, BROWSERS = 20, 100
 
