@@ -31,10 +31,13 @@ make_inside() {
 }
 
 run_inside() {
-  local folder=$1 name=$2
+  local folder=$1 name=$2 status
   shift 2
-  root_mount "$folder" "$folder/$name" || root_skip "cannot mount what a system needs"
+  root_mount "$folder/$name" || root_skip "cannot mount what a system needs"
   root_run "$folder/$name" "$@"
+  status=$?
+  root_keep "$folder" "$folder/$name"
+  return "$status"
 }
 
 if [ "${1:-}" = --inside ]; then
@@ -42,13 +45,13 @@ if [ "${1:-}" = --inside ]; then
   exit
 fi
 what=${1:-} name=${2:-}
-case $name in '' | */* | .* | base | base.new | archives | root | lock) usage ;; esac
+case $name in '' | *[!a-z-]* | base | archives | root) usage ;; esac
 shift 2
 root_check_machine
 mirror=$(root_mirror) || exit
 folder=$(root_folder) || exit 2
-exec 9>"$folder/lock"
-flock --timeout "$lock_seconds" 9 || root_skip "another run uses $folder"
+exec 9>"$folder/$name.lock"
+flock --timeout "$lock_seconds" 9 || root_skip "another run uses $folder/$name"
 case $what in
   make) root_unshare test/clean_root.sh --inside make "$folder" "$name" "$mirror" ;;
   run)

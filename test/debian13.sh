@@ -56,7 +56,7 @@ inside() {
   shift 3
   preset=$(preset_of "$@")
   make_root "$folder" "$root" "$mirror" || exit 1
-  root_mount "$folder" "$root" && mount -t tmpfs -o size=2g tmp "$root/tmp" &&
+  root_mount "$root" && mount -t tmpfs -o size=2g tmp "$root/tmp" &&
     mount_corpora "$corpora" "$root" ||
     root_skip "cannot mount what a system needs"
   copy_tree "$root" || exit 1
@@ -64,6 +64,7 @@ inside() {
     cmake --preset "$1" -DLEAT_WERROR=ON' bash "$preset" || exit 1
   root_run "$root" ${corpora:+LEAT_CORPORA=/corpora} /leat/test/run.sh "$@"
   status=$?
+  root_keep "$folder" "$root"
   cp "$root/leat/build/$preset/results.xml" "$folder/results.xml" 2>/dev/null
   exit "$status"
 }
@@ -80,9 +81,9 @@ if [ -z "$corpora" ] && [ -d ../shared/corpora ]; then
 fi
 folder=$(root_folder) || exit 2
 rm -f "$folder/results.xml"
-exec 9>"$folder/lock"
+exec 9>"$folder/root.lock"
 if ! flock --nonblock 9; then
-  echo "another run uses $folder" >&2
+  echo "another run uses $folder/root" >&2
   exit 1
 fi
 root_unshare test/debian13.sh --inside "$folder" "$mirror" "$corpora" "$@"

@@ -4,8 +4,8 @@
 # tries packages in fresh copies.
 #
 #   FOLDER/base      the system as debootstrap leaves it, which only ever is copied
-#   FOLDER/archives  Debian's packages that apt has fetched, for all copies
-#   FOLDER/lock      held by whoever makes a system or runs something in one
+#   FOLDER/archives  Debian's packages that apt has fetched in any of them, as hard links
+#   FOLDER/*.lock    held by whoever makes or uses the system of that name
 #
 # Everything that mounts or runs in such a system does so in name spaces of its own. They end with
 # the script, however it ends, and take every mount and process with them; the machine's own system
@@ -48,7 +48,7 @@ root_mirror() {
 # The folder that keeps the systems, as an absolute path.
 root_folder() {
   local folder=${LEAT_DEBIAN13:-build/debian13}
-  mkdir -p "$folder/archives/partial" && cd "$folder" && pwd
+  mkdir -p "$folder/archives" && cd "$folder" && pwd
 }
 
 # Runs `bash ARGUMENTS` in name spaces of its own and leaves with its status. It is killed with this
@@ -68,10 +68,17 @@ root_unshare() {
 
 # ---- inside of the name spaces
 
-# root_make FOLDER MIRROR: sees to it that FOLDER/base is there.
+# root_make FOLDER MIRROR: sees to it that FOLDER/base is there. Who comes second waits.
 root_make() {
+  [ -d "$1/base" ] && return
+  exec 8>"$1/base.lock"
+  flock --timeout 600 8 || root_skip "another run makes $1/base"
+  [ -d "$1/base" ] || root_bootstrap "$@"
+  exec 8>&-
+}
+
+root_bootstrap() {
   local folder=$1 mirror=$2 base=$1/base fresh=$1/base.new log=$1/debootstrap.log
-  [ -d "$base" ] && return
   echo "Debian 13: debootstrap into $base" >&2
   rm -rf --one-file-system "$fresh"
   if ! debootstrap --variant=minbase --force-check-gpg --include=ca-certificates \
@@ -86,21 +93,29 @@ root_make() {
   mv "$fresh" "$base"
 }
 
-# root_copy FOLDER NAME: FOLDER/NAME becomes a fresh copy of the base.
+# root_copy FOLDER NAME: FOLDER/NAME becomes a fresh copy of the base, with what apt has fetched.
 root_copy() {
   rm -rf --one-file-system "${1:?}/${2:?}" "$1/$2.new" &&
-    cp -a --reflink=auto "$1/base" "$1/$2.new" && mv "$1/$2.new" "$1/$2"
+    cp -a --reflink=auto "$1/base" "$1/$2.new" || return
+  ln "$1"/archives/*.deb "$1/$2.new/var/cache/apt/archives/" 2>/dev/null
+  mv "$1/$2.new" "$1/$2"
 }
 
-# root_mount FOLDER ROOT. Devices one by one, so that nothing in there meets the machine's disks.
+# root_keep FOLDER ROOT: what apt has fetched in there is there for the next one. Those that are
+# there already are no fault.
+root_keep() {
+  ln "$2"/var/cache/apt/archives/*.deb "$1/archives/" 2>/dev/null
+  return 0
+}
+
+# root_mount ROOT. Devices one by one, so that nothing in there meets the machine's disks.
 root_mount() {
-  local folder=$1 root=$2 device
+  local root=$1 device
   mount -t proc proc "$root/proc" && mount -t tmpfs -o mode=755 dev "$root/dev" &&
     mkdir "$root/dev/pts" "$root/dev/shm" &&
     mount -t devpts -o newinstance,ptmxmode=666 pts "$root/dev/pts" &&
     mount -t tmpfs shm "$root/dev/shm" && ln -s pts/ptmx "$root/dev/ptmx" &&
-    ln -s /proc/self/fd "$root/dev/fd" &&
-    mount --bind "$folder/archives" "$root/var/cache/apt/archives" || return
+    ln -s /proc/self/fd "$root/dev/fd" || return
   for device in null zero full random urandom tty; do
     : >"$root/dev/$device"
     mount --bind "/dev/$device" "$root/dev/$device" || return

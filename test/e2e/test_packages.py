@@ -82,11 +82,14 @@ class PackagesTest(unittest.TestCase):
     def setUpClass(cls):
         stages = containerfile.build(os.path.join(mock.SOURCE, "Containerfile"), mock.SOURCE)
         cls.build, cls.image = stages["build"], stages["last"]
+        for stage in stages.values():
+            cls.addClassCleanup(stage.root.drop)
         made = cls.build.root.inside("/src/build/package")
         cls.files = {os.path.basename(path).split("_")[0]: path
                      for path in glob.glob(f"{made}/*.deb")}
         cls.archive = glob.glob(f"{made}/leat-*.tar.gz")[0]
         cls.clean = clean_root.Root("packages")
+        cls.addClassCleanup(cls.clean.drop)
         cls.gateway = mock.Mock()
         cls.addClassCleanup(cls.gateway.stop)
         cls.clean.put(cls.gateway.ca, "/tmp/ca.pem")

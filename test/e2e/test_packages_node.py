@@ -2,7 +2,7 @@
 """The npm package of packaging/npm.sh holds all that it needs: in a fresh Debian 13 that has Node
 and neither a compiler nor one of our libraries it installs offline and streams from a gateway of
 ours, with the client and with fetch. Of Node's own symbols it uses libuv's and Node-API's."""
-# ctest: peers 600 once
+# ctest: peers 900 once
 import json
 import os
 import re
@@ -69,6 +69,7 @@ class NodePackageTest(unittest.TestCase):
         cls.gateway = mock.Mock("--events", "30")
         cls.addClassCleanup(cls.gateway.stop)
         cls.root = clean_root.Root("node")
+        cls.addClassCleanup(cls.root.drop)
         cls.root.put(node, "/usr/local/bin/node")
         shutil.copytree(npm, cls.root.inside("/opt/npm"), symlinks=True)
         cls.root.put(cls.gateway.ca, "/tmp/ca.pem")

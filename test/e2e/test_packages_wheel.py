@@ -2,7 +2,7 @@
 """The wheel that packaging/wheel.sh makes holds all that it needs: in a fresh Debian 13 that has
 Python's venv and neither a compiler nor one of our libraries it installs with no index and streams
 from a gateway of ours, from asyncio and from plain code."""
-# ctest: peers 600 once
+# ctest: peers 900 once
 import os
 import re
 import subprocess
@@ -63,6 +63,7 @@ class WheelTest(unittest.TestCase):
         cls.gateway = mock.Mock("--events", "30")
         cls.addClassCleanup(cls.gateway.stop)
         cls.root = clean_root.Root("wheel")
+        cls.addClassCleanup(cls.root.drop)
         cls.root.install("python3-venv")
         cls.root.put(cls.gateway.ca, "/tmp/ca.pem")
         place = cls.root.put(cls.wheel, f"/tmp/{os.path.basename(cls.wheel)}")
