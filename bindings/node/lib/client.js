@@ -155,9 +155,10 @@ export class Client {
     return new Call(this, options.signal).start((sink) => this.engine.submit(fields, sink));
   }
 
-  /** Starts a job: `await client.task('suno.music', {...})`, or
-   * `task(null, null, null, { family: 'video', model, prompt })`. */
-  task(endpoint = undefined, body = undefined, params = undefined, options = {}) {
+  /** Starts a job: `await client.task('suno.music', {...})`, or of a family, which needs no more
+   * than options: `task({ family: 'video', model, prompt })`. */
+  task(endpoint, body, params, options = {}) {
+    if (endpoint !== null && typeof endpoint === 'object') return this.task(null, null, null, endpoint);
     const fields = taskFields(endpoint, body, params, options);
     return new Task(this, options.signal).start((sink) => this.engine.task(fields, sink));
   }

@@ -352,7 +352,9 @@ export class Client implements AsyncDisposable {
     params?: Record<string, string | number> | null,
     options?: CallOptions,
   ): Call;
-  /** Starts a job: of an endpoint, or of `options.family`. */
+  /** Starts a job of a family. */
+  task(options: TaskOptions): Task;
+  /** Starts a job of an endpoint, or of `options.family`. */
   task(
     endpoint?: string | null,
     body?: Uint8Array | Json | object | null,

@@ -172,10 +172,12 @@ test('endpoints are called by name', async () => {
 
 test('jobs are awaited, watched and downloaded', async () => {
   const video = { family: 'video', model: 'veo', poll: 50 };
-  const start = (more) => client.task(null, null, null, { ...video, ...more });
+  const start = (more) => client.task({ ...video, ...more });
   const done = await start({ download: true,
     prompt: 'x mock_ms=10 mock_queued_ms=10 mock_bytes=1000' });
   assert.equal(done.status, 'completed');
+  const same = await client.task(null, null, null, { ...video, prompt: 'mock_ms=10' });
+  assert.equal(same.status, 'completed');
   assert.equal(done.data.length, 1000);
   assert.ok(done.polls > 0);
   const states = [];

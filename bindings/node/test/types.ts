@@ -19,7 +19,7 @@ export async function chats(client: leat.Client): Promise<string> {
   const answer = await client.complete([{ role: 'user', content: 'hi' }], { stream: true });
   const models = await client.call('models.list', null, { limit: 2 });
   const text: string = models.json().data[0].id;
-  const video = await client.task(null, null, null, { family: 'video', prompt: 'a mill' });
+  const video = await client.task({ family: 'video', prompt: 'a mill' });
   const bytes: Uint8Array = video.data;
   return said + answer.choices[0]!.text + text + bytes.length;
 }
