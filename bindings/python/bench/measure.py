@@ -11,6 +11,7 @@ openai-h2, and over ours: openai-leat
 """
 import argparse
 import asyncio
+import contextlib
 import ctypes
 import json
 import os
@@ -99,8 +100,9 @@ async def run_openai(url, ca, streams, headers, transport):
 
 
 def child(name, url, ca, streams, events):
-    headers = {"x-mock-events": str(events), "x-mock-gap-ms": "20", "x-mock-ttft-ms": "3000",
-               "x-mock-bytes": "20"}
+    settled = min(3000, 500 + 5 * streams)  # ms until all are connected
+    headers = {"x-mock-events": str(events), "x-mock-gap-ms": "20",
+               "x-mock-ttft-ms": str(settled), "x-mock-bytes": "20"}
     runs = {"leat-2": lambda: run_leat(url, ca, streams, "2", headers),
             "leat-1.1": lambda: run_leat(url, ca, streams, "1.1", headers),
             "aiohttp": lambda: run_aiohttp(url, ca, streams, headers),
@@ -120,8 +122,24 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
-def measure(name, gateway, streams, events):
-    ran = subprocess.run([sys.executable, __file__, "--child", name, *gateway, str(streams),
+@contextlib.contextmanager
+def gateway(program, *options):
+    """A mock as a child: its URL and its CA's file."""
+    with tempfile.TemporaryDirectory() as folder:
+        ca = os.path.join(folder, "ca.pem")
+        mock = subprocess.Popen([program, "mock", "--port", "0", "--quiet", "--ca-out", ca,
+                                 *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                text=True, preexec_fn=die_with_parent)
+        try:
+            yield re.search(r"https://\S+", mock.stdout.readline())[0], ca
+        finally:
+            mock.terminate()
+            mock.wait(10)
+            mock.stdout.close()
+
+
+def measure(name, address, streams, events):
+    ran = subprocess.run([sys.executable, __file__, "--child", name, *address, str(streams),
                           str(events)], capture_output=True, text=True, timeout=SECONDS)
     if ran.returncode:
         sys.exit(f"{name}: {ran.stderr}")
@@ -141,23 +159,14 @@ def main():
     options.add_argument("--program", default=str(ROOT / "build/release/leat"))
     chosen = options.parse_args()
     short = max(1, chosen.events // SHORT_SHARE)
-    with tempfile.TemporaryDirectory() as folder:
-        ca = os.path.join(folder, "ca.pem")
-        mock = subprocess.Popen([chosen.program, "mock", "--port", "0", "--quiet", "--ca-out", ca],
-                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                preexec_fn=die_with_parent)
-        try:
-            url = re.search(r"https://\S+", mock.stdout.readline())[0]
-            costs = {}
-            for _ in range(chosen.rounds):
-                for name in chosen.clients.split(","):
-                    low = measure(name, (url, ca), chosen.streams, short)
-                    high = measure(name, (url, ca), chosen.streams, chosen.events)
-                    spent = (high["cpu"] - low["cpu"]) / chosen.streams / (chosen.events - short)
-                    costs.setdefault(name, []).append((spent * 1e6, high["kb"], high["wall"]))
-        finally:
-            mock.terminate()
-            mock.wait(10)
+    costs = {}
+    with gateway(chosen.program) as address:
+        for _ in range(chosen.rounds):
+            for name in chosen.clients.split(","):
+                low = measure(name, address, chosen.streams, short)
+                high = measure(name, address, chosen.streams, chosen.events)
+                spent = (high["cpu"] - low["cpu"]) / chosen.streams / (chosen.events - short)
+                costs.setdefault(name, []).append((spent * 1e6, high["kb"], high["wall"]))
     for name, rows in costs.items():
         us, kb, wall = (statistics.median(row[i] for row in rows) for i in range(3))
         print(f"{name:12} {us:7.2f} us/event   {kb / 1024:6.0f} MB   {wall:5.1f} s")

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = os.environ.get("LEAT_PROGRAM") or str(ROOT / "build/release/leat")
 READY = re.compile(r"listening on (https?://\S+:(\d+))(?: ca (\S+))?")
 PR_SET_PDEATHSIG = 1
-SECONDS = 30
+SECONDS = 120  # a machine under load has them
 
 
 def die_with_parent() -> None:

@@ -1,5 +1,5 @@
-"""A server of recorded answers: POST /NAME/SIZE/anything gets the body of that name, so many bytes a
-chunk (0: all in one), as HTTP/1.1 over plain TCP."""
+"""A server of recorded answers: POST /NAME/SIZE/anything gets the body of that name, so many
+bytes a chunk (0: all in one), as HTTP/1.1 over plain TCP."""
 from __future__ import annotations
 
 import threading

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import re
+import subprocess
+import sys
 import time
 import tracemalloc
 from typing import Any, Awaitable, Callable
 
 import pytest
-from conftest import Mock, descriptors, run
+from conftest import PROGRAM, ROOT, Mock, descriptors, run
 
 import leat
 
-REQUESTS = int(os.environ.get("LEAT_SOAK_REQUESTS") or 1000)
+REQUESTS = int(os.environ.get("LEAT_SOAK_REQUESTS") or 500)
 AT_ONCE = 50
 SHORT = {"x-mock-events": "3", "x-mock-gap-ms": "0", "x-mock-ttft-ms": "0"}
-GROWTH_MAX = 100_000  # bytes; a request that leaves 100 of them would show
+GROWTH_MAX = 100_000  # bytes; a request that leaves 200 of them would show
 Ask = Callable[[], Awaitable[int]]
 
 
@@ -62,6 +65,7 @@ def test_requests_leave_nothing(mock: Mock) -> None:
                 stream = client.chat("hi", model="m", headers=SHORT)
                 return sum([1 async for e in stream if e.text])
             await flat(ask)
+            assert client.stats()["requests_completed"] == REQUESTS + 4 * AT_ONCE
     asyncio.run(main())
 
 
@@ -138,3 +142,15 @@ def test_a_gateway_killed_under_load_is_told_and_found_again(
         assert isinstance(error, (leat.ConnectError, leat.StreamError)), error
         assert len(str(error)) > len(error.name) + 2 and (error.attempts or error.retryable)
         assert "k" != error.text and (error.text or not isinstance(error, leat.StreamError))
+
+
+@pytest.mark.parametrize("command", [
+    ("crowd.py", "--streams", "200", "--seconds", "2", "--late-ms", "10000"),
+    ("measure.py", "--streams", "20", "--events", "40", "--rounds", "1", "--clients", "leat-2")])
+def test_the_benches_measure(mock: Mock, command: tuple[str, ...]) -> None:
+    """In small, so that they run when they are wanted; what they say is for idle machines."""
+    script = ROOT / "bindings/python/bench" / command[0]
+    ran = subprocess.run([sys.executable, str(script), *command[1:], "--program", PROGRAM],
+                         capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    assert re.search(r"p99 [\d.]+, at most|us/event", ran.stdout), ran.stdout
