@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The program from outside: bad input gets one clear line and exit 1 or 2, good input its output.
 
-# ctest: e2e 240
+# ctest: e2e 400
 """
 import base64
 import fcntl
