@@ -42,19 +42,26 @@ def calls_of(token: str) -> str:
 
 
 class Pace:
-    """So many a second, evenly; who asks first goes first."""
+    """So many a second, evenly; who asks first goes first, which the lock sees to."""
 
     def __init__(self, per_second: float) -> None:
-        self.gap, self.next = 1 / per_second, 0.0
+        self.gap, self.next, self.waiting = 1 / per_second, 0.0, 0
+        self.lock = asyncio.Lock()
 
     def behind(self) -> float:
-        return self.next - asyncio.get_running_loop().time()
+        """How long a turn would be waited for."""
+        return self.waiting * self.gap
 
     async def turn(self) -> None:
-        wait = max(self.behind(), 0.0)
-        self.next = asyncio.get_running_loop().time() + wait + self.gap
-        if wait:
-            await asyncio.sleep(wait)
+        clock = asyncio.get_running_loop().time
+        self.waiting += 1
+        try:
+            async with self.lock:
+                self.next = max(self.next, clock()) + self.gap
+                if self.next - clock() > 0.002:  # what a loop's timers can tell apart
+                    await asyncio.sleep(self.next - clock())
+        finally:
+            self.waiting -= 1
 
 
 class Bot:
