@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The example of a bot in C: 10,000 chats in lanes, edits at a bounded rate, errors that are
 told."""
-# ctest: e2e 300
+# ctest: e2e 300 once
 import os
 import subprocess
 import unittest
