@@ -8,7 +8,7 @@ headers are missing, the test is skipped.
 With LEAT_PYTHON_ASAN=1 the extension is also built with ASan and UBSan and the suite run on that,
 but for what takes its measure of memory; LEAT_SOAK_REQUESTS=10000 makes its soaks what a release
 is given."""
-# ctest: peers 900 once
+# ctest: peers 1500 once
 import os
 import re
 import shutil
@@ -21,7 +21,7 @@ import mock
 PACKAGE = os.path.join(mock.SOURCE, "bindings", "python")
 NEEDS = ("pytest", "mypy", "httpx", "httpx2", "openai", "anthropic", "uvloop", "gevent",
          "pyright")
-TEST_SECONDS = 400
+TEST_SECONDS = 600
 BUILD_SECONDS = 300
 ASAN_BUILD = os.path.join(mock.BUILD, "python-asan")
 
