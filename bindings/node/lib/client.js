@@ -16,12 +16,15 @@ export class Call extends Stream {
   /** { status, headers, data, result, json() } */
   async reply() {
     let head = new Head(0, []);
-    const pieces = [];
+    const [replies, records, others] = [[], [], []];
     await this.each((event) => {
       if (event.code === KIND.HEAD) head = event.value;
-      else if (event.data) pieces.push(event.data);
+      else if (!event.data) return;
+      else if (event.code === KIND.REPLY) replies.push(event.data);
+      else (event.code === KIND.RAW ? records : others).push(event.data);
     });
-    const data = joined(pieces);
+    /* What is a reply as it stands comes twice: as that, and as the record that it was. */
+    const data = joined([replies, records, others].find((pieces) => pieces.length) ?? []);
     return {
       status: head.status, headers: head.headers, data, result: this.ending,
       json: () => JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.length).toString()),

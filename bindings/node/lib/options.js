@@ -195,7 +195,10 @@ function formField([name, value]) {
 
 export function callFields(endpoint, body, params, options) {
   const { form, ...rest } = options;
-  const fields = { ...shared(rest), endpoint, body: bodyOf(body), params: paramsOf(params) };
+  /* What is decoded into events comes as it was as well, so that a reply is whole. */
+  const fields = {
+    ...shared(rest), endpoint, body: bodyOf(body), params: paramsOf(params), wantRaw: true,
+  };
   if (form) {
     const pairs = typeof form[Symbol.iterator] === 'function' ? form : Object.entries(form);
     fields.form = Array.from(pairs, formField);

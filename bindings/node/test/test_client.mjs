@@ -167,6 +167,9 @@ test('endpoints are called by name', async () => {
   const reply = await client.call('embeddings.create', { model: 'e', input: 'mill' });
   assert.equal(reply.status, 200);
   assert.equal(reply.result.attempts, 1);
+  const asked = { model: 'm', messages: [{ role: 'user', content: 'x' }] };
+  const chat = await client.call('chat.completions', asked);
+  assert.ok(chat.json().choices[0].message.content.length > 0);
   await assert.rejects(client.call('no.such'), leat.UsageError);
 });
 

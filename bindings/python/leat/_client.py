@@ -12,7 +12,8 @@ from ._errors import LeatError, LeatLoopError
 from ._options import (WANTS_ALL, Body, ChatOptions, ClientOptions, Message, Pieces,
                        RequestOptions, SocketOptions, call_fields, chat_fields, chat_wishes, cut,
                        request_body, request_fields, socket_fields, task_fields)
-from ._types import Completion, Head, Reply, Result, TaskResult, TaskUpdate, fold
+from ._types import (Completion, Head, Reply, Result, TaskResult, TaskUpdate, body_of_events,
+                     fold)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,13 +62,14 @@ class Call(Stream):
         return self.reply().__await__()
 
     async def reply(self) -> Reply:
-        head, data = Head(0, []), []
+        head, events = Head(0, []), []
         async for event in self:
             if event.head is not None:
                 head = event.head
-            elif event.data is not None:
-                data.append(event.data)
-        return Reply(head.status, head.headers, b"".join(data), Result.of(self.ending or {}))
+            else:
+                events.append(event)
+        return Reply(head.status, head.headers, body_of_events(events),
+                     Result.of(self.ending or {}))
 
 
 class RawStream(Call):
@@ -279,7 +281,8 @@ class Client(Base):
              params: Mapping[str, Any] | None = None, *,
              form: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None,
              **options: Unpack[RequestOptions]) -> Call:
-        """Calls an endpoint of the registry by its name: `await client.call("models.list")`."""
+        """Calls an endpoint of the registry by its name: `await client.call("models.list")`. Of
+        an answer that is decoded the events come, and before them what they were decoded from."""
         call = Call()
         self._send(call, call_fields(endpoint, body, params, form, dict(options)))
         return call

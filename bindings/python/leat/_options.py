@@ -371,9 +371,9 @@ def form_fields(form: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[dic
 def call_fields(endpoint: str, body: Body | None, params: Mapping[str, Any] | None,
                 form: Mapping[str, Any] | Iterable[tuple[str, Any]] | None,
                 options: dict[str, Any]) -> dict[str, Any]:
+    """What is decoded into events comes as it was as well, so that a reply is whole."""
     fields = request_fields(options)
-    fields["endpoint"] = endpoint
-    fields["body"] = body_of(body)
+    fields.update(endpoint=endpoint, body=body_of(body), want_raw=True)
     if params is not None:
         fields["params"] = [(name, str(value)) for name, value in params.items()]
     if form is not None:

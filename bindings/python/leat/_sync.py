@@ -15,7 +15,8 @@ from ._core import Event
 from ._options import (WANTS_ALL, Body, ChatOptions, ClientOptions, Message, Pieces,
                        RequestOptions, SocketOptions, call_fields, chat_fields, chat_wishes, cut,
                        request_body, request_fields, socket_fields, task_fields)
-from ._types import Completion, Head, Reply, Result, TaskResult, TaskUpdate, fold
+from ._types import (Completion, Head, Reply, Result, TaskResult, TaskUpdate, body_of_events,
+                     fold)
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -145,13 +146,14 @@ class SyncRawStream(SyncStream):
 
     def reply(self) -> Reply:
         """Status, headers and body, all of it."""
-        head, data = Head(0, []), []
+        head, events = Head(0, []), []
         for event in self:
             if event.head is not None:
                 head = event.head
-            elif event.data is not None:
-                data.append(event.data)
-        return Reply(head.status, head.headers, b"".join(data), Result.of(self.ending or {}))
+            else:
+                events.append(event)
+        return Reply(head.status, head.headers, body_of_events(events),
+                     Result.of(self.ending or {}))
 
 
 class SyncTask(SyncStream):

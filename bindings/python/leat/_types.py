@@ -219,7 +219,8 @@ def fold(events: Iterable[Event], ending: Mapping[str, Any]) -> Completion:
 
 @dataclass(frozen=True)
 class Reply:
-    """The answer to a call of an endpoint, or to a raw request."""
+    """The answer to a call of an endpoint, or to a raw request. `data` is its body, of a stream the
+    records, one behind the other."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -228,6 +229,16 @@ class Reply:
 
     def json(self) -> Any:
         return json.loads(self.data)
+
+
+def body_of_events(events: Iterable[Event]) -> bytes:
+    """The body that the events of a call came from. What is a reply as it stands comes twice: as
+    that, and as the record that it was."""
+    pieces: dict[str, list[bytes]] = {"reply": [], "raw": [], "": []}
+    for event in events:
+        if event.data is not None:
+            pieces[event.kind if event.kind in pieces else ""].append(event.data)
+    return b"".join(pieces["reply"] or pieces["raw"] or pieces[""])
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,7 @@ class BatchRequests(_Asker):
             raise ValueError("body is not an object")
         if body.get("stream"):
             raise ValueError("answers of a batch come whole: leave out stream")
-        return {**call_fields(name, body, None, None, {}), "want_raw": True}
+        return call_fields(name, body, None, None, {})
 
     async def _ask(self, row: Row) -> Told:
         call = Call()

@@ -160,6 +160,11 @@ def test_endpoints_tasks_and_raw_requests(mock: Mock) -> None:
     async def main() -> None:
         async with leat.Client(**mock.options) as client:
             assert (await client.call("models.list")).json()["data"]
+            asked = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+            chat = await client.call("chat.completions", asked)
+            assert chat.json()["choices"][0]["message"]["content"]
+            told = [event async for event in client.call("chat.completions", asked)]
+            assert "".join(event.text or "" for event in told)
             reply = await client.call("embeddings.create", {"model": "e", "input": "mill"})
             assert reply.status == 200 and reply.result.attempts == 1
             response = client.request("GET", "/nowhere")

@@ -18,6 +18,8 @@ def test_streams_completes_calls_and_runs_tasks(mock: Mock) -> None:
         assert sum(bool(e.text) for e in events) == 20
         assert client.complete("hi", model="m").finish_reason
         assert client.call("models.list").json()["data"]
+        asked = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+        assert client.call("chat.completions", asked).json()["choices"]
         response = client.request("GET", "/stats")
         assert response.head().status == 200 and b"".join(response.chunks())
         done = client.task(family="video", model="veo", prompt="mock_ms=10 mock_queued_ms=10",
