@@ -34,6 +34,8 @@ OWN_SOURCES = ("CMakeLists.txt", "cmake/**", "engine/**", "protocols/**", "bindi
 SECONDS = 420
 BUILD_SECONDS = 300
 PR_SET_PDEATHSIG = 1
+# Opened before any fork: between fork and exec another thread's lock of the loader would stay held.
+LIBC = ctypes.CDLL(None)
 
 
 class CannotInstall(unittest.SkipTest):
@@ -52,7 +54,7 @@ class Venv:
 
 
 def die_with_parent():
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def run(command, seconds, **env):

@@ -24,6 +24,8 @@ import unittest
 
 WAIT_SECONDS = 20
 PR_SET_PDEATHSIG = 1
+# Opened before any fork: between fork and exec another thread's lock of the loader would stay held.
+LIBC = ctypes.CDLL(None)
 READY = re.compile(r"listening on (https?://\S+:(\d+))(?: ca (\S+))?")
 SOURCE = os.environ.get("LEAT_SOURCE_DIR") or os.path.abspath(
     os.path.join(os.path.dirname(__file__), "../.."))
@@ -62,7 +64,7 @@ def load(*arguments, **more):
 
 
 def die_with_parent():
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def free_port():

@@ -16,7 +16,7 @@ import resource
 import sys
 import time
 
-from measure import ROOT, gateway
+from measure import ROOT, gateway, peak_kb
 
 
 def quantile(ordered, share):
@@ -61,7 +61,7 @@ def main():
     late.sort()
     p50, p99, worst = (quantile(late, share) / 1e6 for share in (0.5, 0.99, 1))
     used = resource.getrusage(resource.RUSAGE_SELF)
-    memory = used.ru_maxrss / 1024
+    memory = peak_kb() / 1024
     print(f"{chosen.streams} streams, {stats['conns_opened']} connections: lateness p50 {p50:.1f}, "
           f"p99 {p99:.1f}, at most {worst:.1f} ms; {memory:.0f} MB; "
           f"{(used.ru_utime + used.ru_stime) / len(late) * 1e6:.1f} us CPU an event")

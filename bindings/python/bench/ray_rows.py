@@ -29,6 +29,7 @@ import ray  # noqa: E402
 
 import leat.ray  # noqa: E402
 
+LIBC = ctypes.CDLL(None)  # opened before any fork
 ROOT = Path(__file__).resolve().parents[3]
 PATH = "/v1/chat/completions"
 BODY = {"model": "m", "max_tokens": 20, "messages": [{"role": "user", "content": "hi"}]}
@@ -39,7 +40,7 @@ COLUMNS = ("client", "gateway", "seconds", "rows/s", "at once", "answered", "fai
 
 
 def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    LIBC.prctl(1, signal.SIGTERM)
 
 
 class Gateway:

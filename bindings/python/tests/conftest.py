@@ -20,11 +20,13 @@ ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = os.environ.get("LEAT_PROGRAM") or str(ROOT / "build/release/leat")
 READY = re.compile(r"listening on (https?://\S+:(\d+))(?: ca (\S+))?")
 PR_SET_PDEATHSIG = 1
+# Opened before any fork: between fork and exec another thread's lock of the loader would stay held.
+LIBC = ctypes.CDLL(None)
 SECONDS = 120  # a machine under load has them
 
 
 def die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Mock:

@@ -202,17 +202,20 @@ def test_nothing_is_left_behind(mock: Mock) -> None:
             with pytest.raises(leat.StatusError):
                 await client.complete("hi", model="m", headers={"x-mock-fault": "status=400"})
 
+    async def grown(client: leat.Client) -> int:
+        gc.collect()
+        tracemalloc.start()
+        await rounds(client, 10)
+        gc.collect()
+        after = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        return after
+
     async def main() -> None:
         async with leat.Client(**mock.options) as client:
             await rounds(client, 2)
-            gc.collect()
-            tracemalloc.start()
-            before = tracemalloc.get_traced_memory()[0]
-            await rounds(client, 10)
-            gc.collect()
-            after = tracemalloc.get_traced_memory()[0]
-            tracemalloc.stop()
-            assert after - before < 60_000
+            # What leaks does so each time; threads of the tests before this one may still end.
+            assert min([await grown(client) for _ in range(3)]) < 60_000
             assert not [o for o in gc.get_objects() if isinstance(o, leat.Stream)]
 
     run(main())
