@@ -51,9 +51,10 @@ class Feed:
         """(chat, text) pairs, all at once -> their updates."""
         new = [Update(self.said + i + 1, chat, text) for i, (chat, text) in enumerate(said)]
         self.said += len(new)
+        added = tuple(new)  # the caller may add to his list before the loop gets to it
 
         def add():
-            self.updates += new
+            self.updates += added
             self.news.set()
         self.loop.call_soon_threadsafe(add)
         return new
