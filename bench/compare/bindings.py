@@ -13,7 +13,7 @@ SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(SOURCE, "test/e2e"), os.path.join(SOURCE, "bench")]
 import gateway  # noqa: E402
 import installed  # noqa: E402
-import test_node_package as node_package  # noqa: E402
+import node_project  # noqa: E402
 
 PYTHON_PEERS = ("aiohttp", "openai", "httpx2[http2]")
 PYTHON_CLIENTS = "leat-2,leat-1.1,aiohttp,openai-leat,openai-h2,openai"
@@ -47,12 +47,9 @@ def python(given):
 
 
 def node(given):
-    peers = installed.node("node-sdks", *node_package.PEERS)
-    program, nodedir = node_package.find_node()
-    env = {"PATH": os.path.dirname(program) + os.pathsep + os.environ["PATH"],
-           "LEAT_NODEDIR": nodedir, "LEAT_PEERS": peers}
-    node_package.make_project(peers, env)
-    run(program, os.path.join(node_package.PACKAGE, "bench/measure.mjs"), *sizes(given), env=env)
+    project = node_project.make()
+    run(project.node, os.path.join(node_project.PACKAGE, "bench/measure.mjs"), *sizes(given),
+        env=project.env)
 
 
 def main():

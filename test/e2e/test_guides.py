@@ -4,25 +4,22 @@ tests in the place of https://gateway.example.
 
 ```sh runs by bash, with the program in its path; ```sh install is read by bash alone, since others
 install. ```c is a program, which is built with warnings as errors and runs; ```c part stands in a
-function that has what the guide speaks of. ```python runs with the package of this tree. ```js runs
-where the package for Node is installed by its own test, and is read by Node's parser elsewhere."""
-# ctest: peers 600 once
+function that has what the guide speaks of. ```python and ```js run with this tree's packages."""
+# ctest: peers 900 once
 import glob
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import unittest
 
 import installed
 import mock
-import test_node_package
+import node_project
 
 DOCS = os.path.join(mock.SOURCE, "docs")
 GATEWAY = "https://gateway.example"
 NEEDS = ("fastapi", "uvicorn", "openai", "anthropic", "httpx", "httpx2", "pdoc")
-NODE_PROJECT = test_node_package.PROJECT
 # What these say runs for minutes, or as root, and has tests of its own.
 ELSEWHERE = {"load.md", "packages.md"}
 KINDS = {"sh", "sh install", "c", "c part", "python", "js"}
@@ -78,8 +75,8 @@ class Guides(unittest.TestCase):
         cls.gateway.stop()
         cls.folder.cleanup()
 
-    def put(self, name, text):
-        path = os.path.join(self.folder.name, name)
+    def put(self, name, text, folder=None):
+        path = os.path.join(folder or self.folder.name, name)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text.replace(GATEWAY, self.gateway.url))
         return path
@@ -151,14 +148,11 @@ class Guides(unittest.TestCase):
         self.each("python", 6, check)
 
     def test_node_programs_run(self):
-        node = test_node_package.find_node()[0]
-        whole = os.path.exists(os.path.join(NODE_PROJECT, "node_modules", "leat"))
+        project = node_project.make()
 
         def check(name, text):
-            path = self.put(f"{name}.mjs", text)
-            if whole:
-                path = shutil.copy(path, NODE_PROJECT)
-            self.run_here(node, *([] if whole else ["--check"]), path)
+            with project.scratch() as folder:
+                self.run_here(project.node, self.put(f"{name}.mjs", text, folder))
         self.each("js", 2, check)
 
 

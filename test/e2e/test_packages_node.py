@@ -14,7 +14,7 @@ import unittest
 import clean_root
 import installed
 import mock
-import test_node_package
+import node_project
 
 MAKE_SECONDS = 400
 APP = "/opt/app"
@@ -61,7 +61,7 @@ class NodePackageTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         clean_root.require()
-        node, nodedir = test_node_package.find_node()
+        node, nodedir = node_project.find_node()
         npm = os.path.join(installed.node("npm", "npm@11"), "node_modules", "npm")
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
