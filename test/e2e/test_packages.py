@@ -101,8 +101,8 @@ class PackagesTest(unittest.TestCase):
         for name in ("libleat0", "libleat-dev"):
             cls.clean.put(cls.files[name], f"/tmp/{name}.deb")
         example = os.path.join(mock.SOURCE, "bindings", "examples", "stream.c")
-        cls.clean.put(example, "/tmp/work/stream.c")
-        write(cls.clean.inside("/tmp/work/CMakeLists.txt"), PROJECT)
+        cls.clean.put(example, "/tmp/app/stream.c")
+        write(cls.clean.inside("/tmp/app/CMakeLists.txt"), PROJECT)
         cls.clean.install("/tmp/libleat0.deb", "/tmp/libleat-dev.deb", "gcc", "libc6-dev",
                           "pkgconf", "cmake", "make")
 
@@ -137,16 +137,16 @@ class PackagesTest(unittest.TestCase):
         self.assertTrue(os.path.exists(self.archive))
 
     def test_5_program_is_built_through_pkg_config(self):
-        self.clean.shell("cd /tmp/work && cc stream.c -o pc $(pkg-config --cflags --libs leat) && "
+        self.clean.shell("cd /tmp/app && cc stream.c -o pc $(pkg-config --cflags --libs leat) && "
                          "cc stream.c -o pcs $(pkg-config --static --cflags --libs leat | "
                          "sed 's/-lleat/-l:libleat.a/')")
-        self.assertIn("libleat.so.0 ", self.clean.shell("ldd /tmp/work/pc"))
-        self.assertNotIn("libleat", self.clean.shell("ldd /tmp/work/pcs"))
-        self.stream(self.clean, "/tmp/work/pc")
-        self.stream(self.clean, "/tmp/work/pcs")
+        self.assertIn("libleat.so.0 ", self.clean.shell("ldd /tmp/app/pc"))
+        self.assertNotIn("libleat", self.clean.shell("ldd /tmp/app/pcs"))
+        self.stream(self.clean, "/tmp/app/pc")
+        self.stream(self.clean, "/tmp/app/pcs")
 
     def test_6_program_is_built_through_cmake(self):
-        self.clean.shell("cmake -S /tmp/work -B /tmp/built && cmake --build /tmp/built")
+        self.clean.shell("cmake -S /tmp/app -B /tmp/built && cmake --build /tmp/built")
         self.stream(self.clean, "/tmp/built/shared")
         self.stream(self.clean, "/tmp/built/static")
 
@@ -156,10 +156,10 @@ class PackagesTest(unittest.TestCase):
                          "tar -x --strip-components=1 -f /tmp/leat.tar.gz")
         self.assertRegex(self.clean.shell("/opt/leat/bin/leat --version"), r"^leat \d")
         self.clean.shell("export PKG_CONFIG_PATH=$(dirname $(find /opt -name leat.pc)); "
-                         "cd /tmp/work && cc stream.c -o archived -Wl,-rpath,$(pkg-config "
+                         "cd /tmp/app && cc stream.c -o archived -Wl,-rpath,$(pkg-config "
                          "--variable=libdir leat) $(pkg-config --cflags --libs leat)")
-        self.assertIn("/opt/leat", self.clean.shell("ldd /tmp/work/archived | grep libleat"))
-        self.stream(self.clean, "/tmp/work/archived")
+        self.assertIn("/opt/leat", self.clean.shell("ldd /tmp/app/archived | grep libleat"))
+        self.stream(self.clean, "/tmp/app/archived")
 
     def test_8_removal_leaves_nothing(self):
         self.clean.shell("dpkg -P libleat-dev libleat0 2>&1")
