@@ -21,8 +21,7 @@ class Bot(mock.Server):
     def leave(self):
         """It is asked to go -> its last line."""
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(60)
-        self.reader.join(20)
+        code = self.ended(60)
         assert code == 0, self.text()
         return self.log[-1]
 

@@ -110,6 +110,12 @@ class Server:
                 raise RuntimeError(f"{self.process.args[0]} is not ready: {self.text()}")
             time.sleep(0.01)
 
+    def ended(self, seconds=WAIT_SECONDS):
+        """Waits until it has ended and all that it said is read -> its exit code."""
+        code = self.process.wait(seconds)
+        self.reader.join(WAIT_SECONDS)
+        return code
+
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()

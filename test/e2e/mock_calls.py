@@ -72,7 +72,7 @@ class Gateway(mock.Mock):
     def kill(self):
         """Without a word, as a machine dies."""
         self.process.kill()
-        self.process.wait(WAIT)
+        self.ended()
 
     def stop(self):
         """As for any server; but it must end well, which is where sanitizers speak."""

@@ -170,7 +170,7 @@ class ServerExample(unittest.TestCase):
                 text, end = read_events(split(read_to_end(browser))[1])
             self.assertEqual(end, "LEAT_OK")
             self.assertEqual(text, as_lines(mock_text.nth_answer(1, EVENTS)))
-            self.assertEqual(server.process.wait(mock.WAIT_SECONDS), 0, server.text())
+            self.assertEqual(server.ended(), 0, server.text())
 
     def test_wrong_use(self):
         for words in ((), ("http://127.0.0.1:1", "m", "70000"), ("ftp://x", "m", "x")):

@@ -121,7 +121,7 @@ class Compare(Folder):
         running.wait_until(lambda: "run 1 of 2" in running.text())
         time.sleep(1)  # the run is over long before, and the rest lasts a minute
         running.process.send_signal(signal.SIGINT)
-        self.assertEqual(running.process.wait(20), 130, running.text())
+        self.assertEqual(running.ended(), 130, running.text())
         self.assertIn("interrupted", running.text())
 
     def test_a_run_that_failed_is_an_exit_code(self):
@@ -200,7 +200,7 @@ class Merge(Folder):
             self.path(f"{i}.json"), *more)]) for i in range(count)]
         for server in running:
             self.addCleanup(server.stop)
-            self.assertEqual(server.process.wait(60), 0, server.text())
+            self.assertEqual(server.ended(60), 0, server.text())
         return [self.path(f"{i}.json") for i in range(count)]
 
     def test_shards_add_up(self):

@@ -81,11 +81,9 @@ class Locust(unittest.TestCase):
             workers = [mock.Server(self.command("-f", EXAMPLE, "--worker",
                                                 "--master-port", port), env=env) for _ in range(2)]
             try:
-                master.process.wait(SECONDS)
-                master.reader.join(mock.WAIT_SECONDS)
-                self.assertEqual(master.process.returncode, 0, master.text())
+                self.assertEqual(master.ended(SECONDS), 0, master.text())
                 for worker in workers:
-                    worker.process.wait(mock.WAIT_SECONDS)
+                    worker.ended()
             finally:
                 for server in (master, *workers):
                     server.stop()
@@ -136,8 +134,7 @@ class Locust(unittest.TestCase):
                     time.sleep(0.2)
                 seen = stats(gateway)
                 worker.process.send_signal(signal.SIGTERM)
-                worker.process.wait(mock.WAIT_SECONDS)
-                worker.reader.join(mock.WAIT_SECONDS)
+                worker.ended()
                 said = worker.text()
         self.assertEqual(seen["peak"], USERS, said)
         self.assertGreaterEqual(seen["streams_done"], USERS)

@@ -34,8 +34,7 @@ class NodeBot(bots.BotTests, unittest.TestCase):
         with mock.Server([*self.command, nobody, nobody, "m"], env=env) as bot:
             bot.wait_until(lambda: bot.text().count("bot: no updates: ") > 1)
             bot.process.terminate()
-            self.assertEqual(bot.process.wait(60), 0)
-            bot.reader.join(20)
+            self.assertEqual(bot.ended(60), 0)
             said = bot.text()
         self.assertTrue(said.endswith("0 answered, 0 failed\n"), said)
         self.assertNotIn(TOKEN.partition(":")[2], said)
