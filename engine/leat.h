@@ -539,6 +539,8 @@ typedef struct leat_event {
                            distance is taken anew each second) and at most received_ns. 0: not
                            asked for, or not to be had: a Unix socket, an event that was held while
                            its request was paused, the first moments of the first connection */
+  bool segment_exact;   /* nothing came behind this event in that read: its last bytes came at
+                           segment_ns, and not earlier. False: they came by then */
   uint32_t attempt;     /* from 1 */
   leat_slice raw;       /* the provider's bytes: the data of the SSE event, or the JSON body */
   leat_slice logprobs;  /* JSON as it was sent, beside text or refusal; empty: none */

@@ -84,7 +84,7 @@ static bool plan_crew(load *l) {
   p->work = l->work;
   p->config = &l->settings.config;
   p->threads = o->threads.set ? (int)o->threads.value : 1;
-  p->rx_timestamps = o->rx_timestamps;
+  p->rx_timestamps = !o->no_rx_timestamps;
   p->stamped = is_stamped(p->config);
   p->recorder = l->recorder;
   p->over = watch_over;

@@ -112,7 +112,10 @@ static const cli_option table[] = {
     {"allow-failures", 0, CLI_TEXT, "N or P%", CLI_LOAD, FIELD(allow_failures),
      "exit 0 though so many requests failed [0]", NULL, 0, 0},
     {"rx-timestamps", 0, CLI_FLAG, NULL, CLI_LOAD, FIELD(rx_timestamps),
-     "also measure each read against the kernel's own stamp of its last segment", NULL, 0, 0},
+     "count times from the kernel's stamps of when bytes came: as it is where there are such", NULL,
+     0, 0},
+    {"no-rx-timestamps", 0, CLI_FLAG, NULL, CLI_LOAD, FIELD(no_rx_timestamps),
+     "count times from our own reads", NULL, 0, 0},
 
     /* where it is told */
     {"json", 0, CLI_TEXT, "FILE", REPORTS, FIELD(json_path),

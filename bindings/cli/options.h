@@ -74,7 +74,7 @@ typedef struct cli_load {
   bool template;
   /* what is measured, and whether it will do */
   cli_list goodput, require;
-  bool strict, rx_timestamps;
+  bool strict, rx_timestamps, no_rx_timestamps;
   const char *allow_failures;
   /* where it is told */
   const char *json_path, *format, *jsonl, *title;

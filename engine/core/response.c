@@ -101,8 +101,11 @@ static void note(lti_request *r, const leat_event *event) {
   if (r->resume) lti_resume_note(r->resume, event);
 }
 
-static uint64_t segment_of(const lti_request *r) {
-  return lti_loop_segment(r->item.engine->loop, r->exchange.received_ns);
+static void stamp_segment(const lti_request *r, leat_event *event) {
+  const lti_loop *loop = r->item.engine->loop;
+  if (!r->item.engine->config.rx_timestamps) return;
+  event->segment_ns = lti_loop_segment(loop, r->exchange.received_ns);
+  event->segment_exact = event->segment_ns && lti_loop_segment_ends(loop, event->raw);
 }
 
 int lti_response_event(void *ctx, leat_event *event) {
@@ -110,7 +113,7 @@ int lti_response_event(void *ctx, leat_event *event) {
   if (r->state == REQUEST_FINISHED) return LTI_STOPPED;
   event->attempt = r->attempts;
   event->received_ns = r->exchange.received_ns;
-  if (r->item.engine->config.rx_timestamps) event->segment_ns = segment_of(r);
+  stamp_segment(r, event);
   if (r->noted) note(r, event);
   if (r->paused || !lti_hold_empty(&r->hold)) {
     int rc = lti_response_hold(r, event);
@@ -148,7 +151,7 @@ static void read_hints(lti_request *r, const lti_http_head *head) {
 static void emit_head(lti_request *r, const leat_header *headers, size_t count) {
   leat_event event = {
       .kind = LEAT_EVENT_HEAD, .attempt = r->attempts, .received_ns = r->exchange.received_ns};
-  if (r->item.engine->config.rx_timestamps) event.segment_ns = segment_of(r);
+  stamp_segment(r, &event);
   event.head = (leat_head){.status = r->status,
                            .headers = headers,
                            .header_count = count,

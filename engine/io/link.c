@@ -299,9 +299,20 @@ static void tunnel_feed(lti_link *l, leat_slice bytes, uint64_t stamp_ns) {
   if (bytes.size > 0 && l->state != LINK_CLOSED) take(l, bytes, stamp_ns);
 }
 
+/* The decrypted bytes are a read's last if no cipher bytes are left of it. */
+static void move_end(lti_link *l, bool whole, leat_slice cipher, leat_slice plain) {
+  lti_loop_last_read(l->env->dial.loop)->end =
+      whole && cipher.size == 0 ? plain.data + plain.size : NULL;
+}
+
+static bool read_whole(const lti_link *l) {
+  return lti_loop_last_read(l->env->dial.loop)->end != NULL;
+}
+
 /* The proxy's TLS: decrypts, and hands on what the layer above is waiting for. */
 static void on_outer(lti_link *l, leat_slice cipher, uint64_t stamp_ns) {
   lti_tunnel *t = l->tunnel;
+  bool whole = read_whole(l);
   if (!t->shaken) {
     tunnel_shake(l, &cipher);
     if (l->state == LINK_CLOSED || !t->shaken || cipher.size == 0) return;
@@ -311,6 +322,7 @@ static void on_outer(lti_link *l, leat_slice cipher, uint64_t stamp_ns) {
     size_t size;
     r = lti_tls_read(t->tls, &cipher, l->env->outer, l->env->plain_size, &size);
     keep_proxy_session(l);
+    move_end(l, whole, cipher, lti_slice(l->env->outer, size));
     if (size > 0) take(l, lti_slice(l->env->outer, size), stamp_ns);
     if (l->state == LINK_CLOSED) return;
   } while (r == LTI_AGAIN);
@@ -390,6 +402,7 @@ static void shake_later(lti_link *l, leat_slice cipher) {
 static void on_cipher(lti_link *l, leat_slice cipher, uint64_t stamp_ns) {
   lti_link_env *env = l->env;
   size_t size, total = 0;
+  bool whole = read_whole(l);
   int r;
   env->stats->bytes_copied_bio += cipher.size;
   do {
@@ -401,6 +414,7 @@ static void on_cipher(lti_link *l, leat_slice cipher, uint64_t stamp_ns) {
       l->sink->ticket(l);
       if (l->state == LINK_CLOSED) return;
     }
+    move_end(l, whole, cipher, lti_slice(env->plain, size));
     if (size > 0) l->sink->bytes(l, lti_slice(env->plain, size), stamp_ns);
     if (l->state == LINK_CLOSED) return;
   } while (r == LTI_AGAIN);

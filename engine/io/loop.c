@@ -13,6 +13,9 @@
 
 #define SLAB_BYTES  (64 * 1024)
 #define COALESCE_NS 1000000u
+/* What may stand behind a record without being another: the ends of its lines and of a chunk. The
+ * least that announces more is a frame's head, of 9 bytes. */
+#define FRAMING_MAX 8
 
 struct lti_loop {
   lti_alloc *alloc;
@@ -156,6 +159,13 @@ void lti_loop_stamp_segments(lti_loop *l) {
 
 uint64_t lti_loop_segment(const lti_loop *l, uint64_t read_ns) {
   return l->read.read_ns == read_ns ? l->read.segment_ns : 0;
+}
+
+bool lti_loop_segment_ends(const lti_loop *l, leat_slice record) {
+  const char *end = l->read.end;
+  if (!end || l->read.segment_ns == 0 || record.size == 0) return false;
+  return record.data + record.size <= end &&
+         (size_t)(end - record.data) <= record.size + FRAMING_MAX;
 }
 
 void lti_loop_kick(lti_loop *l) {

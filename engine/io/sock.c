@@ -26,6 +26,7 @@
 /* How often the wall clock's distance from ours is taken, and how many tries it has. */
 #define DISTANCE_NS    1000000000u
 #define DISTANCE_TRIES 3
+#define ODD_NS         1000000 /* a stamp so much older than its read is looked at twice */
 
 enum sock_state { SOCK_CONNECTING, SOCK_OPEN, SOCK_ENDED, SOCK_CLOSING };
 
@@ -225,7 +226,10 @@ static ssize_t receive_stamped(lti_sock *s, char *slab, size_t size, uint64_t *s
   ssize_t n = recvmsg(s->fd, &message, 0);
   if (n <= 0) return n;
   *stamp_ns = uv_hrtime();
-  note_segment(lti_loop_last_read(s->loop), &message, *stamp_ns);
+  lti_loop_read *read = lti_loop_last_read(s->loop);
+  note_segment(read, &message, *stamp_ns);
+  /* A full slab may have left bytes there, whose stamp this then is. */
+  read->end = (size_t)n < size ? slab + n : NULL;
   return n;
 }
 
@@ -300,7 +304,17 @@ static void take_distance(lti_loop_read *read, uint64_t now_ns) {
   read->taken_ns = now_ns;
 }
 
-/* The wall clock may be set in between: a stamp is never behind the read. */
+/* The wall clock may have been set since its distance was taken: what looks odd is looked at again,
+ * and a stamp is never behind the read. */
+static uint64_t brought_over(lti_loop_read *read, int64_t wall_ns, uint64_t stamp_ns) {
+  int64_t age = (int64_t)stamp_ns - (wall_ns - read->wall_ns);
+  if (age < 0 || age > ODD_NS) {
+    take_distance(read, stamp_ns);
+    age = (int64_t)stamp_ns - (wall_ns - read->wall_ns);
+  }
+  return age > 0 ? stamp_ns - (uint64_t)age : stamp_ns;
+}
+
 static void note_segment(lti_loop_read *read, struct msghdr *message, uint64_t stamp_ns) {
   read->read_ns = stamp_ns;
   read->segment_ns = 0;
@@ -309,8 +323,8 @@ static void note_segment(lti_loop_read *read, struct msghdr *message, uint64_t s
     struct timespec t;
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_TIMESTAMPNS) continue;
     memcpy(&t, CMSG_DATA(c), sizeof t);
-    int64_t at = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec - read->wall_ns;
-    if (at > 0) read->segment_ns = (uint64_t)at < stamp_ns ? (uint64_t)at : stamp_ns;
+    int64_t wall_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    if (wall_ns > 0) read->segment_ns = brought_over(read, wall_ns, stamp_ns);
   }
 }
 #else

@@ -18,8 +18,9 @@
 typedef struct stamps {
   uint64_t submitted_ns;
   unsigned events, stamped, wrong;
-  uint64_t waited_ns; /* the longest that bytes lay in the kernel */
-  uint64_t work_ns;   /* the first text takes so long */
+  unsigned exact, blurred; /* texts whose segment they ended, and others */
+  uint64_t waited_ns;      /* the longest that bytes lay in the kernel */
+  uint64_t work_ns;        /* the first text takes so long */
 } stamps;
 
 static int on_event(flow_call *c, const leat_event *event) {
@@ -30,6 +31,7 @@ static int on_event(flow_call *c, const leat_event *event) {
     bool after = event->segment_ns >= s->submitted_ns,
          before = event->segment_ns <= event->received_ns;
     if (!after || !before) s->wrong++;
+    if (event->kind == LEAT_EVENT_TEXT) *(event->segment_exact ? &s->exact : &s->blurred) += 1;
     uint64_t waited = event->received_ns - event->segment_ns;
     if (before && waited > s->waited_ns) s->waited_ns = waited;
   }
@@ -66,6 +68,55 @@ static void assert_stamped_soon(flow *f, peer *p, stamps *s) {
   ask(f, p, s);
   assert_int_equal(s->stamped, 0);
 #endif
+}
+
+/* Texts with pauses between them have a segment each. Those of one write share it, and only the
+ * last of them is known to have come when it did. */
+static void assert_exact(flow *f, const char *const *answers, unsigned exact, unsigned blurred) {
+  stamps s;
+  f->config.rx_timestamps = true;
+  peer *p = flow_peer(f, answers);
+#ifndef LEAT_PORTABLE
+  for (int i = 0; i < 20; i++) {
+    s = (stamps){0};
+    ask(f, p, &s);
+    if (s.exact == exact && s.blurred == blurred) return;
+    /* A busy machine reads late, and what has come apart together. */
+    assert_true(s.exact <= exact);
+  }
+  fail_msg("exact %u, others %u", s.exact, s.blurred);
+#else
+  s = (stamps){0};
+  ask(f, p, &s);
+  assert_int_equal(s.exact + s.blurred, 0);
+  (void)exact, (void)blurred;
+#endif
+}
+
+#define APART                                                                                     \
+  CHAT_HEAD "<<sleep 30>>" CHAT_TEXT("a") "<<sleep 30>>" CHAT_TEXT("b") "<<sleep 30>>" CHAT_TEXT( \
+      "c") "<<sleep 30>>" CHAT_END
+#define TOGETHER \
+  CHAT_HEAD "<<sleep 30>>" CHAT_TEXT("a") CHAT_TEXT("b") CHAT_TEXT("c") "<<sleep 30>>" CHAT_END
+
+static void test_an_event_that_ends_its_segment_is_exact(void **state) {
+  assert_exact(*state, (const char *const[]){APART, NULL}, 3, 0);
+}
+
+static void test_events_in_front_of_others_are_not(void **state) {
+  assert_exact(*state, (const char *const[]){TOGETHER, NULL}, 1, 2);
+}
+
+static void test_under_tls_it_is_the_last_record_that_ends_a_segment(void **state) {
+  flow *f = *state;
+  flow_tls_server(f);
+  assert_exact(f, (const char *const[]){APART, NULL}, 3, 0);
+}
+
+static void test_records_of_tls_in_front_of_others_are_not(void **state) {
+  flow *f = *state;
+  flow_tls_server(f);
+  assert_exact(f, (const char *const[]){TOGETHER, NULL}, 1, 2);
 }
 
 static void test_nothing_is_stamped_unasked(void **state) {
@@ -142,6 +193,10 @@ int main(void) {
       FLOW_TEST(test_bytes_that_lay_in_the_kernel_are_seen),
       FLOW_TEST(test_stamps_stay_right_for_longer_than_a_second),
       FLOW_TEST(test_unix_sockets_have_no_stamps),
+      FLOW_TEST(test_an_event_that_ends_its_segment_is_exact),
+      FLOW_TEST(test_events_in_front_of_others_are_not),
+      FLOW_TEST(test_under_tls_it_is_the_last_record_that_ends_a_segment),
+      FLOW_TEST(test_records_of_tls_in_front_of_others_are_not),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,7 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
   }
   uint64_t now = uv_hrtime(), late_us = (now - written) / 1000;
   if (late_us > s->late_us) s->late_us = late_us;
-  for (uint64_t i = 0; i < s->events; i++) gauge_event(s->gauge, now);
+  for (uint64_t i = 0; i < s->events; i++) gauge_event(s->gauge, &(leat_event){.received_ns = now});
   if (s->echoes-- > 0) write_now(s->pipe[1]);
   if (s->work_ns) burn(s->work_ns);
   if (++s->reads == s->wanted) uv_stop(&s->loop);
@@ -349,10 +349,45 @@ static void many_reads_of_a_turn_are_all_recorded(void **state) {
   set_up(&s);
   gauge_mark(s.gauge, uv_hrtime());
   uint64_t now = uv_hrtime();
-  for (uint64_t i = 0; i < 5000; i++) gauge_event(s.gauge, now + i);
+  for (uint64_t i = 0; i < 5000; i++) gauge_event(s.gauge, &(leat_event){.received_ns = now + i});
   gauge_reading r;
   gauge_read(s.gauge, uv_hrtime(), &r);
   assert_int_equal(lti_hist_count(s.lag), 5000);
+  tear_down(&s);
+}
+
+/* A read 40 ms after the poll returned, of bytes that the kernel had 30 ms before. What they end
+ * with came then; what lies in front of it came at some time of those 10 ms. */
+static void what_ends_a_segment_is_not_late(void **state) {
+  (void)state;
+  scene s;
+  set_up(&s);
+  gauge_mark(s.gauge, uv_hrtime());
+  uint64_t read_ns = uv_hrtime() + 40 * MS, segment_ns = read_ns - 30 * MS;
+  for (int i = 0; i < 3; i++)
+    gauge_event(
+        s.gauge,
+        &(leat_event){.received_ns = read_ns, .segment_ns = segment_ns, .segment_exact = i == 2});
+  gauge_event(s.gauge, &(leat_event){.received_ns = read_ns + 1});
+  assert_in_range(gauge_peak(s.gauge), 39000, 40100);
+  assert_int_equal(lti_hist_count(s.lag), 4);
+  assert_int_equal(lti_hist_percentile(s.lag, 25), 0);
+  assert_in_range(lti_hist_percentile(s.lag, 75), 9000, 10100);
+  tear_down(&s);
+}
+
+/* The kernel's stamp lies before our waking: what is late is the waking, and not the event. */
+static void a_stamp_from_before_our_waking_is_no_lag(void **state) {
+  (void)state;
+  scene s;
+  set_up(&s);
+  gauge_mark(s.gauge, uv_hrtime());
+  uint64_t now = uv_hrtime();
+  gauge_event(s.gauge, &(leat_event){.received_ns = now + MS, .segment_ns = now - 2 * MS});
+  gauge_reading r;
+  gauge_read(s.gauge, uv_hrtime(), &r);
+  assert_int_equal(lti_hist_count(s.lag), 1);
+  assert_int_equal(lti_hist_max(s.lag), 0);
   tear_down(&s);
 }
 
@@ -381,6 +416,8 @@ int main(void) {
       cmocka_unit_test(peak_is_told_once),
       cmocka_unit_test(live_view_gets_the_same_events),
       cmocka_unit_test(many_reads_of_a_turn_are_all_recorded),
+      cmocka_unit_test(what_ends_a_segment_is_not_late),
+      cmocka_unit_test(a_stamp_from_before_our_waking_is_no_lag),
 #ifdef LEAT_PORTABLE
       cmocka_unit_test(run_delay_is_unknown_here),
 #endif

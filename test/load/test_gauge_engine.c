@@ -32,7 +32,7 @@ static void burn(uint64_t ns) {
 static int on_event(flow_call *c, const leat_event *event) {
   listener *l = c->ctx;
   l->events++;
-  gauge_event(l->gauge, event->received_ns);
+  gauge_event(l->gauge, event);
   if (event->kind == LEAT_EVENT_TEXT && l->every && l->texts++ % l->every == 0) burn(l->work_ns);
   return LEAT_CONTINUE;
 }

@@ -24,6 +24,7 @@ struct lti_loop {
   size_t handles;
   bool held, kicked, woken, closing, own_closed;
   char *slab;
+  lti_loop_read read;
 };
 
 /* ---- the world */
@@ -253,6 +254,15 @@ void lti_loop_stamp_segments(lti_loop *l) {
 uint64_t lti_loop_segment(const lti_loop *l, uint64_t read_ns) {
   (void)l, (void)read_ns;
   return 0;
+}
+
+bool lti_loop_segment_ends(const lti_loop *l, leat_slice record) {
+  (void)l, (void)record;
+  return false;
+}
+
+lti_loop_read *lti_loop_last_read(lti_loop *l) {
+  return &l->read;
 }
 
 void lti_loop_coalesce(lti_loop *l) {

@@ -84,6 +84,8 @@ static void fill(entry *e, const recorder *r, const recorder_request *q) {
   e->reasoning_tokens = q->reasoning_tokens;
   e->content_events = q->content_events;
   e->times = a->times;
+  if (q->first_ns) e->times.first_content_ns = q->first_ns;
+  if (q->last_ns) e->times.last_content_ns = q->last_ns;
   e->attempts = a->attempts;
   e->error = a->error;
   e->status = a->status;

@@ -20,8 +20,9 @@ typedef struct recorder_request {
   const leat_result *result;                             /* read during the call */
   int64_t input_tokens, output_tokens, reasoning_tokens; /* -1: not told */
   uint64_t content_events;
+  uint64_t first_ns, last_ns;          /* of content, as measured; 0: as `result` has them */
   uint64_t ttfo_ns, second_content_ns; /* when; 0: never */
-  const uint64_t *events_ns;           /* with events: when each content event was read */
+  const uint64_t *events_ns;           /* with events: when each content event came */
   size_t event_count;
 } recorder_request;
 

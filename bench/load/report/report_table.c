@@ -350,7 +350,7 @@ static void put_lag(const char *name, const lti_hist *h, const result_certificat
   if (c && c->lag_valid_us >= 0)
     add(&l, "; p99 valid to %s, degraded to %s", ms_of(c->lag_valid_us / 1e3).text,
         ms_of(c->lag_degraded_us / 1e3).text);
-  if (!c) add(&l, " behind the kernel's own stamps");
+  if (!c) add(&l, " behind the kernel's stamps, from which times count");
   put_finding(out, name, &l);
 }
 

@@ -79,7 +79,6 @@ static void put_bounds(cli_out *out, const result_point *p) {
              "Figure|Measured|Valid up to|Degraded up to|<Verdict");
   put_lag(out, "Receive lag, p99", c->receive_lag, c);
   if (c->schedule_lag) put_lag(out, "Schedule lag, p99", c->schedule_lag, c);
-  if (c->kernel_lag) put_lag(out, "Behind the kernel's stamps, p99", c->kernel_lag, c);
   double busy = c->busy_share < 0 ? (double)NAN : c->busy_share;
   bounded b = {"Busy share, busiest thread", page_share(c->busy_share, value),
                page_share(c->busy_valid, valid), page_share(c->busy_degraded, degraded),
@@ -103,7 +102,7 @@ static void put_terms(cli_out *out, const result_certificate *c) {
   page_terms(out);
   put_span(out, "Receive lag", c->receive_lag);
   put_span(out, "Schedule lag", c->schedule_lag);
-  put_span(out, "Behind the kernel's stamps", c->kernel_lag);
+  put_span(out, "Reads behind the kernel's stamps", c->kernel_lag);
   page_term(out, "CPU of the busiest thread", page_share(c->cpu_share, a));
   snprintf(line, sizeof line, "%s (%s of the run)", page_time((double)c->run_delay_us, a),
            page_share(c->run_delay_share, b));

@@ -139,7 +139,6 @@ void certificate_judge(result_point *p) {
   judge_coverage(p, c);
   judge_lag(c, "receive lag", c->receive_lag);
   judge_lag(c, "schedule lag", c->schedule_lag);
-  judge_lag(c, "lag behind the kernel's stamps", c->kernel_lag);
   judge_busy(c);
   judge_missed(p, c);
   judge_limits(p, c);

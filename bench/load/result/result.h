@@ -131,7 +131,8 @@ typedef struct result_certificate {
   enum result_verdict verdict;
   lti_hist *receive_lag;  /* an event's read, at the latest so long after it could be read; us */
   lti_hist *schedule_lag; /* sent - intended, of an open loop; NULL: closed */
-  lti_hist *kernel_lag;   /* with --rx-timestamps: read - the kernel's stamp; NULL: not asked for */
+  lti_hist *kernel_lag;   /* our reads less the kernel's stamps, which are the times of what
+                             was read; NULL: times are those of our reads */
   double lag_valid_us, lag_degraded_us;         /* the thresholds of both lags' p99 */
   double busy_share, busy_valid, busy_degraded; /* of the busiest thread */
   double cpu_share;                             /* CPU time of that thread over wall time */

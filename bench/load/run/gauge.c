@@ -37,7 +37,8 @@
 
 /* A read that waits for the run delay to be known. */
 typedef struct gauge_wait {
-  uint64_t lag_ns, events;
+  int64_t lag_ns; /* below 0: the kernel's stamp is older than our waking */
+  uint64_t events;
   uint64_t room_ns; /* the lag may be so much longer */
 } gauge_wait;
 
@@ -57,12 +58,13 @@ struct gauge {
   uint64_t base_ns, room_ns;    /* of this turn's reads: see look_at_poll */
   uint64_t beat_ms, due_ms;     /* the heartbeat's length, and when it comes, of uv_now */
 
-  uint64_t read_ns, read_events; /* the read whose events come now */
+  uint64_t read_ns, segment_ns; /* the read whose events come now; the kernel's stamp or 0 */
+  uint64_t read_events;         /* of those that are not exact by that stamp */
   gauge_wait waits[LIST_MAX];
   size_t wait_count;
   uint64_t settled_ns, delay_ns; /* when the list was emptied, and the run delay then */
   bool stalled;                  /* since then */
-  bool ran;
+  bool ran, eventful;            /* the latter: this turn had events */
 
   uint64_t mark_ns, mark_idle_ns, mark_cpu_ns, mark_delay_ns;
   uint64_t stall_above_ns;
@@ -152,20 +154,32 @@ static void end_read(gauge *g) {
   look_at_poll(g);
   bool old = g->read_ns < g->entered_ns;
   uint64_t base = old ? g->returned_ns : g->base_ns;
+  uint64_t at = g->segment_ns ? g->segment_ns : g->read_ns;
   gauge_wait *wait = &g->waits[g->wait_count++];
-  wait->lag_ns = g->read_ns > base ? g->read_ns - base : 0;
+  wait->lag_ns = (int64_t)(at - base);
   wait->room_ns = old ? 0 : g->room_ns;
   wait->events = g->read_events;
   g->read_events = 0;
   if (g->wait_count == LIST_MAX) settle(g, uv_hrtime());
 }
 
-void gauge_event(gauge *g, uint64_t received_ns) {
-  if (received_ns != g->read_ns) {
+static void record(gauge *g, uint64_t us, uint64_t events) {
+  lti_hist_record_n(g->lag, us, events);
+  if (g->live) pulse_add(&g->live->lag[pulse_bucket(us)], events);
+  if (us > g->peak_us) g->peak_us = us;
+}
+
+void gauge_event(gauge *g, const leat_event *event) {
+  if (event->received_ns != g->read_ns) {
     end_read(g);
-    g->read_ns = received_ns;
+    g->read_ns = event->received_ns;
+    g->segment_ns = event->segment_ns;
+    g->eventful = true;
   }
-  g->read_events++;
+  if (event->segment_exact)
+    record(g, 0, 1);
+  else
+    g->read_events++;
 }
 
 void gauge_mark(gauge *g, uint64_t now_ns) {
@@ -215,10 +229,8 @@ static void settle(gauge *g, uint64_t now_ns) {
   g->settled_ns = now_ns;
   for (size_t i = 0; i < g->wait_count; i++) {
     const gauge_wait *wait = &g->waits[i];
-    uint64_t us = (wait->lag_ns + (grown < wait->room_ns ? grown : wait->room_ns)) / 1000;
-    lti_hist_record_n(g->lag, us, wait->events);
-    if (g->live) pulse_add(&g->live->lag[pulse_bucket(us)], wait->events);
-    if (us > g->peak_us) g->peak_us = us;
+    int64_t ns = wait->lag_ns + (int64_t)(grown < wait->room_ns ? grown : wait->room_ns);
+    record(g, ns > 0 ? (uint64_t)ns / 1000 : 0, wait->events);
   }
   g->wait_count = 0;
   /* What made a turn long has been noted as that. */
@@ -240,7 +252,8 @@ static void set_heartbeat(gauge *g, bool eventful) {
 static void on_prepare(uv_prepare_t *handle) {
   gauge *g = handle->data;
   g->ran = true;
-  bool eventful = g->looked || g->read_events > 0;
+  bool eventful = g->eventful;
+  g->eventful = false;
   end_read(g);
   look_at_poll(g);
   uint64_t now = uv_hrtime(), returned = g->entered_ns + g->slept_ns;

@@ -9,8 +9,11 @@
  *
  * What is recorded is thus a bound from above, but for three things: stops that end before the
  * heartbeat is due, bytes behind the first 64 KiB that wait on one connection, and the time that a
- * virtual machine's halted core takes to wake, which no clock in there sees. The kernel's stamps
- * (--rx-timestamps) see all three, by the last segment of each read. */
+ * virtual machine's halted core takes to wake, which no clock in there sees.
+ *
+ * With the kernel's stamps an event's time is that of the last segment of its
+ * read, however late the read was. An event that ended that segment is not late at all; one with
+ * others behind it came by then, and is late by at most that stamp less the moments above. */
 #ifndef LOAD_GAUGE_H
 #define LOAD_GAUGE_H
 
@@ -20,6 +23,7 @@
 
 #include "base/hist.h"
 #include "bench/load/run/pulse.h"
+#include "leat.h"
 
 typedef struct gauge gauge;
 
@@ -42,8 +46,8 @@ void gauge_close(gauge *g);
 void gauge_free(gauge *g);
 /* Shows what is recorded to the live view as well. NULL: no more. */
 void gauge_show(gauge *g, pulse *live);
-/* An event whose read was stamped so. Cheap: a comparison, once per read a subtraction. */
-void gauge_event(gauge *g, uint64_t received_ns);
+/* Cheap: a comparison, once per read a subtraction. */
+void gauge_event(gauge *g, const leat_event *event);
 /* Turns longer than this are stalls [GAUGE_STALL_NS]. */
 void gauge_stall_above(gauge *g, uint64_t ns);
 /* Both on the loop's thread, from its callbacks or outside of its run. */

@@ -4,6 +4,8 @@
  *
  * All that begins a request comes from the loop: the pacer (starts of an open loop, stages, ends of
  * thinking, the window's end), the done of another request, or room that another thread gave back.
+ * Requests of a closed loop that can begin together do so a few a turn, so that what is read in
+ * between is not late, and that none is written long before it leaves.
  * What streams do is in runner_stream.c. */
 #include "runner.h"
 
@@ -15,15 +17,17 @@
 #include "bindings/cli/say.h"
 #include "runner_inside.h"
 
-#define TICK_MS  100
-#define CHUNK    256 /* streams that are made together */
-#define FILL_MAX 64  /* streams that are begun in one turn */
+#define TICK_MS 100
+#define CHUNK   256 /* streams that are made together */
 
+#define BEGIN_NS    UINT64_C(50000)    /* what beginning streams may take of one turn */
 #define LEAD_MAX_NS UINT64_C(50000000) /* how long before its instant a burst is begun at most */
 
 static void on_due(void *ctx, uint64_t now_ns);
 static void on_wake(uv_async_t *handle);
 static void on_tick(uv_timer_t *handle);
+static void on_reads_done(uv_check_t *handle);
+static void on_more(uv_idle_t *handle);
 static void finish(runner *r);
 
 /* --- life --- */
@@ -75,7 +79,9 @@ static bool open_loop(runner *r) {
   }
   uv_loop_configure(&r->loop, UV_METRICS_IDLE_TIME);
   uv_timer_init(&r->loop, &r->tick);
-  r->loop.data = r->wake.data = r->tick.data = r;
+  uv_check_init(&r->loop, &r->reads_done);
+  uv_idle_init(&r->loop, &r->more);
+  r->loop.data = r->wake.data = r->tick.data = r->reads_done.data = r;
   return true;
 }
 
@@ -114,6 +120,8 @@ static void close_loop(runner *r) {
   if (r->gauge) gauge_close(r->gauge);
   uv_close((uv_handle_t *)&r->wake, on_handle_gone);
   uv_close((uv_handle_t *)&r->tick, on_handle_gone);
+  uv_close((uv_handle_t *)&r->reads_done, on_handle_gone);
+  uv_close((uv_handle_t *)&r->more, on_handle_gone);
 }
 
 void runner_deinit(runner *r) {
@@ -278,8 +286,7 @@ static void end_window(runner *r, uint64_t now_ns) {
   }
 }
 
-/* As many streams as the shape wants now. Many are begun a few a turn, and the loop reads in
- * between: a thousand at once kept it away for 28 ms. */
+/* As many streams as the shape wants now. */
 static void fill(runner *r, uint64_t now_ns, uint64_t *changes_ns) {
   const crew_plan *plan = r->shared->plan;
   uint64_t all = shape_streams_at(plan->shape, now_ns - r->shared->begin_ns, changes_ns);
@@ -289,17 +296,18 @@ static void fill(runner *r, uint64_t now_ns, uint64_t *changes_ns) {
   r->wanted = (size_t)(all / parts + (all % parts > part));
   /* Nobody tells a thread without a stream that there are no requests left. */
   if (r->wanted == 0 && *changes_ns == UINT64_MAX) runner_end(r);
-  for (int n = 0; r->live < r->wanted && !r->ended; n++) {
-    if (n == FILL_MAX) {
-      *changes_ns = now_ns;
-      return;
-    }
+  uint64_t from_ns = uv_hrtime();
+  while (r->live < r->wanted && !r->ended) {
     runner_stream *s = runner_stream_new(r);
     if (!s) {
       runner_refuse(r, LEAT_ENOMEM, "no memory for so many streams");
       return;
     }
     runner_next(s, now_ns);
+    if (uv_hrtime() - from_ns > BEGIN_NS) {
+      *changes_ns = now_ns; /* at once, which is the next turn */
+      return;
+    }
   }
 }
 
@@ -343,7 +351,37 @@ static void begin_due(runner *r, uint64_t now_ns) {
 
 static void wake_thinkers(runner *r, uint64_t now_ns) {
   while (r->thinking.first && r->thinking.first->due_ns <= now_ns)
-    runner_next(runner_pop(&r->thinking), now_ns);
+    runner_ready(runner_pop(&r->thinking));
+}
+
+/* --- what is ready --- */
+
+void runner_ready(runner_stream *s) {
+  runner *r = s->runner;
+  runner_push(&r->ready, s);
+  uv_check_start(&r->reads_done, on_reads_done);
+  uv_idle_start(&r->more, on_more);
+}
+
+/* At least one a turn, whatever the clock says. */
+static void on_reads_done(uv_check_t *handle) {
+  runner *r = handle->data;
+  uint64_t from_ns = uv_hrtime(), now_ns = from_ns;
+  if (r->closing) return;
+  do {
+    if (r->ready.first) runner_next(runner_pop(&r->ready), now_ns);
+    now_ns = uv_hrtime();
+  } while (r->ready.first && now_ns - from_ns < BEGIN_NS);
+  if (!r->ready.first) {
+    uv_idle_stop(&r->more);
+    uv_check_stop(handle);
+  }
+  if (r->thinking.first || (r->ended && r->live == 0)) runner_step(r);
+}
+
+/* Its being there keeps the poll from sleeping. */
+static void on_more(uv_idle_t *handle) {
+  (void)handle;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) {

@@ -71,6 +71,8 @@ struct runner {
   uv_loop_t loop;
   uv_async_t wake;
   uv_timer_t tick; /* of the timeline's lag */
+  uv_check_t reads_done;
+  uv_idle_t more; /* runs while something is ready: no sleep */
   gauge *gauge;
   pacer *pacer;
   leat_engine *engine;
@@ -87,7 +89,7 @@ struct runner {
   uint64_t lead_ns;    /* how long before its instant a burst is begun */
   uint64_t instant_ns; /* of the last start */
   double user_mark, system_mark;
-  runner_line idle, thinking, held; /* held: they wait for room */
+  runner_line idle, thinking, held, ready; /* held: they wait for room */
   runner_stream **chunks;
   size_t chunk_count, chunk_room;
 };

@@ -27,6 +27,8 @@ double runner_seconds(struct timeval time);
 
 /* The stream's next request: of its conversation, or of a new one. */
 void runner_next(runner_stream *s, uint64_t now_ns);
+/* The same, behind the reads of this turn or of a later one. */
+void runner_ready(runner_stream *s);
 /* A start of an open loop, if there is room under the cap. */
 void runner_arrive(runner_stream *s, uint64_t now_ns);
 /* Room under the cap may have come. */

@@ -1,8 +1,12 @@
 /* What one stream does: conversation after conversation, turn after turn.
  *
- *     (idle) -> runner_next -> running -> done -> thinking -> runner_next ...  -> (idle)
+ *     (idle) -> runner_next -> running -> done -> thinking -> ready -> runner_next ... -> (idle)
  *     (idle) -> runner_arrive -> held -> runner_next ...                 an open loop under a cap
- */
+ *
+ * A request is some ten times the work of an event. When a thousand streams end together, which
+ * those of a closed loop do that began together, the events that come then must not wait for the
+ * next thousand requests to be written: so what is ready begins behind a turn's reads, and no more
+ * of it than is soon done. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,7 +267,7 @@ static int on_event(leat_engine *engine, leat_id id, const leat_event *event, vo
   runner *r = s->runner;
   (void)engine;
   (void)id;
-  gauge_event(r->gauge, event->received_ns);
+  gauge_event(r->gauge, event);
   bool had_content = s->request.first_ns != 0;
   score_event(&r->score, &s->request, event);
   if (!had_content && s->request.first_ns) steady_begins(r);
@@ -285,7 +289,7 @@ static void go_on(runner_stream *s, uint64_t now_ns) {
   } else if (rest_ns) {
     think(s, now_ns + rest_ns);
   } else {
-    runner_next(s, now_ns);
+    runner_ready(s);
   }
   /* The alarm stands as it was but for these. */
   if (rest_ns || (r->ended && r->live == 0)) runner_step(r);
@@ -330,6 +334,7 @@ static void on_socket(leat_engine *engine, leat_id id, const leat_result *answer
 void runner_retire_idle(runner *r) {
   uint64_t now_ns = uv_hrtime();
   while (r->thinking.first) retire(runner_pop(&r->thinking), now_ns);
+  while (r->ready.first) retire(runner_pop(&r->ready), now_ns);
   while (r->held.first) {
     atomic_fetch_sub(&r->shared->waiting, 1);
     atomic_fetch_sub(&r->shared->room, 1); /* which retiring gives back */

@@ -153,7 +153,7 @@ static void note_gap(score *s, score_request *r, uint64_t now_ns) {
 }
 
 static void note_content(score *s, score_request *r, const leat_event *event) {
-  uint64_t now_ns = event->received_ns;
+  uint64_t now_ns = event->segment_ns ? event->segment_ns : event->received_ns;
   bool output = event->kind != LEAT_EVENT_REASONING;
   if (output && !r->output_ns) r->output_ns = now_ns;
   /* Reasoning and text, or two choices, in one record are one event. */
@@ -166,7 +166,8 @@ static void note_content(score *s, score_request *r, const leat_event *event) {
   if (r->measured) {
     s->volume.content_events++;
     if (s->stamped) note_stamp(s, event->raw, now_ns);
-    if (event->segment_ns) lti_hist_record(s->kernel_lag, us_between(event->segment_ns, now_ns));
+    if (event->segment_ns)
+      lti_hist_record(s->kernel_lag, us_between(event->segment_ns, event->received_ns));
     if (r->last_ns) note_gap(s, r, now_ns);
   }
   pulse_add(&s->pulse->content_events, 1);
@@ -226,6 +227,8 @@ static void tell_recorder(score *s, const score_request *r, const leat_result *a
                            .output_tokens = r->output_tokens,
                            .reasoning_tokens = r->reasoning_tokens,
                            .content_events = r->content_events,
+                           .first_ns = r->first_ns,
+                           .last_ns = r->last_ns,
                            .ttfo_ns = r->output_ns,
                            .second_content_ns = r->second_ns,
                            .events_ns = r->events_ns,

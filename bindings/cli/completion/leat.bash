@@ -18,7 +18,7 @@ _leat_options() {
         --sweep --slo --think --turns --warmup --end --drain-timeout --threads --endpoint --param
         --poll --deadline --polls-per-second --input-tokens --output-tokens
         --shared-prefix-tokens --tokens-by --vocabulary --dataset --dataset-order --template
-        --goodput --require --strict --allow-failures --rx-timestamps --format --output --jsonl
+        --goodput --require --strict --allow-failures --rx-timestamps --no-rx-timestamps --format --output --jsonl
         --events --title --repeat --pause --shard --start-at --config --print-config"
       ;;
     compare) echo "--run --repeat --pause --json --output --title --quiet --help" ;;
