@@ -539,11 +539,14 @@ typedef struct leat_event {
                            distance is taken anew each second) and at most received_ns. 0: not
                            asked for, or not to be had: a Unix socket, an event that was held while
                            its request was paused, the first moments of the first connection */
-  bool segment_exact;   /* nothing came behind this event in that read: its last bytes came at
-                           segment_ns, and not earlier. False: they came by then */
-  uint32_t attempt;     /* from 1 */
-  leat_slice raw;       /* the provider's bytes: the data of the SSE event, or the JSON body */
-  leat_slice logprobs;  /* JSON as it was sent, beside text or refusal; empty: none */
+  uint64_t segment_since_ns; /* all bytes of that read came behind this, by the stamps before it on
+                                that connection; 0: not known */
+  bool segment_queued; /* the read before could not take all that was there: these may be of it */
+  bool segment_exact;  /* nothing came behind this event in that read: its last bytes came at
+                          segment_ns, and not earlier. False: they came by then */
+  uint32_t attempt;    /* from 1 */
+  leat_slice raw;      /* the provider's bytes: the data of the SSE event, or the JSON body */
+  leat_slice logprobs; /* JSON as it was sent, beside text or refusal; empty: none */
   leat_slice finish_detail; /* beside finish_reason, where the provider says more: the sequence that
                                stopped it (anthropic), why it is incomplete (openai-responses) */
   const leat_response *response;

@@ -102,10 +102,13 @@ static void note(lti_request *r, const leat_event *event) {
 }
 
 static void stamp_segment(const lti_request *r, leat_event *event) {
-  const lti_loop *loop = r->item.engine->loop;
   if (!r->item.engine->config.rx_timestamps) return;
-  event->segment_ns = lti_loop_segment(loop, r->exchange.received_ns);
-  event->segment_exact = event->segment_ns && lti_loop_segment_ends(loop, event->raw);
+  const lti_loop_read *read = lti_loop_segment(r->item.engine->loop, r->exchange.received_ns);
+  if (!read) return;
+  event->segment_ns = read->segment_ns;
+  event->segment_since_ns = read->since_ns;
+  event->segment_queued = read->queued;
+  event->segment_exact = lti_loop_segment_ends(read, event->raw);
 }
 
 int lti_response_event(void *ctx, leat_event *event) {

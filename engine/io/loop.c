@@ -157,13 +157,13 @@ void lti_loop_stamp_segments(lti_loop *l) {
   l->read.wanted = true;
 }
 
-uint64_t lti_loop_segment(const lti_loop *l, uint64_t read_ns) {
-  return l->read.read_ns == read_ns ? l->read.segment_ns : 0;
+const lti_loop_read *lti_loop_segment(const lti_loop *l, uint64_t read_ns) {
+  return l->read.read_ns == read_ns && l->read.segment_ns ? &l->read : NULL;
 }
 
-bool lti_loop_segment_ends(const lti_loop *l, leat_slice record) {
-  const char *end = l->read.end;
-  if (!end || l->read.segment_ns == 0 || record.size == 0) return false;
+bool lti_loop_segment_ends(const lti_loop_read *read, leat_slice record) {
+  const char *end = read->end;
+  if (!end || record.size == 0) return false;
   return record.data + record.size <= end &&
          (size_t)(end - record.data) <= record.size + FRAMING_MAX;
 }

@@ -45,12 +45,13 @@ void lti_loop_hold(lti_loop *loop, bool on);
 void lti_loop_coalesce(lti_loop *loop);
 /* From now on sockets that are opened ask the kernel when bytes came. */
 void lti_loop_stamp_segments(lti_loop *loop);
-/* When the kernel had the last segment of the read that was stamped so, which must be the last one
- * of this loop; else 0, and where it is not known. */
-uint64_t lti_loop_segment(const lti_loop *loop, uint64_t read_ns);
+typedef struct lti_loop_read lti_loop_read;
+/* What the kernel said of the read that was stamped so, which must be the last one of this loop;
+ * else NULL, and where it said nothing. */
+const lti_loop_read *lti_loop_segment(const lti_loop *loop, uint64_t read_ns);
 /* Whether the last segment of the last read ended with `record`, a line of SSE or a body's last
  * bytes, and what frames it. */
-bool lti_loop_segment_ends(const lti_loop *loop, leat_slice record);
+bool lti_loop_segment_ends(const lti_loop_read *read, leat_slice record);
 /* Another turn comes without sleeping. */
 void lti_loop_kick(lti_loop *loop);
 /* Sleep no longer than to this time; UINT64_MAX: no limit. */
@@ -73,13 +74,15 @@ lti_alloc *lti_loop_alloc(lti_loop *loop);
 void lti_loop_handle_opened(lti_loop *loop);
 void lti_loop_handle_closed(lti_loop *loop);
 /* What sock.c knows of the last read; link.c moves `end` to where its plain bytes are. */
-typedef struct lti_loop_read {
+struct lti_loop_read {
   bool wanted;                  /* stamps are asked for */
   int64_t wall_ns;              /* wall clock less ours */
   uint64_t taken_ns;            /* when that was found out; 0: not yet */
   uint64_t read_ns, segment_ns; /* of a socket that has stamps; ours, and the kernel's or 0 */
+  uint64_t since_ns;            /* its bytes came behind this (segment.h); 0: not known */
+  bool queued;                  /* the read before on that socket was full */
   const char *end;              /* behind the read's last byte; NULL: not known, or not come to */
-} lti_loop_read;
+};
 lti_loop_read *lti_loop_last_read(lti_loop *loop);
 /* For sock.c and dns.c. */
 struct uv_loop_s *lti_loop_uv(lti_loop *loop);

@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #include "base/error.h"
+#include "io/segment.h"
 
 #define SEND_VECTORS 16
 /* Bytes the kernel may hold that it has not sent yet. What is sent next waits behind them: a head
@@ -40,6 +41,7 @@ struct lti_sock {
   bool reading, blocked;
   bool stamped; /* the kernel tells when bytes came */
   int events;   /* what uv_poll watches now */
+  lti_segment segment;
 };
 
 struct lti_sock_watch {
@@ -223,13 +225,20 @@ static ssize_t receive_stamped(lti_sock *s, char *slab, size_t size, uint64_t *s
   struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
   message.msg_control = control.bytes;
   message.msg_controllen = sizeof control.bytes;
+  uint64_t look_ns = uv_hrtime();
   ssize_t n = recvmsg(s->fd, &message, 0);
   if (n <= 0) return n;
   *stamp_ns = uv_hrtime();
   lti_loop_read *read = lti_loop_last_read(s->loop);
   note_segment(read, &message, *stamp_ns);
-  /* A full slab may have left bytes there, whose stamp this then is. */
-  read->end = (size_t)n < size ? slab + n : NULL;
+  bool full = (size_t)n == size;
+  read->queued = s->segment.queued;
+  if (read->segment_ns)
+    read->since_ns = lti_segment_read(&s->segment, read->segment_ns, look_ns, full);
+  else
+    s->segment = (lti_segment){0};
+  /* What is behind a full read may have come with its last bytes. */
+  read->end = full ? NULL : slab + n;
   return n;
 }
 

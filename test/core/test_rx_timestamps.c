@@ -31,6 +31,7 @@ static int on_event(flow_call *c, const leat_event *event) {
     bool after = event->segment_ns >= s->submitted_ns,
          before = event->segment_ns <= event->received_ns;
     if (!after || !before) s->wrong++;
+    if (event->segment_since_ns > event->segment_ns) s->wrong++;
     if (event->kind == LEAT_EVENT_TEXT) *(event->segment_exact ? &s->exact : &s->blurred) += 1;
     uint64_t waited = event->received_ns - event->segment_ns;
     if (before && waited > s->waited_ns) s->waited_ns = waited;

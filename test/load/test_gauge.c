@@ -376,6 +376,31 @@ static void what_ends_a_segment_is_not_late(void **state) {
   tear_down(&s);
 }
 
+/* Reads of one connection in a turn that began long before: what came behind the stamp of the read
+ * before is late by no more than what is between the two, whether that read took all or not. */
+static void the_read_before_bounds_the_lag(void **state) {
+  (void)state;
+  scene s;
+  set_up(&s);
+  gauge_mark(s.gauge, uv_hrtime());
+  uint64_t now = uv_hrtime();
+  leat_event event = {
+      .received_ns = now + 50 * MS, .segment_ns = now + 49 * MS, .segment_since_ns = now + 44 * MS};
+  gauge_event(s.gauge, &event);
+  assert_in_range(gauge_peak(s.gauge), 4900, 5100);
+  event = (leat_event){.received_ns = now + 51 * MS,
+                       .segment_ns = now - 10 * MS,
+                       .segment_since_ns = now - 17 * MS,
+                       .segment_queued = true};
+  gauge_event(s.gauge, &event);
+  assert_in_range(gauge_peak(s.gauge), 6900, 7100);
+  /* Of the first read of a connection nothing is known. */
+  event = (leat_event){.received_ns = now + 52 * MS, .segment_ns = now + 51 * MS};
+  gauge_event(s.gauge, &event);
+  assert_in_range(gauge_peak(s.gauge), 50900, 51200);
+  tear_down(&s);
+}
+
 /* The kernel's stamp lies before our waking: what is late is the waking, and not the event. */
 static void a_stamp_from_before_our_waking_is_no_lag(void **state) {
   (void)state;
@@ -417,6 +442,7 @@ int main(void) {
       cmocka_unit_test(live_view_gets_the_same_events),
       cmocka_unit_test(many_reads_of_a_turn_are_all_recorded),
       cmocka_unit_test(what_ends_a_segment_is_not_late),
+      cmocka_unit_test(the_read_before_bounds_the_lag),
       cmocka_unit_test(a_stamp_from_before_our_waking_is_no_lag),
 #ifdef LEAT_PORTABLE
       cmocka_unit_test(run_delay_is_unknown_here),

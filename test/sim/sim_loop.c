@@ -251,13 +251,13 @@ void lti_loop_stamp_segments(lti_loop *l) {
   (void)l;
 }
 
-uint64_t lti_loop_segment(const lti_loop *l, uint64_t read_ns) {
+const lti_loop_read *lti_loop_segment(const lti_loop *l, uint64_t read_ns) {
   (void)l, (void)read_ns;
-  return 0;
+  return NULL;
 }
 
-bool lti_loop_segment_ends(const lti_loop *l, leat_slice record) {
-  (void)l, (void)record;
+bool lti_loop_segment_ends(const lti_loop_read *read, leat_slice record) {
+  (void)read, (void)record;
   return false;
 }
 

@@ -58,12 +58,14 @@ struct gauge {
   uint64_t base_ns, room_ns;    /* of this turn's reads: see look_at_poll */
   uint64_t beat_ms, due_ms;     /* the heartbeat's length, and when it comes, of uv_now */
 
-  uint64_t read_ns, segment_ns; /* the read whose events come now; the kernel's stamp or 0 */
-  uint64_t read_events;         /* of those that are not exact by that stamp */
+  uint64_t read_ns;              /* the read whose events come now */
+  uint64_t segment_ns, since_ns; /* the kernel's stamps of it and of the one before, or 0 */
+  uint64_t read_events;          /* of those that are not exact by that stamp */
   gauge_wait waits[LIST_MAX];
   size_t wait_count;
   uint64_t settled_ns, delay_ns; /* when the list was emptied, and the run delay then */
   bool stalled;                  /* since then */
+  bool queued;                   /* the one before had left bytes there */
   bool ran, eventful;            /* the latter: this turn had events */
 
   uint64_t mark_ns, mark_idle_ns, mark_cpu_ns, mark_delay_ns;
@@ -147,14 +149,20 @@ static void look_at_poll(gauge *g) {
   if (g->stopped) g->base_ns = g->entered_ns;
 }
 
+/* A read of what the one before could not take: its bytes were there at that poll already. */
+static uint64_t base_of(const gauge *g, uint64_t polled_ns) {
+  bool queued = g->queued && g->since_ns;
+  return queued || g->since_ns > polled_ns ? g->since_ns : polled_ns;
+}
+
 /* The read whose events came until now is complete. A stamp from before this turn's poll is that of
  * an answer that was paused: its read was due when the poll before had returned. */
 static void end_read(gauge *g) {
   if (g->read_events == 0) return;
   look_at_poll(g);
   bool old = g->read_ns < g->entered_ns;
-  uint64_t base = old ? g->returned_ns : g->base_ns;
   uint64_t at = g->segment_ns ? g->segment_ns : g->read_ns;
+  uint64_t base = base_of(g, old ? g->returned_ns : g->base_ns);
   gauge_wait *wait = &g->waits[g->wait_count++];
   wait->lag_ns = (int64_t)(at - base);
   wait->room_ns = old ? 0 : g->room_ns;
@@ -174,6 +182,8 @@ void gauge_event(gauge *g, const leat_event *event) {
     end_read(g);
     g->read_ns = event->received_ns;
     g->segment_ns = event->segment_ns;
+    g->since_ns = event->segment_since_ns;
+    g->queued = event->segment_queued;
     g->eventful = true;
   }
   if (event->segment_exact)
