@@ -21,13 +21,15 @@ The columns, all times in ms:
   itl p99      as reported; true: of the gaps between stamps; error: their difference
   sigma        of the gaps as reported; true: of the gaps between stamps; added: the root of the
                difference of their squares, 0 when ours is the smaller
-  lag p50 p99  from an event's stamp to our read of it, over all events: event_lag of the report
+  lag p50 p99  from an event's stamp to the time it has with us, which is the kernel's stamp of it
+               where there is one, over all events: event_lag of the report
   late p99     the gateway's own: an event given to the socket less the time it was due
   cpu          of the client over wall time, from its exec to its end; MB: its peak memory
-  says         the certificate's verdict, with the p99 of its receive lag
+  says         the certificate's verdict, of more rounds the worst and how many said valid, with the
+               p99 of its receive lag
   again        rounds that were thrown away because the gateway's p99 was more than 1 ms late. After
                three (one with --quick) the last is kept, and "late" stands beside it
-Means and percentiles are the medians over the rounds; the verdict is the worst."""
+Means and percentiles are the medians over the rounds."""
 import math
 import statistics
 from typing import NamedTuple
@@ -120,13 +122,20 @@ def row_of(given, way, streams):
         again += more
     row = {name: statistics.median(r[name] for r in rounds)
            for name, value in rounds[0].items() if name != "verdict"}
-    row["verdict"] = max((r["verdict"] for r in rounds), key=WORST.index)
+    verdicts = [r["verdict"] for r in rounds]
+    row["verdict"], row["valid"] = max(verdicts, key=WORST.index), verdicts.count("valid")
+    row["rounds"] = len(rounds)
     return {**row, "again": again, "late": row["late_p99_ms"] * 1e3 > LATE_P99_US}
+
+
+def verdict_of(row):
+    some = 0 < row["valid"] < row["rounds"]
+    return f"{row['verdict']} (valid: {row['valid']} of {row['rounds']})" if some else row["verdict"]
 
 
 def line(streams, row):
     cells = [f"{row[name]:.{places}f}" for name, places in COLUMNS[:-1]]
-    says = f"{row['verdict']}, {row['receive_lag_p99_ms']:.3f}"
+    says = f"{verdict_of(row)}, {row['receive_lag_p99_ms']:.3f}"
     again = f"{row['again']}{', late' if row['late'] else ''}"
     return f"| {streams:,} | {' | '.join(cells)} | {says} | {again} |"
 
@@ -138,7 +147,7 @@ def targets(way, row):
                              ("error of ITL p99, ms", "itl_error_ms", 0.5),
                              ("added sigma, ms", "sigma_added_ms", 0.3)):
         yield (where + what, f"{row[name]:.3f}", f"<= {most}", abs(row[name]) <= most)
-    yield (where + "certificate", row["verdict"], "valid", row["verdict"] == "valid")
+    yield (where + "certificate", verdict_of(row), "valid", row["verdict"] == "valid")
     yield (where + "gateway late p99, ms; rounds again",
            f"{row['late_p99_ms']:.2f}; {row['again']}", "", None)
 
