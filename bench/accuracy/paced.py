@@ -129,8 +129,8 @@ def row_of(given, way, streams):
 
 
 def verdict_of(row):
-    some = 0 < row["valid"] < row["rounds"]
-    return f"{row['verdict']} (valid: {row['valid']} of {row['rounds']})" if some else row["verdict"]
+    share = f" (valid: {row['valid']} of {row['rounds']})"
+    return row["verdict"] + (share if 0 < row["valid"] < row["rounds"] else "")
 
 
 def line(streams, row):
