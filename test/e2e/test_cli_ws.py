@@ -326,7 +326,8 @@ class Chats(Gateway):
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertEqual(report["requests"]["completed"], 600)
         self.assertEqual(report["content_events"], 600 * 8)
-        self.assertGreater(report["streams"]["peak"], 100)
+        # Answers last some ms and need not meet; what they came on was open for seconds.
+        self.assertGreater(report["connections"]["peak"], 100)
 
 
 class Server:
