@@ -24,7 +24,9 @@ CLEAN_RUNS = 3
 ROUNDS = 4        # of 100 events, one in 10 ms: 4 s
 STREAMS, FEW = 20, 4
 OPTIONS = ("-H", "x-mock-stamp: 1")
-OUR_READS = "--no-rx-timestamps"  # else times count from the kernel's stamps
+# Else times count from the kernel's stamps. A virtual machine whose halted core wakes late is seen
+# by those alone: so without them only disturbances of ours are judged.
+OUR_READS = "--no-rx-timestamps"
 HOGS = 4
 
 
@@ -166,7 +168,7 @@ class Verdicts(unittest.TestCase):
     def test_clean_runs_are_no_false_alarms(self):
         for i in range(CLEAN_RUNS):
             with self.subTest(run=i):
-                self.judged_rightly(clean("clean", *[OUR_READS][:i % 2]))
+                self.judged_rightly(clean())
 
     def test_stopped_load_is_invalid(self):
         for ways in ((), (OUR_READS,)):
