@@ -87,10 +87,10 @@ class Trial:
 
     def missed(self):
         """The events came late and nobody said so. The truth has the server's writing and the way
-        through the kernel in it. What a frozen server catches up with it writes long after it has
-        stamped it: there the kernel's stamp is the better witness."""
-        late = min(self.truth, self.kernel) if self.frozen else self.truth
-        return self.verdict == "valid" and late > 3 * self.bound
+        through the kernel in it, and what a server that was held up catches up with it writes
+        long after it has stamped it: where the kernel's stamps say that our reads were in time,
+        they were."""
+        return self.verdict == "valid" and min(self.truth, self.kernel) > 3 * self.bound
 
     def false_alarm(self):
         """Late by half of the bound, and blamed for more. What stops the whole machine stops the
