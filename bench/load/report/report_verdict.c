@@ -15,8 +15,8 @@ static const char *const headlines[] = {
 };
 static const char *const meanings[] = {
     [RESULT_VALID] =
-        "This program watched itself during the whole run: it read every event and began every "
-        "request in time, within the bounds below.",
+        "This program watched itself during the whole run: it timed every event and began every "
+        "request within the bounds below.",
     [RESULT_DEGRADED] =
         "This program was late itself, by more than it should be and by less than ten times "
         "that: the bounds below say how far its own lateness may have moved the figures.",
