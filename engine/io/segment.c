@@ -11,5 +11,6 @@ uint64_t lti_segment_read(lti_segment *s, uint64_t stamp_ns, uint64_t look_ns, b
   s->stamp_ns = stamp_ns;
   s->look_ns = look_ns;
   s->queued = full;
-  return since_ns;
+  /* A wall clock that was set back, and our idea of it with it, bounds nothing. */
+  return since_ns <= stamp_ns ? since_ns : 0;
 }

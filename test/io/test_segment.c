@@ -108,12 +108,22 @@ static void a_group_that_may_have_grown_bounds_nothing(void **state) {
   assert_int_equal(lti_segment_read(&s, 221 * US, 240 * US, true), 100 * US);
 }
 
+static void a_clock_that_was_set_back_bounds_nothing(void **state) {
+  (void)state;
+  lti_segment s = {0};
+  lti_segment_read(&s, 9000 * US, 9010 * US, false);
+  assert_int_equal(lti_segment_read(&s, 300 * US, 310 * US, true), 0);
+  assert_int_equal(lti_segment_read(&s, 400 * US, 410 * US, false), 0);
+  assert_int_equal(lti_segment_read(&s, 500 * US, 510 * US, false), 400 * US);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_came_lies_between_the_bounds),
       cmocka_unit_test(a_queue_is_told_group_by_group),
       cmocka_unit_test(what_is_read_at_once_came_behind_the_read_before),
       cmocka_unit_test(a_group_that_may_have_grown_bounds_nothing),
+      cmocka_unit_test(a_clock_that_was_set_back_bounds_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

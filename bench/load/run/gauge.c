@@ -59,7 +59,7 @@ struct gauge {
   uint64_t beat_ms, due_ms;     /* the heartbeat's length, and when it comes, of uv_now */
 
   uint64_t read_ns;              /* the read whose events come now */
-  uint64_t segment_ns, since_ns; /* the kernel's stamps of it and of the one before, or 0 */
+  uint64_t segment_ns, since_ns; /* its bytes came by then and behind that, or 0 */
   uint64_t read_events;          /* of those that are not exact by that stamp */
   gauge_wait waits[LIST_MAX];
   size_t wait_count;

@@ -11,10 +11,10 @@
  * heartbeat is due, bytes behind the first 64 KiB that wait on one connection, and the time that a
  * virtual machine's halted core takes to wake, which no clock in there sees.
  *
- * With the kernel's stamps an event's time is that of the last segment of its
- * read, however late the read was. An event that ended that segment is not late at all; one with
- * others behind it came by then, and is late by at most that stamp less the moments above, or less
- * what older stamps of its connection tell (segment_since_ns): so queues are seen, too. */
+ * With the kernel's stamps an event's time is that of the last segment of its read, however late
+ * the read was. An event that ended that segment is not late at all; one with others behind it came
+ * by then, and is late by at most that stamp less the moments above, or less what older stamps of
+ * its connection tell (segment_since_ns): so queues are seen, too. */
 #ifndef LOAD_GAUGE_H
 #define LOAD_GAUGE_H
 
@@ -47,7 +47,8 @@ void gauge_close(gauge *g);
 void gauge_free(gauge *g);
 /* Shows what is recorded to the live view as well. NULL: no more. */
 void gauge_show(gauge *g, pulse *live);
-/* Cheap: a comparison, once per read a subtraction. */
+/* An event that came, as the engine stamped it. Cheap: a comparison, once per read a subtraction.
+ */
 void gauge_event(gauge *g, const leat_event *event);
 /* Turns longer than this are stalls [GAUGE_STALL_NS]. */
 void gauge_stall_above(gauge *g, uint64_t ns);
