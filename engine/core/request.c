@@ -515,16 +515,24 @@ static void plan_repeat(const lti_request *r, const lti_failure *failure, lti_re
                       .response_started = r->exchange.response_started || r->times.head_ns != 0,
                       .reused = r->exchange.reused,
                       .shared = failure->shared,
-                      .serves = failure->serves,
                       .once = r->once,
                       .spent = r->upload && !lti_upload_repeats(r->upload),
                       .delivered = r->delivered,
                       .retries_done = r->retries_done,
                       .retries_max = r->retries_max,
                       .replays_done = r->replays_done,
+                      .replays_idle = r->replays_idle,
                       .hint_max_ms = r->item.engine->config.retry_after_max_ms};
   if (r->refusal) c.code = r->refusal->error.code;
   lti_retry_decide(&c, &r->item.engine->prng, plan);
+}
+
+/* Does the server take up anything at all, on this connection or on others? */
+static void note_progress(lti_request *r, const lti_failure *failure) {
+  if (!r->origin) return; /* a turn of a socket: nobody repeats it */
+  uint64_t taken = lti_pool_origin_taken(r->origin);
+  if (failure->serves || taken != r->origin_taken) r->replays_idle = 0;
+  r->origin_taken = taken;
 }
 
 /* The same place, spoken to differently; when there is no memory for that, the same way again. */
@@ -543,6 +551,7 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
   /* What only HTTP/1.1 could serve, and the caller has ruled out, no repeat will. */
   if (why.http1_wanted && r->wanted == LEAT_HTTP_2) why.error = LEAT_EHTTP;
   failure = &why;
+  note_progress(r, failure);
   plan_repeat(r, failure, &plan);
   if (r->turn) plan.action = LTI_RETRY_NO, plan.uncertain = false;
   if (r->ticket && plan.action == LTI_RETRY_WAIT && !lti_gate_repeats(r))
@@ -566,7 +575,7 @@ void lti_request_settle(lti_request *r, const lti_failure *failure) {
                    (long long)plan.wait_ms);
   if (failure->http1_wanted) over_http1(r);
   if (plan.action == LTI_RETRY_FREE) {
-    r->replays_done++;
+    r->replays_done++, r->replays_idle++;
     e->stats.requests_replayed++;
   } else {
     r->retries_done++;

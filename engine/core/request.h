@@ -90,9 +90,11 @@ struct lti_request {
   uint64_t backoff_until;
   uint64_t wait_from_ns, waited_ns; /* in the queue: since when, less and so far in all attempts */
   uint64_t excused_ns;              /* a deadline that passed while the loop was held up */
+  uint64_t origin_taken;            /* lti_pool_origin_taken at the last replay */
   int64_t retry_after_ms;
   uint32_t redirects, resumed;
-  int retries_done, retries_max, replays_done, redirects_max;
+  int retries_done, retries_max, redirects_max;
+  int replays_done, replays_idle; /* idle: those since the server took up any request */
   int error, native, status;
   signed char should_retry; /* x-should-retry: 1 true, -1 false, 0 not told */
   bool maybe_ran;           /* an attempt that was given up may have reached the model */

@@ -314,6 +314,7 @@ static int on_head(lti_exchange *x, const lti_http_head *head) {
   lti_request *r = request_of(x);
   r->status = head->status;
   r->times.head_ns = r->since_ns = x->received_ns;
+  lti_pool_origin_took(r->origin);
   read_hints(r, head);
   lti_engine_trace(r->item.engine, r->item.id, "status %d", head->status);
   if (r->item.engine->metrics) lti_metrics_status(r->item.engine->metrics, head->status);

@@ -59,7 +59,7 @@ static void take_over(lti_request *r, lti_request *draft) {
   r->retries_max = draft->retries_max;
   r->redirects_max = draft->redirects_max;
   r->once = draft->once;
-  r->retries_done = r->replays_done = 0;
+  r->retries_done = r->replays_done = r->replays_idle = 0;
   r->maybe_ran = r->delivered = r->content_seen = r->retryable = false;
 }
 

@@ -208,6 +208,14 @@ void lti_pool_origin_release(lti_origin *o) {
 const lti_url *lti_pool_origin_url(const lti_origin *o) {
   return &o->url;
 }
+void lti_pool_origin_took(lti_origin *o) {
+  o->taken++;
+}
+
+uint64_t lti_pool_origin_taken(const lti_origin *o) {
+  return o->taken;
+}
+
 void **lti_pool_origin_user(lti_origin *o) {
   return &o->user;
 }

@@ -70,6 +70,9 @@ void lti_pool_origin_only_http2(lti_origin *o);
 void lti_pool_origin_keep(lti_origin *o);
 void lti_pool_origin_release(lti_origin *o);
 const lti_url *lti_pool_origin_url(const lti_origin *o);
+/* It has begun to answer a request; and so often it has. */
+void lti_pool_origin_took(lti_origin *o);
+uint64_t lti_pool_origin_taken(const lti_origin *o);
 /* The embedder's slot, NULL at first. */
 void **lti_pool_origin_user(lti_origin *o);
 

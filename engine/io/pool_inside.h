@@ -26,6 +26,7 @@ struct lti_origin {
   lti_tls_session *session;
   void *user;
   size_t refs, conns, opening;
+  uint64_t taken;      /* requests that it has begun to answer */
   uint64_t dial_after; /* no descriptor was left, or it failed beside others: not before this */
   size_t streams_max;  /* what the last HTTP/2 connection allowed, 0: not known */
   int64_t window_peak; /* how large the send window of any was at most, 0: the same */

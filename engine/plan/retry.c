@@ -59,8 +59,8 @@ static bool maybe_ran(const lti_retry_case *c) {
 static bool replayable(const lti_retry_case *c) {
   if (c->error != LEAT_ERESET || c->response_started) return false;
   bool untouched = !c->sent_any;
-  int most = untouched && c->serves ? LTI_REPLAYS_AMONG_MANY : LTI_REPLAYS_MAX;
-  if (!c->leased || c->replays_done >= most) return false;
+  int most = untouched ? LTI_REPLAYS_AMONG_MANY : LTI_REPLAYS_MAX;
+  if (!c->leased || c->replays_done >= most || c->replays_idle >= LTI_REPLAYS_MAX) return false;
   return untouched || (c->reused && !c->once);
 }
 

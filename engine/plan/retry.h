@@ -13,8 +13,9 @@
 #include "base/prng.h"
 #include "base/slice.h"
 
-/* Replays of one request in a row, so that a server that always hangs up ends it. More of them when
- * it takes up others, and so may take up this one too; those wait, longer each time. */
+/* Replays of one request while the server takes up nothing, so that one that always hangs up ends
+ * it; and in all, while it takes up others and so may take up this one too. Behind the first 8 they
+ * wait, longer each time. */
 #define LTI_REPLAYS_MAX        8
 #define LTI_REPLAYS_AMONG_MANY 64
 
@@ -35,12 +36,12 @@ typedef struct lti_retry_case {
   bool response_started;   /* a byte of a response came */
   bool reused;             /* the connection had served before */
   bool shared;             /* and others: whichever of them it failed for, it may be another */
-  bool serves;             /* it did nothing with this one, but with others before it */
   bool once;               /* never send twice */
   bool spent;              /* its body cannot be sent again: it was read, and cannot be rewound */
   bool delivered;          /* an event other than head was delivered */
-  int retries_done, retries_max, replays_done;
-  int64_t hint_max_ms; /* above it the error goes to the caller unslept */
+  int retries_done, retries_max;
+  int replays_done, replays_idle; /* idle: those since the server took up any request */
+  int64_t hint_max_ms;            /* above it the error goes to the caller unslept */
 } lti_retry_case;
 
 typedef struct lti_retry_plan {

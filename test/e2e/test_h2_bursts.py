@@ -62,6 +62,12 @@ class Bursts(unittest.TestCase):
     def test_h2_08_goaway_in_the_midst_of_chats(self):
         self.check_leaving(uploads=0, chats=300)
 
+    def test_h2_08_goaway_before_a_connections_first_request(self):
+        """Each tenth connection takes up nothing at all: that the others do is what counts."""
+        with mock.Mock(*QUICK, "--fault", "goaway:0.1") as gateway:
+            said = self.client(gateway, uploads=0, chats=300, waves=3, http=2)
+        self.assertGreater(said["connections"], 30)
+
     def test_h2_08_goaway_with_an_error_code(self):
         said, _ = self.burst("--fault", "goaway=11:0.02", http=2)
         self.assertGreater(said["replayed"], 0)

@@ -202,12 +202,12 @@ static void what_never_left_is_replayed_even_once_but_not_for_ever(void **state)
   c.retries_max = 0;
   assert_int_equal(decide(&c).action, LTI_RETRY_FREE);
   assert_false(decide(&c).maybe_ran);
-  c.replays_done = LTI_REPLAYS_MAX;
+  c.replays_done = c.replays_idle = LTI_REPLAYS_MAX;
   assert_int_equal(decide(&c).action, LTI_RETRY_NO);
   assert_false(decide(&c).uncertain);
   c.retries_max = 1;
   assert_int_equal(decide(&c).action, LTI_RETRY_WAIT);
-  c.replays_done = 0;
+  c.replays_done = c.replays_idle = 0;
   c.leased = false; /* the connection could not be made: that is what retries are for */
   assert_int_equal(decide(&c).action, LTI_RETRY_WAIT);
 }
@@ -217,7 +217,6 @@ static void test_h2_08_replays_among_many_wait_longer_and_longer(void **state) {
   lti_retry_case c = attempt(LEAT_ERESET, 0);
   (void)state;
   c.sent_any = false;
-  c.serves = true;
   c.retries_max = 0;
   int64_t all_ms = 0;
   for (c.replays_done = 0; c.replays_done < LTI_REPLAYS_AMONG_MANY; c.replays_done++) {
@@ -229,7 +228,11 @@ static void test_h2_08_replays_among_many_wait_longer_and_longer(void **state) {
   }
   assert_in_range(all_ms, 30000, 60000);
   assert_int_equal(decide(&c).action, LTI_RETRY_NO);
+  c.replays_done = 20;
+  c.replays_idle = LTI_REPLAYS_MAX; /* the others are not taken up any more either */
+  assert_int_equal(decide(&c).action, LTI_RETRY_NO);
   c.replays_done = LTI_REPLAYS_MAX;
+  c.replays_idle = 0;
   c.sent_any = true; /* it may have run: no more than without the others */
   c.reused = true;
   assert_int_equal(decide(&c).action, LTI_RETRY_NO);
