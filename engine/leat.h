@@ -541,7 +541,8 @@ typedef struct leat_event {
                            its request was paused, the first moments of the first connection */
   uint64_t segment_since_ns; /* all bytes of that read came behind this, by the stamps before it on
                                 that connection; 0: not known */
-  bool segment_queued; /* the read before could not take all that was there: these may be of it */
+  uint64_t segment_queue_ns; /* the read before could not take all that was there, and these bytes
+                                may be of it: when the first read of that row was begun; 0: no */
   bool segment_exact;  /* nothing came behind this event in that read: its last bytes came at
                           segment_ns, and not earlier. False: they came by then */
   uint32_t attempt;    /* from 1 */

@@ -107,7 +107,7 @@ static void stamp_segment(const lti_request *r, leat_event *event) {
   if (!read) return;
   event->segment_ns = read->segment_ns;
   event->segment_since_ns = read->since_ns;
-  event->segment_queued = read->queued;
+  event->segment_queue_ns = read->queue_ns;
   event->segment_exact = lti_loop_segment_ends(read, event->raw);
 }
 

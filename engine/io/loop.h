@@ -80,7 +80,7 @@ struct lti_loop_read {
   uint64_t taken_ns;            /* when that was found out; 0: not yet */
   uint64_t read_ns, segment_ns; /* of a socket that has stamps; ours, and the kernel's or 0 */
   uint64_t since_ns;            /* its bytes came behind this (segment.h); 0: not known */
-  bool queued;                  /* the read before on that socket was full */
+  uint64_t queue_ns;            /* the read before was full: when the first in that row was begun */
   const char *end;              /* behind the read's last byte; NULL: not known, or not come to */
 };
 lti_loop_read *lti_loop_last_read(lti_loop *loop);

@@ -8,6 +8,7 @@ uint64_t lti_segment_read(lti_segment *s, uint64_t stamp_ns, uint64_t look_ns, b
   uint64_t since_ns = s->queued ? s->before_ns : s->stamp_ns;
   bool other = stamp_ns != s->stamp_ns && stamp_ns + CLOCKS_NS <= s->look_ns;
   if (!s->queued || other) s->before_ns = s->stamp_ns;
+  if (!s->queued) s->queue_ns = look_ns;
   s->stamp_ns = stamp_ns;
   s->look_ns = look_ns;
   s->queued = full;

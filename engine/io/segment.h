@@ -19,6 +19,7 @@ typedef struct lti_segment {
   uint64_t stamp_ns;  /* of the last read; 0: none yet */
   uint64_t before_ns; /* the bytes of that read's last group came behind this; 0: not known */
   uint64_t look_ns;   /* when that read was begun */
+  uint64_t queue_ns;  /* when the first read was begun of those in a row that left something */
   bool queued;        /* it was full: there may have been more */
 } lti_segment;
 

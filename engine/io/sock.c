@@ -232,7 +232,7 @@ static ssize_t receive_stamped(lti_sock *s, char *slab, size_t size, uint64_t *s
   lti_loop_read *read = lti_loop_last_read(s->loop);
   note_segment(read, &message, *stamp_ns);
   bool full = (size_t)n == size;
-  read->queued = s->segment.queued;
+  read->queue_ns = s->segment.queued ? s->segment.queue_ns : 0;
   if (read->segment_ns)
     read->since_ns = lti_segment_read(&s->segment, read->segment_ns, look_ns, full);
   else

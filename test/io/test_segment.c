@@ -83,9 +83,11 @@ static void a_queue_is_told_group_by_group(void **state) {
   take(&q, &s, 1000, now + 10 * US);
   for (int i = 0; i < 390; i++) comes(&q, 10, now += 100 * US);
   now += 1000 * US;
+  uint64_t first = now + 10 * US;
   for (int i = 0; i < 39; i++) {
     uint64_t apart = take(&q, &s, 100, now += 10 * US);
     assert_true(apart <= 2 * JOINED_MAX * 100 * US);
+    assert_int_equal(s.queue_ns, first);
   }
   assert_int_equal(q.read, q.end);
 }

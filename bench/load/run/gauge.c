@@ -32,8 +32,15 @@
 #define LATE_NS     500000u
 #define SETTLE_NS   1000000u
 #define LIST_MAX    256
+#define TURNS       1024
 #define BEAT_MIN_MS 2
 #define BEAT_MAX_MS 16
+
+/* A turn's reads may have waited since base_ns, and, while the run delay is not known, for so much
+ * longer as that grew, but not more than room_ns. */
+typedef struct gauge_turn {
+  uint64_t entered_ns, base_ns, room_ns;
+} gauge_turn;
 
 /* A read that waits for the run delay to be known. */
 typedef struct gauge_wait {
@@ -55,17 +62,19 @@ struct gauge {
   uint64_t bound_ns;            /* how long the last poll could sleep */
   bool looked, stopped;         /* this turn's poll: it was looked at; it was a stop */
   uint64_t slept_ns;            /* in it */
-  uint64_t base_ns, room_ns;    /* of this turn's reads: see look_at_poll */
   uint64_t beat_ms, due_ms;     /* the heartbeat's length, and when it comes, of uv_now */
+
+  gauge_turn turns[TURNS]; /* the last ones, in a ring */
+  uint64_t turn_count, turns_settled;
 
   uint64_t read_ns;              /* the read whose events come now */
   uint64_t segment_ns, since_ns; /* its bytes came by then and behind that, or 0 */
+  uint64_t queue_ns;             /* it may be of what an earlier read left there, or 0 */
   uint64_t read_events;          /* of those that are not exact by that stamp */
   gauge_wait waits[LIST_MAX];
   size_t wait_count;
   uint64_t settled_ns, delay_ns; /* when the list was emptied, and the run delay then */
   bool stalled;                  /* since then */
-  bool queued;                   /* the one before had left bytes there */
   bool ran, eventful;            /* the latter: this turn had events */
 
   uint64_t mark_ns, mark_idle_ns, mark_cpu_ns, mark_delay_ns;
@@ -135,6 +144,10 @@ static bool overslept(const gauge *g, uint64_t slept_ns) {
   return slept_ns > g->bound_ns + LATE_NS + (run_delay(g) - g->delay_ns);
 }
 
+static gauge_turn *turn_at(gauge *g, uint64_t number) {
+  return &g->turns[number % TURNS];
+}
+
 /* Once a turn, at its first read or its end: from when on its reads may have waited, and how much
  * longer than that if the thread had no core. Bytes that woke a sleep were not there at its entry;
  * all other bases are the earliest that can be. */
@@ -144,28 +157,34 @@ static void look_at_poll(gauge *g) {
   g->slept_ns = uv_metrics_idle_time(g->loop) - g->idle_ns;
   g->stopped = overslept(g, g->slept_ns);
   bool woken = g->slept_ns >= SLEPT_NS && !g->stopped;
-  g->room_ns = woken ? g->slept_ns : 0;
-  g->base_ns = woken ? g->entered_ns + g->slept_ns : g->returned_ns;
-  if (g->stopped) g->base_ns = g->entered_ns;
+  gauge_turn *turn = turn_at(g, g->turn_count++);
+  turn->entered_ns = g->entered_ns;
+  turn->room_ns = woken ? g->slept_ns : 0;
+  turn->base_ns = woken ? g->entered_ns + g->slept_ns : g->returned_ns;
+  if (g->stopped) turn->base_ns = g->entered_ns;
 }
 
-/* A read of what the one before could not take: its bytes were there at that poll already. */
-static uint64_t base_of(const gauge *g, uint64_t polled_ns) {
-  bool queued = g->queued && g->since_ns;
-  return queued || g->since_ns > polled_ns ? g->since_ns : polled_ns;
+/* The turn in which a read was begun; NULL: it has left the ring. */
+static const gauge_turn *turn_of(gauge *g, uint64_t ns) {
+  uint64_t oldest = g->turn_count > TURNS ? g->turn_count - TURNS : 0, i = g->turn_count - 1;
+  if (turn_at(g, oldest)->entered_ns > ns) return NULL;
+  while (turn_at(g, i)->entered_ns > ns) i--;
+  return turn_at(g, i);
 }
 
-/* The read whose events came until now is complete. A stamp from before this turn's poll is that of
- * an answer that was paused: its read was due when the poll before had returned. */
+/* The read whose events came until now is complete. Its turn's poll bounds it, or, if it is of what
+ * another read had left there, that of the turn in which that queue was first read. An answer that
+ * was paused is of an earlier turn, too. */
 static void end_read(gauge *g) {
   if (g->read_events == 0) return;
   look_at_poll(g);
-  bool old = g->read_ns < g->entered_ns;
+  const gauge_turn *turn = turn_of(g, g->queue_ns ? g->queue_ns : g->read_ns);
   uint64_t at = g->segment_ns ? g->segment_ns : g->read_ns;
-  uint64_t base = base_of(g, old ? g->returned_ns : g->base_ns);
+  bool told = g->since_ns && (!turn || g->since_ns >= turn->base_ns);
+  if (!turn) turn = turn_at(g, g->turn_count); /* the oldest there is: it was at least as late */
   gauge_wait *wait = &g->waits[g->wait_count++];
-  wait->lag_ns = (int64_t)(at - base);
-  wait->room_ns = old ? 0 : g->room_ns;
+  wait->lag_ns = (int64_t)(at - (told ? g->since_ns : turn->base_ns));
+  wait->room_ns = told ? 0 : turn->room_ns;
   wait->events = g->read_events;
   g->read_events = 0;
   if (g->wait_count == LIST_MAX) settle(g, uv_hrtime());
@@ -183,7 +202,7 @@ void gauge_event(gauge *g, const leat_event *event) {
     g->read_ns = event->received_ns;
     g->segment_ns = event->segment_ns;
     g->since_ns = event->segment_since_ns;
-    g->queued = event->segment_queued;
+    g->queue_ns = event->segment_queue_ns;
     g->eventful = true;
   }
   if (event->segment_exact)
@@ -233,6 +252,15 @@ static void note_stall(gauge *g, uint64_t ns) {
   if (ns > g->stall_max_ns) g->stall_max_ns = ns;
 }
 
+static void settle_turns(gauge *g, uint64_t grown_ns) {
+  if (g->turn_count - g->turns_settled > TURNS) g->turns_settled = g->turn_count - TURNS;
+  for (; g->turns_settled < g->turn_count; g->turns_settled++) {
+    gauge_turn *turn = turn_at(g, g->turns_settled);
+    turn->base_ns -= grown_ns < turn->room_ns ? grown_ns : turn->room_ns;
+    turn->room_ns = 0;
+  }
+}
+
 static void settle(gauge *g, uint64_t now_ns) {
   uint64_t delay = run_delay(g), grown = delay > g->delay_ns ? delay - g->delay_ns : 0;
   g->delay_ns = delay;
@@ -243,6 +271,7 @@ static void settle(gauge *g, uint64_t now_ns) {
     record(g, ns > 0 ? (uint64_t)ns / 1000 : 0, wait->events);
   }
   g->wait_count = 0;
+  settle_turns(g, grown);
   /* What made a turn long has been noted as that. */
   if (!g->stalled) note_stall(g, grown);
   g->stalled = false;

@@ -14,7 +14,8 @@
  * With the kernel's stamps an event's time is that of the last segment of its read, however late
  * the read was. An event that ended that segment is not late at all; one with others behind it came
  * by then, and is late by at most that stamp less the moments above, or less what older stamps of
- * its connection tell (segment_since_ns): so queues are seen, too. */
+ * its connection tell (segment_since_ns). Of a queue that takes several reads the moments are those
+ * of the first of them (segment_queue_ns). */
 #ifndef LOAD_GAUGE_H
 #define LOAD_GAUGE_H
 
