@@ -543,11 +543,11 @@ typedef struct leat_event {
                                 that connection; 0: not known */
   uint64_t segment_queue_ns; /* the read before could not take all that was there, and these bytes
                                 may be of it: when the first read of that row was begun; 0: no */
-  bool segment_exact;  /* nothing came behind this event in that read: its last bytes came at
-                          segment_ns, and not earlier. False: they came by then */
-  uint32_t attempt;    /* from 1 */
-  leat_slice raw;      /* the provider's bytes: the data of the SSE event, or the JSON body */
-  leat_slice logprobs; /* JSON as it was sent, beside text or refusal; empty: none */
+  bool segment_exact;        /* nothing came behind this event in that read: its last bytes came at
+                                segment_ns, and not earlier. False: they came by then */
+  uint32_t attempt;          /* from 1 */
+  leat_slice raw;            /* the provider's bytes: the data of the SSE event, or the JSON body */
+  leat_slice logprobs;       /* JSON as it was sent, beside text or refusal; empty: none */
   leat_slice finish_detail; /* beside finish_reason, where the provider says more: the sequence that
                                stopped it (anthropic), why it is incomplete (openai-responses) */
   const leat_response *response;

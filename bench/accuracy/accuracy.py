@@ -32,7 +32,7 @@ def arguments():
     parser.add_argument("--streams", type=counts, default=list(STREAMS), metavar="N,...",
                         help=f"of paced [{','.join(map(str, STREAMS))}]")
     parser.add_argument("--events", type=int, default=100, help="a stream of paced [100]")
-    parser.add_argument("--rounds", type=int, help="of paced [3]")
+    parser.add_argument("--rounds", type=int, help="of paced and flood [3]")
     parser.add_argument("--divide", type=int, default=1,
                         help="so many times fewer of everything, for a try [1]")
     parser.add_argument("--json", metavar="FILE", help="write the figures to this file, too")

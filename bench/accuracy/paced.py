@@ -28,19 +28,17 @@ The columns, all times in ms:
   says         the certificate's verdict, of more rounds the worst and how many said valid, with the
                p99 of its receive lag
   again        rounds that were thrown away because the gateway's p99 was more than 1 ms late. After
-               three (one with --quick) the last is kept, and "late" stands beside it
+               three (one with --quick) the next is kept, and "late" stands beside it
 Means and percentiles are the medians over the rounds."""
 import math
-import statistics
 from typing import NamedTuple
 
 import gateway as bench
+import rounds
 
 TTFT_MS, GAP_MS = 50, 10
 WAVES, REQUESTS_LEAST = 3, 6
-LATE_P99_US, AGAIN_MAX = 1000, 3
 SHARED_CONNECTIONS = 4
-WORST = ("valid", "degraded", "invalid")
 TARGET_STREAMS = 1000
 
 
@@ -104,40 +102,10 @@ def figures(ran):
             "in_flight_peak": ran["stats"]["in_flight_peak"], "verdict": certificate["verdict"]}
 
 
-def round_of(given, way, streams):
-    """A round whose gateway was in time, or the last of those that were not -> (figures, again)"""
-    again = 0
-    while True:
-        seen = figures(measure(given, way, streams))
-        if seen["late_p99_ms"] * 1e3 <= LATE_P99_US or again == (1 if given.quick else AGAIN_MAX):
-            return seen, again
-        again += 1
-
-
-def row_of(given, way, streams):
-    rounds, again = [], 0
-    for _ in range(given.rounds):
-        seen, more = round_of(given, way, streams)
-        rounds.append(seen)
-        again += more
-    row = {name: statistics.median(r[name] for r in rounds)
-           for name, value in rounds[0].items() if name != "verdict"}
-    verdicts = [r["verdict"] for r in rounds]
-    row["verdict"], row["valid"] = max(verdicts, key=WORST.index), verdicts.count("valid")
-    row["rounds"] = len(rounds)
-    return {**row, "again": again, "late": row["late_p99_ms"] * 1e3 > LATE_P99_US}
-
-
-def verdict_of(row):
-    share = f" (valid: {row['valid']} of {row['rounds']})"
-    return row["verdict"] + (share if 0 < row["valid"] < row["rounds"] else "")
-
-
 def line(streams, row):
     cells = [f"{row[name]:.{places}f}" for name, places in COLUMNS[:-1]]
-    says = f"{verdict_of(row)}, {row['receive_lag_p99_ms']:.3f}"
-    again = f"{row['again']}{', late' if row['late'] else ''}"
-    return f"| {streams:,} | {' | '.join(cells)} | {says} | {again} |"
+    says = f"{rounds.verdict_of(row)}, {row['receive_lag_p99_ms']:.3f}"
+    return f"| {streams:,} | {' | '.join(cells)} | {says} | {rounds.again_of(row)} |"
 
 
 def targets(way, row):
@@ -147,9 +115,9 @@ def targets(way, row):
                              ("error of ITL p99, ms", "itl_error_ms", 0.5),
                              ("added sigma, ms", "sigma_added_ms", 0.3)):
         yield (where + what, f"{row[name]:.3f}", f"<= {most}", abs(row[name]) <= most)
-    yield (where + "certificate", verdict_of(row), "valid", row["verdict"] == "valid")
+    yield (where + "certificate", rounds.verdict_of(row), "valid", row["verdict"] == "valid")
     yield (where + "gateway late p99, ms; rounds again",
-           f"{row['late_p99_ms']:.2f}; {row['again']}", "", None)
+           f"{row['late_p99_ms']:.2f}; {rounds.again_of(row)}", "", None)
 
 
 def run(given):
@@ -161,8 +129,9 @@ def run(given):
         print("|" + "---|" * (HEAD.count("|") - 1), flush=True)
         rows = report[way.name] = {}
         for streams in given.streams:
-            rows[str(streams)] = row_of(given, way, streams)
-            print(line(streams, rows[str(streams)]), flush=True)
+            row = rounds.middle(given, lambda: figures(measure(given, way, streams)))
+            rows[str(streams)] = row
+            print(line(streams, row), flush=True)
         if str(TARGET_STREAMS) in rows:
             judged += targets(way, rows[str(TARGET_STREAMS)])
     last = report[WAYS[-1].name].get("2000")

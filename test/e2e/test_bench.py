@@ -119,9 +119,11 @@ class Accuracy(Bench):
 
     def test_flood_start_open_loop_and_burst_in_small(self):
         text, figures = self.run_bench("accuracy/accuracy.py", "--programs", PARTS, "--only",
-                                       "flood,start,open,burst", "--divide", "50")
+                                       "flood,start,open,burst", "--divide", "50",
+                                       "--rounds", "2")
         self.assertEqual(figures["flood"]["events"], figures["flood"]["events_sent"])
         self.assertEqual(figures["flood"]["crowded"], 0)
+        self.assertEqual((figures["flood"]["rounds"], figures["flood"]["held"]["rounds"]), (2, 2))
         self.assertGreater(figures["start"]["ms"], 0)
         self.assertEqual((figures["open"]["failed"], figures["burst"]["failed"]), (0, 0))
         self.assertEqual(figures["burst"]["came"], 2 * figures["burst"]["size"])
