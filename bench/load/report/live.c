@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "bench/load/result/certificate.h"
 #include "bindings/cli/program.h"
 #include "bindings/cli/say.h"
 #include "live_view.h"
@@ -23,10 +24,6 @@
 #define PLAIN_NS      UINT64_C(10000000000)
 #define SPARE_ROWS    2
 #define LINE_MAX_SIZE 512
-/* The certificate's thresholds, as result/certificate.h has them. */
-#define LAG_VALID_US     500.0
-#define LAG_VALID_SHARE  0.01
-#define LAG_DEGRADED_FOR 10.0
 
 /* Of all threads, at one time. */
 typedef struct sums {
@@ -163,9 +160,7 @@ static void compose(live *l, const sums *from, const sums *to) {
   v->itl_p50_us = live_view_percentile(v->itl, 50);
   v->itl_p99_us = live_view_percentile(v->itl, 99);
   v->lag_p99_us = live_view_percentile(lag, 99);
-  double whole = live_view_percentile(to->ttft, 50) * LAG_VALID_SHARE;
-  v->lag_valid_us = whole > LAG_VALID_US ? whole : LAG_VALID_US;
-  v->lag_degraded_us = v->lag_valid_us * LAG_DEGRADED_FOR;
+  certificate_lags(live_view_percentile(to->ttft, 50), &v->lag_valid_us, &v->lag_degraded_us);
 }
 
 /* ---- its life */

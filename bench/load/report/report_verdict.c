@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "bench/load/result/certificate.h"
 #include "report_parts.h"
 
 #define LINE_MAX_SIZE   400
@@ -185,9 +186,12 @@ void report_verdict(const result *r, cli_out *out) {
                "<details><summary>More of what this program saw of itself and its machine"
                "</summary>\n");
   put_terms(out, c);
-  cli_out_text(out,
-               "<p class=\"sub\">Receive lag: an event was read at the latest so long after it "
-               "could be read. Schedule lag: a request was sent so long after its intended start. "
-               "Both are valid up to 0.5 ms or 1 % of the median TTFT, whichever is more, and "
-               "degraded up to ten times that.</p></details>\n</div>\n");
+  cli_out_text(
+      out,
+      "<p class=\"sub\">Receive lag: an event was read at the latest so long after it "
+      "could be read. Schedule lag: a request was sent so long after its intended start. ");
+  cli_out_format(out,
+                 "Both are valid up to %g ms or %g %% of the median TTFT, whichever is more, and "
+                 "degraded up to %g times that.</p></details>\n</div>\n",
+                 CERTIFICATE_LAG_US / 1000, CERTIFICATE_LAG_SHARE * 100, CERTIFICATE_DEGRADED_FOR);
 }

@@ -9,13 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LAG_FLOOR_US   500.0
-#define LAG_SHARE      0.01 /* of the median TTFT */
-#define DEGRADED_TIMES 10.0
-#define BUSY_VALID     0.9
-#define BUSY_DEGRADED  0.99
-#define STEAL_NOTED    0.01
-#define DELAY_NOTED    0.01
+#define BUSY_VALID    0.9
+#define BUSY_DEGRADED 0.99
+#define STEAL_NOTED   0.01
+#define DELAY_NOTED   0.01
 /* Starts that found no room: none in a valid run. */
 #define MISSED_DEGRADED 0.01
 
@@ -27,11 +24,16 @@ static double percentile_of(const lti_hist *h, double percent) {
   return h && lti_hist_count(h) > 0 ? (double)lti_hist_percentile(h, percent) : -1;
 }
 
+void certificate_lags(double ttft_us, double *valid_us, double *degraded_us) {
+  double share = ttft_us * CERTIFICATE_LAG_SHARE;
+  *valid_us = share > CERTIFICATE_LAG_US ? share : CERTIFICATE_LAG_US;
+  *degraded_us = *valid_us * CERTIFICATE_DEGRADED_FOR;
+}
+
 static void set_bounds(result_point *p) {
   result_certificate *c = &p->certificate;
-  double share = percentile_of(p->latencies[MEASURE_TTFT].sent, 50) * LAG_SHARE;
-  c->lag_valid_us = share > LAG_FLOOR_US ? share : LAG_FLOOR_US;
-  c->lag_degraded_us = c->lag_valid_us * DEGRADED_TIMES;
+  certificate_lags(percentile_of(p->latencies[MEASURE_TTFT].sent, 50), &c->lag_valid_us,
+                   &c->lag_degraded_us);
   c->busy_valid = BUSY_VALID;
   c->busy_degraded = BUSY_DEGRADED;
 }

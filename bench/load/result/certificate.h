@@ -10,6 +10,13 @@
 
 #include "bench/load/result/result.h"
 
+#define CERTIFICATE_LAG_US       500.0
+#define CERTIFICATE_LAG_SHARE    0.01 /* of the median TTFT, if that is more */
+#define CERTIFICATE_DEGRADED_FOR 10.0
+
+/* The lag (us) up to which a run is valid, and up to which it is degraded. `ttft_us`: the median;
+ * below 0: there is none. */
+void certificate_lags(double ttft_us, double *valid_us, double *degraded_us);
 /* Judges `p->certificate` from its own figures and the point's TTFT: sets thresholds, verdict and
  * reasons. */
 void certificate_judge(result_point *p);
