@@ -139,13 +139,19 @@ class Ends(Case):
         self.assertEqual(report["requests"]["cut"], 4)
 
     def test_repeats_are_runs_of_their_own(self):
-        path = os.path.join(self.folder(), "runs.json")
+        path, page = (os.path.join(self.folder(), name) for name in ("runs.json", "runs.html"))
         ran = mock.leat("load", *self.arguments("-n", "3", "--repeat", "3", "--pause", "10ms",
-                                                "--quiet", "--json", path))
+                                                "--json", path, "-o", page))
         self.assertEqual(ran.returncode, 0, ran.stderr)
         with open(path, encoding="utf-8") as file:
             runs = json.load(file)
         self.assertEqual([run["requests"]["completed"] for run in runs], [3, 3, 3])
+        for part in ("run 1 of 3\nrequests ", "\nrun 3 of 3\nrequests ", "over 3 runs, "):
+            self.assertIn(part, ran.stdout)
+        with open(page, encoding="utf-8") as file:
+            self.assertIn("3 runs of the same load", file.read())
+        told = mock.leat("report", path)
+        self.assertEqual(told.stdout, ran.stdout)
 
     def test_an_interrupt_of_several_threads(self):
         gateway = mock_calls.Gateway("--ttft", "60s")

@@ -12,7 +12,7 @@ import unittest
 import browser
 import mock
 
-PAGES = ("closed", "open", "empty", "invalid", "sweep", "hostile", "compare")
+PAGES = ("closed", "open", "empty", "invalid", "sweep", "hostile", "compare", "runs")
 WIDE, NARROW = (1400, 700), (390, 700)
 COLOURS_MIN = 40
 

@@ -28,14 +28,14 @@ static lti_buf written_of(const result *r) {
 }
 
 /* Into nothing; the reports must only come through. */
-static void report_all(const result *r) {
+static void report_all(result *r) {
   static cli_out out;
   cli_jsonw w;
   cli_out_init(&out, -1, "nothing");
   report_table(r, &out);
   report_csv(r, &out);
   report_prometheus(r, &out);
-  require(report_html(r, &out), "a page is made");
+  require(report_html(&r, 1, &out), "a page is made");
   cli_jsonw_init(&w, cli_program_alloc());
   cli_jsonw_open(&w, NULL, '{');
   report_vllm(r, &w);

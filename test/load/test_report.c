@@ -147,6 +147,42 @@ static void a_foreign_text_cannot_drive_a_terminal(void **state) {
   result_free(r);
 }
 
+/* What runs have in common, and nothing where they are of unlike loads. */
+static void runs_of_one_load_have_a_table_of_their_own(void **state) {
+  (void)state;
+  static cli_out out;
+  char text[4096];
+  result *runs[3];
+  for (size_t i = 0; i < 3; i++) {
+    runs[i] = sample_make(SAMPLE_OPEN, i + 1);
+    assert_non_null(runs[i]);
+  }
+  snprintf(runs[0]->points[0].offer.label, sizeof runs[0]->points[0].offer.label, "\033]0;x");
+  FILE *file = tmpfile();
+  assert_non_null(file);
+  cli_out_init(&out, fileno(file), "a report");
+  report_runs_table(runs, 3, &out);
+  cli_out_flush(&out);
+  assert_int_equal(lseek(fileno(file), 0, SEEK_END), 0);
+  for (size_t i = 1; i < 3; i++)
+    memcpy(runs[i]->points[0].offer.label, runs[0]->points[0].offer.label,
+           sizeof runs[0]->points[0].offer.label);
+  report_runs_table(runs, 3, &out);
+  cli_out_flush(&out);
+  ssize_t size = pread(fileno(file), text, sizeof text - 1, 0);
+  assert_true(size > 0);
+  text[size] = '\0';
+  assert_has(text, "over 3 runs, ");
+  assert_has(text, "0 valid, 3 degraded, 0 invalid");
+  assert_has(text, "  ttft.p99 ");
+  assert_has(text, " to ");
+  assert_has_not(text, "\033");
+  for (const char *at = text; *at; at += strcspn(at, "\n") + 1)
+    assert_true(strcspn(at, "\n") <= COLUMNS_MAX);
+  fclose(file);
+  for (size_t i = 0; i < 3; i++) result_free(runs[i]);
+}
+
 static void a_result_without_points_is_said(void **state) {
   (void)state;
   result *r = result_new();
@@ -404,6 +440,7 @@ int main(void) {
       cmocka_unit_test(a_sweep_has_a_row_for_each_point_and_its_knee),
       cmocka_unit_test(a_foreign_text_cannot_drive_a_terminal),
       cmocka_unit_test(a_result_without_points_is_said),
+      cmocka_unit_test(runs_of_one_load_have_a_table_of_their_own),
       cmocka_unit_test(every_row_of_csv_has_the_headers_columns),
       cmocka_unit_test(figures_of_csv_are_the_results),
       cmocka_unit_test(prometheus_text_is_strictly_right),

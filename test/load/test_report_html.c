@@ -27,6 +27,12 @@ static result *make(enum sample_kind kind) {
   return r;
 }
 
+static result *make_run(uint64_t seed) {
+  result *r = sample_make(SAMPLE_OPEN, seed);
+  assert_non_null(r);
+  return r;
+}
+
 /* One whose certificate says no, with reasons. */
 static result *make_invalid(void) {
   result *r = make(SAMPLE_OPEN);
@@ -64,16 +70,20 @@ static result *make_hostile(void) {
   return r;
 }
 
-static markup page_of(const result *r) {
+static markup page_of_runs(result *const *runs, size_t count) {
   FILE *file = tmpfile();
   cli_out *out = malloc(sizeof *out);
   assert_true(file && out);
   cli_out_init(out, fileno(file), "page");
-  assert_true(report_html(r, out));
+  assert_true(report_html(runs, count, out));
   cli_out_flush(out);
   assert_int_equal(out->error, 0);
   free(out);
   return markup_read(file);
+}
+
+static markup page_of(result *r) {
+  return page_of_runs(&r, 1);
 }
 
 static void check(result *r, size_t size_max) {
@@ -223,6 +233,23 @@ static comparison *compare_samples(enum sample_kind a, enum sample_kind b, resul
   return c;
 }
 
+/* Of the last run, and beside it what figures are over all of them. */
+static void test_runs_of_one_load_are_told_together(void **state) {
+  (void)state;
+  result *runs[RUNS];
+  for (size_t i = 0; i < RUNS; i++) runs[i] = make_run(i + 1);
+  markup p = page_of_runs(runs, RUNS), last = page_of(runs[RUNS - 1]);
+  markup_check(&p);
+  assert_non_null(strstr(p.text, "<section id=\"runs\""));
+  assert_non_null(strstr(p.text, "runs of the same load"));
+  assert_non_null(strstr(p.text, "the last of 5 runs"));
+  assert_null(strstr(last.text, "<section id=\"runs\""));
+  assert_true(p.size > last.size && p.size < last.size + 8192);
+  free(p.text);
+  free(last.text);
+  for (size_t i = 0; i < RUNS; i++) result_free(runs[i]);
+}
+
 static void free_samples(comparison *c, result *runs[2 * RUNS]) {
   compare_free(c);
   for (size_t i = 0; i < 2 * RUNS; i++) result_free(runs[i]);
@@ -259,7 +286,7 @@ static int write_page(const char *folder, const char *name, result *r) {
   char path[512];
   cli_out *out = malloc(sizeof *out);
   snprintf(path, sizeof path, "%s/%s.html", folder, name);
-  bool fine = out && cli_out_open(out, path) && report_html(r, out);
+  bool fine = out && cli_out_open(out, path) && report_html(&r, 1, out);
   fine = fine && cli_out_close(out);
   free(out);
   result_free(r);
@@ -295,13 +322,27 @@ static int write_comparison(const char *folder) {
   return fine ? 0 : 1;
 }
 
+static int write_runs(const char *folder) {
+  char path[512];
+  result *runs[RUNS];
+  cli_out *out = malloc(sizeof *out);
+  for (size_t i = 0; i < RUNS; i++) runs[i] = make_run(i + 1);
+  snprintf(path, sizeof path, "%s/runs.html", folder);
+  bool fine = out && cli_out_open(out, path) && report_html(runs, RUNS, out);
+  fine = fine && cli_out_close(out);
+  free(out);
+  for (size_t i = 0; i < RUNS; i++) result_free(runs[i]);
+  return fine ? 0 : 1;
+}
+
 static int write_samples(const char *folder) {
   return write_page(folder, "open", make(SAMPLE_OPEN)) |
          write_page(folder, "closed", make(SAMPLE_CLOSED)) |
          write_page(folder, "empty", make(SAMPLE_EMPTY)) |
          write_page(folder, "invalid", make_invalid()) |
          write_page(folder, "sweep", make(SAMPLE_SWEEP)) |
-         write_page(folder, "hostile", make_hostile()) | write_comparison(folder);
+         write_page(folder, "hostile", make_hostile()) | write_comparison(folder) |
+         write_runs(folder);
 }
 
 int main(int argc, char **argv) {
@@ -315,6 +356,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_a_result_with_nothing_in_it_is_a_page),
       cmocka_unit_test(test_the_largest_sweep_stays_bounded),
       cmocka_unit_test(test_a_comparison_is_a_page),
+      cmocka_unit_test(test_runs_of_one_load_are_told_together),
   };
   if (argc > 1) return write_samples(argv[1]);
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,14 +67,23 @@ static bool put_json(const cli_options *o, result *const *runs, size_t count, cl
   return fine;
 }
 
+static void put_tables(result *const *runs, size_t count, cli_out *out) {
+  for (size_t i = 0; i < count; i++) {
+    if (count > 1) cli_out_format(out, "%srun %zu of %zu\n", i > 0 ? "\n" : "", i + 1, count);
+    report_table(runs[i], out);
+  }
+  if (count > 1) cli_out_text(out, "\n");
+  report_runs_table(runs, count, out);
+}
+
 static bool put_kind(const cli_options *o, enum outlet_kind kind, result *const *runs, size_t count,
                      cli_out *out) {
   const result *last = runs[count - 1];
   switch (kind) {
     case OUTLET_JSON: return put_json(o, runs, count, out);
-    case OUTLET_HTML: return report_html(last, out);
+    case OUTLET_HTML: return report_html(runs, count, out);
     case OUTLET_PROMETHEUS: report_prometheus(last, out); break;
-    case OUTLET_TABLE: report_table(last, out); break;
+    case OUTLET_TABLE: put_tables(runs, count, out); break;
     case OUTLET_CSV:
       report_csv(runs[0], out);
       for (size_t i = 1; i < count; i++) report_csv_rows(runs[i], out);
@@ -105,7 +114,7 @@ bool outlet_put(const cli_options *o, result *const *runs, size_t count) {
     cli_out_init(&out, STDERR_FILENO, "standard error");
   else
     cli_out_init(&out, STDOUT_FILENO, "standard output");
-  for (size_t i = 0; i < count; i++) report_table(runs[i], &out);
+  put_tables(runs, count, &out);
   cli_out_flush(&out);
   return (json_to_stdout || cli_out_close(&out)) && fine;
 }

@@ -1,6 +1,7 @@
 /* Where results go: the table to standard output (or to standard error, where JSON has that), JSON
  * to --json, and a report to each --output by its ending. Several runs of one load (--repeat) are
- * an array in JSON, rows in CSV, and elsewhere the last one. */
+ * an array in JSON, rows in CSV, tables and one over all of them, on a page the last one and what
+ * they have in common, and elsewhere the last one. */
 #ifndef LOAD_OUTLET_H
 #define LOAD_OUTLET_H
 

@@ -9,6 +9,8 @@
 
 /* The table on a terminal, and the certificate, which always comes with it. */
 void report_table(const result *r, cli_out *out);
+/* What figures are over several runs of one load; nothing where they are not that. */
+void report_runs_table(result *const *runs, size_t count, cli_out *out);
 /* One row a point, with a header line: RFC 4180. */
 void report_csv(const result *r, cli_out *out);
 /* The rows alone, of a further result in the same file. */
@@ -19,7 +21,8 @@ void report_prometheus(const result *r, cli_out *out);
 void report_vllm(const result *r, cli_jsonw *w);
 /* The fields that profile_export_aiperf.json shares with us. */
 void report_aiperf(const result *r, cli_jsonw *w);
-/* One self-contained page: charts, tables, the certificate. False: no memory. */
-bool report_html(const result *r, cli_out *out);
+/* One self-contained page: charts, tables, the certificate, of the last run; and, of several runs
+ * of one load, what figures are over all of them. False: no memory. */
+bool report_html(result *const *runs, size_t count, cli_out *out);
 
 #endif

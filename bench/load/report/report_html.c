@@ -1,7 +1,8 @@
-/* The order of the page: whether its figures can be trusted, the figures in short, the loads beside
- * each other where there are several, then one load in pictures and tables, and where it all comes
- * from. Of a sweep every load has its row in the tables, and a few are drawn: the knee, and others
- * spread evenly, so that a page stays small however long the sweep was. */
+/* The order of the page: whether its figures can be trusted, the figures in short, what they are
+ * over all runs and the loads beside each other where there are several, then one load in pictures
+ * and tables, and where it all comes from. Of a sweep every load has its row in the tables, and a
+ * few are drawn: the knee, and others spread evenly, so that a page stays small however long the
+ * sweep was. */
 #include <math.h>
 #include <stdio.h>
 
@@ -38,11 +39,12 @@ size_t report_parts_main(const result *r) {
   return main;
 }
 
-static void put_header(const result *r, cli_out *out) {
+static void put_header(const result *r, size_t runs, cli_out *out) {
   char date[PAGE_FIGURE_MAX];
   cli_out_text(out, "<header>\n<h1>");
   page_word(out, r->title[0] ? r->title : TITLE);
   cli_out_text(out, "</h1>\n<p class=\"sub\">");
+  if (runs > 1) cli_out_format(out, "the last of %zu runs%s", runs, DOT);
   if (r->point_count != 1) cli_out_format(out, "%zu loads%s", r->point_count, DOT);
   if (r->point_count == 1 && r->points[0].offer.label[0]) {
     page_word(out, r->points[0].offer.label);
@@ -116,14 +118,16 @@ static void put_tables(const result *r, const result_point *p, cli_out *out) {
   report_tables_traffic(p, out);
 }
 
-bool report_html(const result *r, cli_out *out) {
+bool report_html(result *const *runs, size_t count, cli_out *out) {
+  const result *r = runs[count - 1];
   if (!page_begin(out, r->title[0] ? r->title : TITLE)) return false;
-  put_header(r, out);
+  put_header(r, count, out);
   bool fine = true;
   if (r->point_count > 0) {
     const result_point *p = &r->points[report_parts_main(r)];
     report_verdict(r, out);
     report_cards(p, out);
+    report_runs(runs, count, report_parts_main(r), out);
     if (r->point_count > 1) report_sweep(r, out);
     fine = r->point_count > 1 ? put_drawn(r, out) : put_single(p, out);
     put_tables(r, p, out);

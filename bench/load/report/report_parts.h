@@ -18,6 +18,8 @@ size_t report_parts_main(const result *r);
 /* The certificates' verdict, with figures, bounds, reasons and advice. */
 void report_verdict(const result *r, cli_out *out);
 void report_cards(const result_point *p, cli_out *out);
+/* Several runs of one load: what its figures are over all of them. */
+void report_runs(result *const *runs, size_t count, size_t point, cli_out *out);
 /* Loads beside each other: charts with the knee, and their table. */
 void report_sweep(const result *r, cli_out *out);
 /* Two distributions of one measure; either may be NULL. */
