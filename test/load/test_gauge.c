@@ -104,6 +104,13 @@ static void tear_down(scene *s) {
   lti_hist_free(s->lag);
 }
 
+static void write_some(scene *s, int count, uint64_t gap_ns) {
+  for (int i = 0; i < count; i++) {
+    rest(gap_ns);
+    write_now(s->pipe[1]);
+  }
+}
+
 /* A process that writes `count` messages, `gap_ns` apart, after as long. */
 static pid_t start_writer(scene *s, int count, uint64_t gap_ns) {
   pid_t pid = fork();
@@ -113,10 +120,7 @@ static pid_t start_writer(scene *s, int count, uint64_t gap_ns) {
     s->pipe[1] = -1;
     return pid;
   }
-  for (int i = 0; i < count; i++) {
-    rest(gap_ns);
-    write_now(s->pipe[1]);
-  }
+  write_some(s, count, gap_ns);
   _exit(0);
 }
 
@@ -203,15 +207,17 @@ static void stalls_are_those_above_their_threshold(void **state) {
   tear_down(&s);
 }
 
-/* Stops this process for 60 ms once, from a child; the writer goes on in the meantime. */
-static pid_t stop_us_after(uint64_t ns) {
+/* A writer that stops this process for 60 ms and goes on in the meantime: the last messages, for
+ * which the run waits, come behind that. */
+static pid_t start_stopper(scene *s) {
   pid_t us = getpid(), pid = fork();
   assert_true(pid >= 0);
   if (pid > 0) return pid;
-  rest(ns);
+  write_some(s, 10, 5 * MS);
   kill(us, SIGSTOP);
-  rest(60 * MS);
+  write_some(s, 12, 5 * MS);
   kill(us, SIGCONT);
+  write_some(s, 18, 5 * MS);
   _exit(0);
 }
 
@@ -220,9 +226,8 @@ static void stopped_process_is_seen_in_its_sleep(void **state) {
   scene s;
   set_up(&s);
   s.wanted = 40;
-  pid_t writer = start_writer(&s, 40, 5 * MS), stopper = stop_us_after(52 * MS);
+  pid_t stopper = start_stopper(&s);
   run_for(&s, 20000);
-  reap(writer);
   reap(stopper);
   gauge_reading r;
   gauge_read(s.gauge, uv_hrtime(), &r);

@@ -39,6 +39,8 @@ struct peer_link {
   char *request;
 };
 
+#define UNIX_SCHEME "unix:"
+
 struct peer {
   peer_options options;
   pthread_t acceptor;
@@ -479,7 +481,8 @@ static socklen_t own_address(const peer_options *o, struct sockaddr_storage *add
 static void name_url(peer *p, const struct sockaddr_storage *address) {
   const peer_options *o = &p->options;
   if (o->unix_path) {
-    snprintf(p->url, sizeof p->url, "unix:%s", o->unix_path);
+    snprintf(p->url, sizeof p->url, UNIX_SCHEME "%s", o->unix_path);
+    p->options.unix_path = p->url + strlen(UNIX_SCHEME); /* the caller's may end before the peer */
     return;
   }
   p->port = ntohs(((const struct sockaddr_in *)address)->sin_port);
@@ -492,6 +495,7 @@ static void listen_on(peer *p) {
   struct sockaddr *address = (struct sockaddr *)&storage;
   socklen_t size = own_address(&p->options, &storage), named = size;
   p->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (p->options.unix_path) unlink(p->options.unix_path); /* of a process that was killed */
   must(p->fd >= 0 && bind(p->fd, address, size) == 0, "bind");
   must(listen(p->fd, p->options.deaf ? 0 : 1024) == 0, "listen");
   must(getsockname(p->fd, address, &named) == 0, "getsockname");
