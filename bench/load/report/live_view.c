@@ -106,8 +106,7 @@ double live_view_percentile(const uint64_t buckets[PULSE_BUCKETS], double percen
   for (unsigned i = 0; i < PULSE_BUCKETS; i++) {
     seen += buckets[i];
     if (seen == 0 || (double)seen < wanted) continue;
-    double low = (double)pulse_value(i);
-    return i + 1 < PULSE_BUCKETS && i >= 16 ? (low + (double)pulse_value(i + 1)) / 2 : low;
+    return pulse_middle(i);
   }
   return (double)pulse_value(PULSE_BUCKETS - 1);
 }

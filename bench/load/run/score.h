@@ -14,7 +14,7 @@
 #include "leat.h"
 
 #define SCORE_SLOTS   600 /* of the timeline: then two become one */
-#define SCORE_BUCKETS 160
+#define SCORE_BUCKETS 640 /* of pulse.h, up to 16 s */
 
 /* A slot of the timeline while it is counted. */
 typedef struct score_slot {

@@ -155,8 +155,7 @@ static int32_t percentile(const uint64_t *buckets, double share) {
   if (all == 0) return -1;
   for (unsigned i = 0; i < SCORE_BUCKETS; i++) {
     seen += buckets[i];
-    if ((double)seen >= share * (double)all)
-      return (int32_t)((pulse_value(i) + pulse_value(i + 1)) / 2);
+    if ((double)seen >= share * (double)all) return (int32_t)pulse_middle(i);
   }
   return -1;
 }
