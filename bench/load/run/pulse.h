@@ -1,5 +1,6 @@
 /* What a running thread shows to the live view: counters that it alone writes and anyone reads,
- * with coarse histograms (32 buckets a doubling: a value is known to 1.6 %). Relaxed atomics: a look may be a moment old. */
+ * with coarse histograms (32 buckets a doubling: a value is known to 1.6 %). Relaxed atomics: a
+ * look may be a moment old. */
 #ifndef LOAD_PULSE_H
 #define LOAD_PULSE_H
 
