@@ -233,6 +233,7 @@ static int on_event(leat_engine *e, leat_id id, const leat_event *event, void *u
     case LEAT_EVENT_HEAD:
       c->heads++;
       c->status = (unsigned)event->head.status;
+      c->head_http = event->head.http;
       break;
     case LEAT_EVENT_TEXT:
     case LEAT_EVENT_REASONING:
@@ -245,6 +246,7 @@ static int on_event(leat_engine *e, leat_id id, const leat_event *event, void *u
 
 static void keep_result(flow_call *c, const leat_result *result) {
   c->result = *result;
+  if (c->heads == 1 && result->attempts == 1 && c->head_http != result->http) c->flow->faults++;
   c->error = result->error;
   c->native = result->native;
   c->result_status = result->status;

@@ -39,7 +39,8 @@ struct flow_call {
   leat_id id;
   char *text; /* text, reasoning, refusal and raw, concatenated; never NULL */
   size_t text_size;
-  char kinds[64]; /* one letter for each event: H T R X C I A U F W S Y; the first ones */
+  char kinds[64];           /* one letter for each event: H T R X C I A U F W S Y; the first ones */
+  enum leat_http head_http; /* of the last head; a result that says another is a fault */
   unsigned events, heads, status;
   uint64_t content_at_ns; /* uv_hrtime at the last event */
   unsigned dones;
