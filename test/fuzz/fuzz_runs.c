@@ -53,6 +53,11 @@ static void merge_all(const runs *r, cli_out *out) {
   result_free(sum);
 }
 
+static void tell_together(const runs *r, cli_out *out) {
+  report_runs_table(r->items, r->count, out);
+  require(report_html(r->items, r->count, out), "a page is made");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
   static cli_out out;
   runs r = {0};
@@ -61,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
   require(!fine || r.count > 0, "a file that is read holds a run");
   if (fine && r.count <= RUNS_MOST) {
     compare_with_itself(&r, &out);
+    tell_together(&r, &out);
     merge_all(&r, &out);
   }
   runs_free(&r);

@@ -18,6 +18,7 @@ typedef struct scene {
   pacer *pacer;
   uint64_t at_ns, step_ns; /* the next, and the distance of those behind it */
   int left, fired, early;
+  int others, others_before; /* timers beside it that fired, and those ahead of it */
 } scene;
 
 static void on_limit(uv_timer_t *timer) {
@@ -27,6 +28,7 @@ static void on_limit(uv_timer_t *timer) {
 static void on_due(void *ctx, uint64_t now_ns) {
   scene *s = ctx;
   s->fired++;
+  s->others_before = s->others;
   if (now_ns < s->at_ns || uv_hrtime() < s->at_ns) s->early++;
   if (--s->left == 0) return;
   s->at_ns += s->step_ns;
@@ -127,24 +129,30 @@ static void can_be_put_off_and_called_off(void **state) {
   tear_down(&s);
 }
 
-/* Other handles are served while the busy tail runs: here a timer in it. */
 static void on_other(uv_timer_t *timer) {
-  (*(int *)timer->data)++;
+  scene *s = timer->data;
+  s->others++;
 }
 
+/* Other handles are served while the busy tail runs, which is all of these 1.9 ms: here a timer in
+ * its midst. A machine that stands still may hold up a try, but not each of them. */
 static void loop_goes_on_in_the_last_moments(void **state) {
   (void)state;
   scene s;
   uv_timer_t other;
-  int served = 0;
   set_up(&s);
   uv_timer_init(&s.loop, &other);
-  other.data = &served;
-  uv_timer_start(&other, on_other, 1, 1);
-  uv_unref((uv_handle_t *)&other);
-  run_at(&s, 12 * MS);
-  assert_int_equal(s.fired, 1);
-  assert_true(served >= 2);
+  other.data = &s;
+  for (int i = 0; i < 50 && s.others_before == 0; i++) {
+    s.left = 1;
+    s.others = s.fired = 0;
+    uv_update_time(&s.loop);
+    uv_timer_start(&other, on_other, 1, 0);
+    uv_unref((uv_handle_t *)&other);
+    run_at(&s, 19 * MS / 10);
+    assert_int_equal(s.fired, 1);
+  }
+  assert_int_equal(s.others_before, 1);
   uv_close((uv_handle_t *)&other, NULL);
   tear_down(&s);
 }

@@ -43,7 +43,7 @@ static bool alike(const result *a, const result *b) {
 bool spread_fits(result *const *runs, size_t count) {
   for (size_t i = 1; i < count; i++)
     if (!alike(runs[0], runs[i])) return false;
-  return count > 1;
+  return count > 1 && runs[0]->point_count > 0;
 }
 
 /* What a sum over runs is taken of; false: not known there. */

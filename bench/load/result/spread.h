@@ -22,7 +22,8 @@ typedef struct spread_row {
   double least, greatest; /* of a run */
 } spread_row;
 
-/* Are they runs of one load, more than one: the same config, and the same points? */
+/* Are they runs of one load, more than one: the same config, and the same points, of which there
+ * are some? */
 bool spread_fits(result *const *runs, size_t count);
 /* The figures of the runs' `point`, those that any run knows; returns how many. */
 size_t spread_of(result *const *runs, size_t count, size_t point, spread_row rows[SPREAD_ROWS_MAX]);
