@@ -164,11 +164,10 @@ static void look_at_poll(gauge *g) {
   if (g->stopped) turn->base_ns = g->entered_ns;
 }
 
-/* The turn in which a read was begun; NULL: it has left the ring. */
+/* The turn in which a read was begun; where that is not in the ring any more, its oldest. */
 static const gauge_turn *turn_of(gauge *g, uint64_t ns) {
   uint64_t oldest = g->turn_count > TURNS ? g->turn_count - TURNS : 0, i = g->turn_count - 1;
-  if (turn_at(g, oldest)->entered_ns > ns) return NULL;
-  while (turn_at(g, i)->entered_ns > ns) i--;
+  while (i > oldest && turn_at(g, i)->entered_ns > ns) i--;
   return turn_at(g, i);
 }
 
@@ -178,10 +177,11 @@ static const gauge_turn *turn_of(gauge *g, uint64_t ns) {
 static void end_read(gauge *g) {
   if (g->read_events == 0) return;
   look_at_poll(g);
-  const gauge_turn *turn = turn_of(g, g->queue_ns ? g->queue_ns : g->read_ns);
+  uint64_t begun = g->queue_ns ? g->queue_ns : g->read_ns;
+  const gauge_turn *turn = turn_of(g, begun);
   uint64_t at = g->segment_ns ? g->segment_ns : g->read_ns;
-  bool told = g->since_ns && (!turn || g->since_ns >= turn->base_ns);
-  if (!turn) turn = turn_at(g, g->turn_count); /* the oldest there is: it was at least as late */
+  bool lost = turn->entered_ns > begun; /* it was at least as late as the oldest turn says */
+  bool told = g->since_ns && (lost || g->since_ns >= turn->base_ns);
   gauge_wait *wait = &g->waits[g->wait_count++];
   wait->lag_ns = (int64_t)(at - (told ? g->since_ns : turn->base_ns));
   wait->room_ns = told ? 0 : turn->room_ns;
